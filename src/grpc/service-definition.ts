@@ -1,0 +1,66 @@
+import {
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import type { MethodDefinition } from '@grpc/grpc-js';
+
+/** A grpc-js method definition for a method described by protobuf-es. */
+export type MethodDefinitionOf<M extends DescMethod> = MethodDefinition<
+  MessageShape<M['input']>,
+  MessageShape<M['output']>
+>;
+
+/**
+ * grpc-js asks for a Buffer and calls Buffer methods on it, so a plain
+ * Uint8Array fails; a view over the same memory costs nothing.
+ */
+function bufferFromBytes(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Serializes one message type; made once per method, called per message. */
+export function serializerFromSchema<Desc extends DescMessage>(schema: Desc) {
+  return (message: MessageShape<Desc>): Buffer => bufferFromBytes(toBinary(schema, message));
+}
+
+/**
+ * Parses one message type. `bytes` fields of the result are views on the
+ * received frame, not copies. Unknown fields are dropped: kept, they would let a
+ * peer decide how much memory its answer takes here.
+ */
+export function deserializerFromSchema<Desc extends DescMessage>(schema: Desc) {
+  return (bytes: Uint8Array): MessageShape<Desc> =>
+    fromBinary(schema, bytes, { readUnknownFields: false });
+}
+
+/** The grpc-js definition of one method: its path, and how its messages go to and from bytes. */
+export function methodDefinitionFromDescriptor<M extends DescMethod>(
+  method: M,
+): MethodDefinitionOf<M> {
+  const streamsRequests =
+    method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming';
+  const streamsResponses =
+    method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming';
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    requestStream: streamsRequests,
+    responseStream: streamsResponses,
+    requestSerialize: serializerFromSchema<M['input']>(method.input),
+    requestDeserialize: deserializerFromSchema<M['input']>(method.input),
+    responseSerialize: serializerFromSchema<M['output']>(method.output),
+    responseDeserialize: deserializerFromSchema<M['output']>(method.output),
+  };
+}
+
+/** The grpc-js definition of a whole service, keyed by the method's local name (`generate`). */
+export function serviceDefinitionFromDescriptor<S extends DescService>(
+  service: S,
+): { readonly [K in keyof S['method']]: MethodDefinitionOf<S['method'][K]> } {
+  return Object.fromEntries(
+    service.methods.map((method) => [method.localName, methodDefinitionFromDescriptor(method)]),
+  ) as unknown as { readonly [K in keyof S['method']]: MethodDefinitionOf<S['method'][K]> };
+}
