@@ -1,0 +1,25 @@
+import { settings } from './settings.ts';
+
+/** docs/configuration.md: every setting with its default and meaning. */
+export function configurationPage(): string {
+  const rows = Object.entries(settings).map(
+    ([name, { default: fallback, meaning }]) =>
+      `| \`${name}\` | ${fallback === '–' ? '–' : `\`${fallback}\``} | ${meaning} |`,
+  );
+  return [
+    '# Configuration',
+    '',
+    'Settings are environment variables. All mistakes are reported at once, by name, before anything starts; the value of a',
+    'secret is never printed. An empty value is the same as none.',
+    '',
+    'With nothing set the gateway listens on loopback and draws local pictures by itself. A real upstream is three settings',
+    'away: `UPSTREAM_ADDRESS`, one credential, and `FOLDER_ID`. TLS is verified unless the address says `http://`.',
+    '',
+    'This page is generated from `src/config/settings.ts` by `npm run generate`.',
+    '',
+    '| setting | default | meaning |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}

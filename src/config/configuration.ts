@@ -1,0 +1,80 @@
+import { settings, type SettingValues } from './settings.ts';
+
+/** Everything that is wrong with the settings, at once. Holds names, never values. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(['The configuration is wrong:', ...mistakes.map((mistake) => `  ${mistake}`)].join('\n'));
+    this.mistakes = mistakes;
+  }
+}
+
+const credentialNames = [
+  'UPSTREAM_API_KEY',
+  'UPSTREAM_API_KEY_FILE',
+  'UPSTREAM_IAM_TOKEN',
+  'UPSTREAM_IAM_TOKEN_FILE',
+] as const;
+
+const loopbackHosts = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1|\[::1\])$/;
+
+/**
+ * Reads the settings from an environment. An empty value is an absent one.
+ *
+ * @throws ConfigurationError with every mistake.
+ */
+export function configurationFromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): SettingValues {
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema }] of Object.entries(settings)) {
+    const text = environment[name];
+    const result = schema.safeParse(text === '' ? undefined : text);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${name}: ${result.error.issues[0]?.message ?? 'is wrong'}`);
+  }
+  if (mistakes.length === 0) mistakes.push(...contradictions(values as SettingValues));
+  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+  return values as SettingValues;
+}
+
+/** What is wrong between settings that are right one by one. */
+function contradictions(values: SettingValues): readonly string[] {
+  const mistakes: string[] = [];
+  const credentials = credentialNames.filter((name) => values[name] !== undefined);
+  if (credentials.length > 1) {
+    mistakes.push(`${credentials.join(', ')}: set exactly one credential`);
+  }
+  if (values.GATEWAY_SECRET !== undefined && values.GATEWAY_SECRET_FILE !== undefined) {
+    mistakes.push('GATEWAY_SECRET, GATEWAY_SECRET_FILE: set one of them');
+  }
+  if (!loopbackHosts.test(values.HOST) && !values.ALLOW_ANONYMOUS) {
+    mistakes.push(
+      'HOST: listening away from loopback lets anybody spend; set ALLOW_ANONYMOUS=true if that is meant',
+    );
+  }
+  if (values.UPSTREAM_ADDRESS === undefined) {
+    for (const name of ['OPERATIONS_ADDRESS', 'UPSTREAM_CA_FILE'] as const) {
+      if (values[name] !== undefined) mistakes.push(`${name}: needs UPSTREAM_ADDRESS`);
+    }
+    return mistakes;
+  }
+  return [...mistakes, ...realUpstreamMistakes(values, credentials.length)];
+}
+
+function realUpstreamMistakes(values: SettingValues, credentials: number): readonly string[] {
+  const mistakes: string[] = [];
+  const isPlaintext = values.UPSTREAM_ADDRESS?.startsWith('http://') === true;
+  // A plaintext upstream is one of the operator's own, the emulator for one, and may ask for nothing.
+  if (credentials === 0 && !isPlaintext) {
+    mistakes.push(`UPSTREAM_ADDRESS: needs one credential: ${credentialNames.join(', ')}`);
+  }
+  const namesFolder = values.DEFAULT_MODEL.startsWith('art://') || values.FOLDER_ID !== undefined;
+  if (!namesFolder && !isPlaintext) {
+    mistakes.push('FOLDER_ID: is needed to complete model names');
+  }
+  return mistakes;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+/** One setting: how its text is read, and what a person needs to know of it. */
+export interface Setting<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema;
+  /** As the documentation prints it. */
+  readonly default: string;
+  readonly meaning: string;
+}
+
+export function setting<Schema extends z.ZodType>(
+  schema: Schema,
+  documented: { readonly default?: string; readonly meaning: string },
+): Setting<Schema> {
+  return { schema, default: documented.default ?? '–', meaning: documented.meaning };
+}
+
+/** A whole number within bounds. */
+export function integer(bounds: { readonly min: number; readonly max: number }) {
+  const detail = `must be a whole number from ${bounds.min} to ${bounds.max}`;
+  return z
+    .string()
+    .regex(/^[0-9]+$/, { error: detail })
+    .transform(Number)
+    .refine((value) => value >= bounds.min && value <= bounds.max, { error: detail });
+}
+
+/** `true` or `false`. */
+export const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((value) => value === 'true');
+
+/**
+ * A secret without the white space that files end in; visible ASCII, as it goes
+ * into a header. A scheme before it is left to whoever sends it.
+ */
+export const secret = z
+  .string()
+  .trim()
+  .regex(/^(?:(?:bearer|api-key) +)?[\x21-\x7e]+$/i, {
+    error: 'must be visible ASCII without spaces',
+  })
+  .transform((text) => new Secret(text));
+
+/** A JSON object of texts. */
+export const textsByName = z.string().transform((input, context): ReadonlyMap<string, string> => {
+  const result = z.record(z.string(), z.string()).safeParse(jsonFrom(input));
+  if (result.success) return new Map(Object.entries(result.data));
+  context.addIssue({ code: 'custom', message: 'must be a JSON object of strings' });
+  return z.NEVER;
+});
+
+/** A JSON object of positive whole numbers. */
+export const countsByName = z.string().transform((input, context): ReadonlyMap<string, number> => {
+  const result = z.record(z.string(), z.int().positive()).safeParse(jsonFrom(input));
+  if (result.success) return new Map(Object.entries(result.data));
+  context.addIssue({ code: 'custom', message: 'must be a JSON object of positive whole numbers' });
+  return z.NEVER;
+});
+
+function jsonFrom(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

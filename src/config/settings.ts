@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { countsByName, flag, integer, secret, setting, textsByName } from './setting.ts';
+
+const text = z.string().trim().min(1, { error: 'must not be empty' });
+
+const origin = text
+  .refine((value) => /^https?:\/\/[^/?#@\s]+\/?$/.test(value) && URL.canParse(value), {
+    error: 'must be an origin such as https://images.example.org, without path or credentials',
+  })
+  .transform((value) => value.replace(/\/$/, ''));
+
+const address = text.refine(
+  (value) => /^(?:https?:\/\/)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/.test(value),
+  { error: 'must be host:port for TLS, or http://host:port for plaintext' },
+);
+
+const imageMediaType = z.enum(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif']);
+
+const mediaTypes = z.string().transform((input, context) => {
+  const result = z
+    .array(imageMediaType)
+    .min(1)
+    .safeParse(input.split(',').map((type) => type.trim()));
+  if (result.success) return result.data;
+  context.addIssue({
+    code: 'custom',
+    message: `must be a comma-separated list of ${imageMediaType.options.join(', ')}`,
+  });
+  return z.NEVER;
+});
+
+const timeoutMs = integer({ min: 100, max: 600_000 });
+const port = integer({ min: 0, max: 65_535 });
+
+/** Every setting of the gateway, by the name of its environment variable. */
+export const settings = {
+  HOST: setting(text.default('127.0.0.1'), {
+    default: '127.0.0.1',
+    meaning: 'Address to listen on.',
+  }),
+  PORT: setting(port.default(8080), {
+    default: '8080',
+    meaning: 'Port to listen on; 0 takes any free one and prints it in the first log line.',
+  }),
+  PUBLIC_URL: setting(origin.optional(), {
+    default: 'from HOST and PORT',
+    meaning: 'Origin of the links the gateway hands out, as callers reach it.',
+  }),
+  ALLOW_ANONYMOUS: setting(flag.default(false), {
+    default: 'false',
+    meaning:
+      'Must be `true` to listen anywhere but on loopback: whoever reaches the gateway then spends on its account.',
+  }),
+  UPSTREAM_ADDRESS: setting(address.optional(), {
+    default: 'the embedded upstream',
+    meaning:
+      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset: an upstream inside this process draws local pictures.',
+  }),
+  OPERATIONS_ADDRESS: setting(address.optional(), {
+    default: 'UPSTREAM_ADDRESS',
+    meaning: 'The same of OperationService.',
+  }),
+  UPSTREAM_CA_FILE: setting(text.optional(), {
+    default: "Node's roots",
+    meaning:
+      'PEM file with the CA that signed the upstream’s certificate, where it is a private one.',
+  }),
+  UPSTREAM_API_KEY: setting(secret.optional(), {
+    meaning: 'API key sent as `Api-Key`. Exactly one credential is needed for a real upstream.',
+  }),
+  UPSTREAM_API_KEY_FILE: setting(text.optional(), {
+    meaning: 'File that holds the API key; read again when it changes.',
+  }),
+  UPSTREAM_IAM_TOKEN: setting(secret.optional(), {
+    meaning: 'IAM token sent as `Bearer`. It expires within 12 hours.',
+  }),
+  UPSTREAM_IAM_TOKEN_FILE: setting(text.optional(), {
+    meaning: 'File that holds the IAM token; read again when it changes.',
+  }),
+  UPSTREAM_DATA_LOGGING: setting(flag.default(true), {
+    default: 'true',
+    meaning: '`false` asks the upstream not to keep prompts (x-data-logging-enabled: false).',
+  }),
+  FOLDER_ID: setting(text.regex(/^[A-Za-z0-9._-]+$/, { error: 'must be a folder id' }).optional(), {
+    meaning: 'Folder that model names are looked up in. Needed for a real upstream.',
+  }),
+  UPSTREAM_FOLDER_HEADER: setting(flag.default(false), {
+    default: 'false',
+    meaning: '`true` sends FOLDER_ID as x-folder-id with every call.',
+  }),
+  DEFAULT_MODEL: setting(text.default('yandex-art/latest'), {
+    default: 'yandex-art/latest',
+    meaning: 'Model of a request that names none: a name, name/version, alias or art:// URI.',
+  }),
+  MODEL_ALIASES: setting(textsByName.default(new Map()), {
+    meaning: 'JSON object: a name of your own → a model name or art:// URI.',
+  }),
+  IMAGE_MEDIA_TYPES: setting(mediaTypes.optional(), {
+    default: 'image/jpeg; embedded upstream: image/jpeg,image/png,image/webp',
+    meaning: 'Media types the upstream can make, the preferred one first.',
+  }),
+  PROMPT_CHARACTERS_MAX: setting(integer({ min: 1, max: 60_000 }).default(500), {
+    default: '500',
+    meaning: 'Most characters in a prompt, checked before anything is spent.',
+  }),
+  PROMPT_CHARACTERS_MAX_BY_MODEL: setting(countsByName.default(new Map()), {
+    meaning: 'JSON object: the same for single models, by name without folder and version.',
+  }),
+  UPSTREAM_POLL_INTERVAL_MS: setting(integer({ min: 10, max: 600_000 }).optional(), {
+    default: 'learned',
+    meaning: 'A fixed time between polls of one operation, in place of the learned schedule.',
+  }),
+  RESULT_READS_PER_SECOND_MAX: setting(integer({ min: 1, max: 100_000 }).default(50), {
+    default: '50',
+    meaning: 'Result reads the upstream allows a second; the gateway uses at most 80 % of them.',
+  }),
+  GENERATE_TIMEOUT_MS: setting(timeoutMs.default(15_000), {
+    default: '15000',
+    meaning: 'Deadline of a Generate call.',
+  }),
+  GET_TIMEOUT_MS: setting(timeoutMs.default(10_000), {
+    default: '10000',
+    meaning: 'Deadline of a Get or Cancel call.',
+  }),
+  CONNECT_TIMEOUT_MS: setting(timeoutMs.default(5_000), {
+    default: '5000',
+    meaning: 'How long a connection to the upstream may take before it is dialled anew.',
+  }),
+  IMAGE_BYTES_MAX: setting(integer({ min: 1_024, max: 268_435_456 }).default(16_777_216), {
+    default: '16777216',
+    meaning: 'Largest picture taken from the upstream.',
+  }),
+  RESULT_CACHE_BYTES_MAX: setting(integer({ min: 0, max: 17_179_869_184 }).default(268_435_456), {
+    default: '268435456',
+    meaning: 'Memory for finished pictures. One that does not fit is read again for each request.',
+  }),
+  OPERATIONS_TRACKED_MAX: setting(integer({ min: 100, max: 10_000_000 }).default(50_000), {
+    default: '50000',
+    meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
+  }),
+  GATEWAY_SECRET: setting(
+    secret
+      .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
+      .optional(),
+    {
+      default: 'made and kept in DATA_DIR',
+      meaning: 'Seals operation ids. The same on every gateway that shares its callers.',
+    },
+  ),
+  GATEWAY_SECRET_FILE: setting(text.optional(), {
+    meaning: 'File that holds GATEWAY_SECRET.',
+  }),
+  DATA_DIR: setting(text.default('./data'), {
+    default: './data',
+    meaning: 'Folder for what must outlive the process.',
+  }),
+  LOG_LEVEL: setting(
+    z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        error: 'must be trace, debug, info, warn, error, fatal or silent',
+      })
+      .default('info'),
+    { default: 'info', meaning: 'Least level that is logged.' },
+  ),
+  SHUTDOWN_TIMEOUT_MS: setting(timeoutMs.default(25_000), {
+    default: '25000',
+    meaning: 'How long requests in flight may take after SIGTERM before they are cut.',
+  }),
+  EMULATOR_PORT: setting(port.default(0), {
+    default: 'any',
+    meaning: 'Port of the embedded upstream.',
+  }),
+  EMULATOR_LATENCY_MS: setting(integer({ min: 0, max: 86_400_000 }).default(3_000), {
+    default: '3000',
+    meaning: 'Time from Generate to done in the embedded upstream.',
+  }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+/** Every setting after validation, by name. */
+export type SettingValues = {
+  readonly [Name in SettingName]: z.output<(typeof settings)[Name]['schema']>;
+};

@@ -1,0 +1,79 @@
+import type { Reason } from './reason.ts';
+
+/** The gRPC codes by number; index = code. */
+const names = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
+
+export type GrpcCodeName = (typeof names)[number];
+
+/** `INVALID_ARGUMENT` for 3; undefined for what is no gRPC code, which peers do send. */
+export function grpcCodeName(code: unknown): GrpcCodeName | undefined {
+  return typeof code === 'number' ? names[code] : undefined;
+}
+
+const reasonOfCode = {
+  OK: 'bad_upstream_result',
+  CANCELLED: 'operation_canceled',
+  UNKNOWN: 'upstream_error',
+  INVALID_ARGUMENT: 'invalid_request',
+  DEADLINE_EXCEEDED: 'generation_timeout',
+  NOT_FOUND: 'operation_expired',
+  ALREADY_EXISTS: 'upstream_error',
+  PERMISSION_DENIED: 'upstream_auth',
+  RESOURCE_EXHAUSTED: 'quota_exceeded',
+  FAILED_PRECONDITION: 'invalid_request',
+  ABORTED: 'upstream_error',
+  OUT_OF_RANGE: 'invalid_request',
+  UNIMPLEMENTED: 'upstream_error',
+  INTERNAL: 'upstream_error',
+  UNAVAILABLE: 'upstream_unavailable',
+  DATA_LOSS: 'upstream_error',
+  UNAUTHENTICATED: 'upstream_auth',
+} as const satisfies Record<GrpcCodeName, Reason>;
+
+const promptLimit = /Prompt positive size \d+ exceeds limit/i;
+
+/**
+ * Why the upstream did not make a picture, from the code and message of the
+ * error inside an operation. A code outside 0 … 16 is the upstream's mistake.
+ */
+export function reasonFromOperationError(code: number, message: string): Reason {
+  const name = grpcCodeName(code);
+  if (name === undefined) return 'upstream_error';
+  if (name !== 'INVALID_ARGUMENT') return reasonOfCode[name];
+  if (isModerationRefusal(message)) return 'content_policy_violation';
+  return promptLimit.test(message) ? 'prompt_too_long' : 'invalid_request';
+}
+
+/**
+ * The vendor gives moderation no code of its own and words it in several ways,
+ * in two languages, so this looks for the words that all of them share.
+ */
+const moderationWordings = [
+  /not possible to generate an image from this request/i,
+  /violate the terms of us(?:e|age)/i,
+  /не могу сгенерировать/i,
+  /другую тему/i,
+];
+
+/** Whether a message says that the prompt broke the vendor's content rules. */
+export function isModerationRefusal(message: string): boolean {
+  return moderationWordings.some((wording) => wording.test(message));
+}

@@ -1,0 +1,251 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
+import type { PollSchedule } from './poll-schedule.ts';
+import { PollingHub } from './polling-hub.ts';
+import type { Clock } from './ports.ts';
+import type { ReadBudget } from './read-budget.ts';
+import type { ResultCache } from './result-cache.ts';
+import type { OperationSnapshot } from './snapshot.ts';
+import {
+  isSettled,
+  trackedFromSealed,
+  type ReadResult,
+  type TrackedOperation,
+} from './tracked-operation.ts';
+
+export interface OperationsOptions {
+  readonly upstream: UpstreamClient;
+  readonly clock: Clock;
+  readonly ids: OperationIds;
+  readonly schedule: PollSchedule;
+  readonly budget: ReadBudget;
+  readonly results: ResultCache;
+  readonly imageBytesMax: number;
+  /** Operations remembered at once; those somebody waits for are never forgotten. */
+  readonly trackedMax: number;
+}
+
+export interface CallerContext {
+  /** Whose operations these are. An id opens only for the tenant it was made for. */
+  readonly tenant: string;
+  /** W3C trace context to go on upstream. */
+  readonly traceparent?: string | undefined;
+}
+
+export interface WaitOptions extends CallerContext {
+  /** How long to hold the answer back for the end of the operation, in milliseconds. */
+  readonly waitMs: number;
+  /** Ends the wait early, with what is known then. Cancels nothing else. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A finished picture with its bytes. */
+export interface OperationPicture {
+  readonly snapshot: OperationSnapshot;
+  /** A view on the received frame: to be sent as it is, never changed. */
+  readonly bytes: Uint8Array;
+}
+
+const retryAfterSMax = 5;
+
+/**
+ * The operations of all callers: start, get, wait, cancel, and the picture.
+ *
+ * An operation answers from memory where its state is known; the upstream is
+ * asked when its schedule says so, once for all who ask.
+ */
+export class Operations {
+  readonly #options: OperationsOptions;
+  readonly #hub: PollingHub;
+  readonly #tracked = new Map<string, TrackedOperation>();
+
+  constructor(options: OperationsOptions) {
+    const { upstream, clock, schedule, budget, results, imageBytesMax } = options;
+    this.#options = options;
+    const read = (upstreamId: string) => upstream.getOperation(upstreamId);
+    this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read });
+  }
+
+  /**
+   * Has a picture made. Spends money: called once for one create, with a
+   * request that is known to be good, and never repeated.
+   *
+   * @throws GatewayError whose `outcome` says what became of the money.
+   */
+  async start(request: ImageGenerationRequest, caller: CallerContext): Promise<OperationSnapshot> {
+    const { upstream, clock, ids, schedule } = this.#options;
+    const { traceparent } = caller;
+    const operation = await upstream.generate(
+      request,
+      traceparent === undefined ? {} : { traceparent },
+    );
+    if (operation.id.length > upstreamIdBytesMax) {
+      throw new GatewayError(
+        'bad_upstream_result',
+        'the upstream gave an operation id too long to keep',
+        {
+          outcome: 'unknown',
+        },
+      );
+    }
+    const acceptedAtMs = clock.nowMs();
+    const seed = request.generationOptions?.seed ?? 0n;
+    const sealed = { upstreamId: operation.id, seed, acceptedAtMs };
+    const id = ids.seal(sealed, caller.tenant);
+    const tracked = this.#remember(id, sealed, caller.tenant);
+    tracked.known = true;
+    tracked.nextPollAtMs = acceptedAtMs + schedule.delayMs(0);
+    this.#hub.apply(tracked, operation);
+    return tracked.snapshot;
+  }
+
+  /**
+   * The operation as it is known, after asking the upstream if that is due.
+   *
+   * @throws GatewayError `operation_not_found` or `operation_expired`, or the
+   * upstream's error while it has never told this process about the operation.
+   */
+  async get(id: string, caller: CallerContext): Promise<OperationSnapshot> {
+    const tracked = this.#find(id, caller.tenant);
+    await this.#refresh(tracked);
+    return told(tracked);
+  }
+
+  /** Like `get`, but holds the answer back until the operation ends or the wait is over. */
+  async wait(id: string, options: WaitOptions): Promise<OperationSnapshot> {
+    const tracked = this.#find(id, options.tenant);
+    if (options.waitMs > 0) await this.#settle(tracked, options);
+    else await this.#refresh(tracked);
+    return told(tracked);
+  }
+
+  /**
+   * The bytes of a succeeded operation, from memory or read again.
+   *
+   * @throws GatewayError when they can't be had; the operation's state is unaffected.
+   */
+  async picture(id: string, caller: CallerContext): Promise<OperationPicture> {
+    const tracked = this.#find(id, caller.tenant);
+    const kept = this.#options.results.get(id);
+    if (kept !== undefined) return { snapshot: tracked.snapshot, bytes: kept };
+    const { bytes, error } = await this.#readInBudget(tracked);
+    if (bytes !== undefined) return { snapshot: tracked.snapshot, bytes };
+    throw (
+      error ??
+      tracked.expired ??
+      new GatewayError('bad_upstream_result', 'the upstream sent no picture this time')
+    );
+  }
+
+  /** Asks the upstream to stop the work. Best effort: the answer is the operation as it then is. */
+  async cancel(id: string, caller: CallerContext): Promise<OperationSnapshot> {
+    const tracked = this.#find(id, caller.tenant);
+    if (isSettled(tracked)) return told(tracked);
+    try {
+      const operation = await this.#options.upstream.cancelOperation(tracked.sealed.upstreamId);
+      this.#hub.apply(tracked, operation);
+    } catch (error) {
+      // An upstream that can't cancel leaves the operation as it is, and that is the answer.
+      if (!(error instanceof GatewayError) || !tracked.known) throw error;
+      tracked.lastError = error;
+    }
+    return told(tracked);
+  }
+
+  /** Seconds after which asking again may bring something new, 1 … 5. */
+  retryAfterS(id: string, caller: CallerContext): number {
+    const tracked = this.#find(id, caller.tenant);
+    const dueMs = tracked.nextPollAtMs - this.#options.clock.nowMs();
+    return Math.min(retryAfterSMax, Math.max(1, Math.ceil(dueMs / 1000)));
+  }
+
+  /** Answers everybody who waits with what is known now. For a gateway that stops. */
+  close(): void {
+    for (const tracked of this.#tracked.values()) this.#hub.release(tracked);
+  }
+
+  #find(id: string, tenant: string): TrackedOperation {
+    const tracked = this.#tracked.get(id);
+    if (tracked?.tenant === tenant) {
+      // A Map iterates in order of insertion: put last what was used last.
+      this.#tracked.delete(id);
+      this.#tracked.set(id, tracked);
+      return tracked;
+    }
+    const sealed = this.#options.ids.open(id, tenant);
+    if (sealed === undefined) {
+      throw new GatewayError('operation_not_found', 'there is no operation with this id');
+    }
+    return this.#remember(id, sealed, tenant);
+  }
+
+  #remember(id: string, sealed: SealedOperation, tenant: string): TrackedOperation {
+    const tracked = trackedFromSealed(id, sealed, tenant);
+    this.#tracked.set(id, tracked);
+    const excess = this.#tracked.size - this.#options.trackedMax;
+    if (excess > 0) this.#forget(excess);
+    return tracked;
+  }
+
+  #forget(count: number): void {
+    let left = count;
+    for (const [key, tracked] of this.#tracked) {
+      if (left === 0) return;
+      if (tracked.waiters.size > 0 || tracked.reading !== undefined) continue;
+      this.#tracked.delete(key);
+      left -= 1;
+    }
+  }
+
+  /** One read if it is due and the budget allows; what was known stays otherwise. */
+  async #refresh(tracked: TrackedOperation): Promise<void> {
+    if (isSettled(tracked)) return;
+    const nowMs = this.#options.clock.nowMs();
+    if (tracked.reading !== undefined) {
+      await tracked.reading;
+    } else if (!tracked.known) {
+      await this.#readInBudget(tracked);
+    } else if (nowMs >= tracked.nextPollAtMs && this.#options.budget.tryTake(nowMs)) {
+      await this.#hub.read(tracked);
+    }
+  }
+
+  async #readInBudget(tracked: TrackedOperation): Promise<ReadResult> {
+    if (tracked.reading === undefined) {
+      const { clock, budget } = this.#options;
+      const queuedMs = budget.reserveMs(clock.nowMs());
+      if (queuedMs > 0) await new Promise<void>((resolve) => clock.after(queuedMs, resolve));
+    }
+    return this.#hub.read(tracked);
+  }
+
+  #settle(tracked: TrackedOperation, options: WaitOptions): Promise<void> {
+    if (isSettled(tracked)) return Promise.resolve();
+    const { signal, waitMs } = options;
+    if (signal?.aborted === true) return Promise.resolve();
+    return new Promise((resolve) => {
+      const tell = () => {
+        leave();
+        cancelTimer();
+        signal?.removeEventListener('abort', tell);
+        resolve();
+      };
+      const leave = this.#hub.join(tracked, { tell });
+      const cancelTimer = this.#options.clock.after(waitMs, tell);
+      signal?.addEventListener('abort', tell);
+    });
+  }
+}
+
+/** What a caller is told: the snapshot, or why there is none worth telling. */
+function told(tracked: TrackedOperation): OperationSnapshot {
+  if (tracked.expired !== undefined) throw tracked.expired;
+  if (isSettled(tracked)) return tracked.snapshot;
+  const { lastError } = tracked;
+  // The gateway's own credentials refused is nothing that waiting mends.
+  const isFatal = lastError?.reason === 'upstream_auth';
+  if (lastError !== undefined && (isFatal || !tracked.known)) throw lastError;
+  return tracked.snapshot;
+}

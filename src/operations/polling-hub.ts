@@ -1,0 +1,227 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
+import { outcomeFromOperation, type Outcome } from '../translation/outcome.ts';
+import type { Clock } from './ports.ts';
+import type { PollSchedule } from './poll-schedule.ts';
+import type { ReadBudget } from './read-budget.ts';
+import type { ResultCache } from './result-cache.ts';
+import { snapshotAfter } from './snapshot-after.ts';
+import {
+  isSettled,
+  type ReadResult,
+  type TrackedOperation,
+  type Waiter,
+} from './tracked-operation.ts';
+
+/** Reads one operation from the upstream; rejects with a GatewayError. */
+export type ReadOperation = (upstreamId: string) => Promise<Operation>;
+
+export interface PollingHubOptions {
+  readonly clock: Clock;
+  readonly schedule: PollSchedule;
+  readonly budget: ReadBudget;
+  readonly results: ResultCache;
+  readonly read: ReadOperation;
+  readonly imageBytesMax: number;
+  readonly observer?: PollingObserver | undefined;
+}
+
+/** What happens while nobody is there to be told. */
+export interface PollingObserver {
+  /** A read brought nothing; the next one comes by schedule. */
+  readFailed(error: GatewayError): void;
+}
+
+/** Waiters woken in one turn of the loop, so that a popular picture does not stall everybody else. */
+const wakesPerTurnMax = 200;
+/** A result that is no picture is believed when it was read so many times in a row. */
+const badResultsMax = 3;
+/** The upstream may not know an operation yet that it has just accepted. */
+const notFoundGraceMs = 30_000;
+
+/**
+ * Asks the upstream about operations: at most one read of an operation in
+ * flight however many wait for it, none once it is finished, none while nobody
+ * waits.
+ *
+ * A read that fails changes nothing but the time of the next one: the schedule
+ * is the retry policy.
+ */
+export class PollingHub {
+  readonly #options: PollingHubOptions;
+
+  constructor(options: PollingHubOptions) {
+    this.#options = options;
+  }
+
+  /** Tells the waiter when the operation is settled. Returns how to leave before that. */
+  join(tracked: TrackedOperation, waiter: Waiter): () => void {
+    tracked.waiters.add(waiter);
+    this.#arm(tracked);
+    return () => {
+      tracked.waiters.delete(waiter);
+      if (tracked.waiters.size === 0) this.#disarm(tracked);
+    };
+  }
+
+  /** Tells everybody who waits, settled or not. */
+  release(tracked: TrackedOperation): void {
+    this.#wake(tracked);
+  }
+
+  /** Reads now, or joins the read that is under way. Never rejects. */
+  read(tracked: TrackedOperation): Promise<ReadResult> {
+    tracked.reading ??= this.#read(tracked).finally(() => {
+      tracked.reading = undefined;
+      this.#arm(tracked);
+    });
+    return tracked.reading;
+  }
+
+  /** Takes in what the upstream says of an operation, however it came to be known. */
+  apply(tracked: TrackedOperation, operation: Operation): ReadResult {
+    if (operation.id !== tracked.sealed.upstreamId) {
+      return this.#failed(
+        tracked,
+        new GatewayError('bad_upstream_result', 'the upstream answered about another operation'),
+      );
+    }
+    const outcome = outcomeFromOperation(operation, { imageBytesMax: this.#options.imageBytesMax });
+    const isBad = outcome.status === 'failed' && outcome.failure.reason === 'bad_upstream_result';
+    if (isBad && tracked.badResults < badResultsMax - 1) {
+      tracked.badResults += 1;
+      return this.#failed(
+        tracked,
+        new GatewayError('bad_upstream_result', outcome.failure.message),
+      );
+    }
+    tracked.known = true;
+    tracked.lastError = undefined;
+    tracked.failures = 0;
+    return this.#advance(tracked, operation, outcome);
+  }
+
+  #advance(tracked: TrackedOperation, operation: Operation, outcome: Outcome): ReadResult {
+    const { clock, schedule, results } = this.#options;
+    const nowMs = clock.nowMs();
+    const ageMs = Math.max(0, nowMs - tracked.sealed.acceptedAtMs);
+    const wasSettled = isSettled(tracked);
+    tracked.snapshot = snapshotAfter(tracked.snapshot, operation, outcome, nowMs);
+    if (outcome.status === 'running') {
+      tracked.runningAgeMs = Math.max(tracked.runningAgeMs, ageMs);
+      tracked.nextPollAtMs = nowMs + schedule.delayMs(ageMs);
+      return {};
+    }
+    if (!wasSettled) {
+      if (outcome.status === 'succeeded') schedule.record(durationMs(tracked, operation, ageMs));
+      this.#wake(tracked);
+    }
+    if (outcome.status !== 'succeeded') return {};
+    results.set(tracked.snapshot.id, outcome.picture.bytes);
+    return { bytes: outcome.picture.bytes };
+  }
+
+  async #read(tracked: TrackedOperation): Promise<ReadResult> {
+    try {
+      return this.apply(tracked, await this.#options.read(tracked.sealed.upstreamId));
+    } catch (error) {
+      const known =
+        error instanceof GatewayError
+          ? error
+          : new GatewayError('internal_error', 'an answer could not be read', { cause: error });
+      return this.#refused(tracked, known);
+    }
+  }
+
+  /** A read that brought an error: most are passing, two are final. */
+  #refused(tracked: TrackedOperation, error: GatewayError): ReadResult {
+    const nowMs = this.#options.clock.nowMs();
+    if (error.reason === 'operation_not_found') {
+      const ageMs = nowMs - tracked.sealed.acceptedAtMs;
+      if (ageMs < notFoundGraceMs) {
+        tracked.known = true;
+        tracked.nextPollAtMs = nowMs + this.#options.schedule.delayMs(ageMs);
+        return {};
+      }
+      tracked.expired = new GatewayError(
+        'operation_expired',
+        'the upstream no longer holds this operation',
+        { cause: error },
+      );
+      this.#wake(tracked);
+      return { error: tracked.expired };
+    }
+    if (error.reason === 'upstream_message_too_large' && !isSettled(tracked)) {
+      const failure = { code: 13, message: error.detail, details: [], reason: error.reason };
+      const outcome: Outcome = { status: 'failed', failure };
+      tracked.snapshot = snapshotAfter(tracked.snapshot, undefined, outcome, nowMs);
+      this.#wake(tracked);
+      return {};
+    }
+    return this.#failed(tracked, error);
+  }
+
+  #failed(tracked: TrackedOperation, error: GatewayError): ReadResult {
+    const { clock, schedule } = this.#options;
+    this.#options.observer?.readFailed(error);
+    tracked.lastError = error;
+    tracked.failures += 1;
+    const backoffMs = schedule.delayAfterFailureMs(tracked.failures);
+    const askedMs = (error.retryAfterS ?? 0) * 1000;
+    tracked.nextPollAtMs = clock.nowMs() + Math.max(backoffMs, askedMs);
+    return { error };
+  }
+
+  #arm(tracked: TrackedOperation): void {
+    const isIdle = tracked.waiters.size === 0 || tracked.reading !== undefined;
+    if (isIdle || tracked.cancelTimer !== undefined || isSettled(tracked)) return;
+    const { clock, budget } = this.#options;
+    const delayMs = Math.max(0, tracked.nextPollAtMs - clock.nowMs());
+    tracked.cancelTimer = clock.after(delayMs, () => {
+      // The place in the queue is taken when the poll is due, not when it is planned.
+      const queuedMs = budget.reserveMs(clock.nowMs());
+      if (queuedMs === 0) return this.#poll(tracked);
+      tracked.cancelTimer = clock.after(queuedMs, () => this.#poll(tracked));
+    });
+  }
+
+  #poll(tracked: TrackedOperation): void {
+    tracked.cancelTimer = undefined;
+    void this.read(tracked);
+  }
+
+  #disarm(tracked: TrackedOperation): void {
+    tracked.cancelTimer?.();
+    tracked.cancelTimer = undefined;
+  }
+
+  #wake(tracked: TrackedOperation): void {
+    this.#disarm(tracked);
+    const waiters = [...tracked.waiters];
+    tracked.waiters.clear();
+    const wakeFrom = (start: number) => {
+      for (const waiter of waiters.slice(start, start + wakesPerTurnMax)) waiter.tell();
+      if (start + wakesPerTurnMax < waiters.length) {
+        this.#options.clock.nextTurn(() => wakeFrom(start + wakesPerTurnMax));
+      }
+    };
+    wakeFrom(0);
+  }
+}
+
+/**
+ * How long the work took: as the upstream tells it, else half way between the
+ * last time it was seen running and now. A first look that finds it done says
+ * only "sooner than this", so it counts as a little sooner; that lets the
+ * schedule find its way down.
+ */
+function durationMs(tracked: TrackedOperation, operation: Operation, ageMs: number): number {
+  const { createdAt, modifiedAt } = operation;
+  if (createdAt !== undefined && modifiedAt !== undefined) {
+    const toldMs =
+      Number(modifiedAt.seconds - createdAt.seconds) * 1000 +
+      (modifiedAt.nanos - createdAt.nanos) / 1e6;
+    if (toldMs >= tracked.runningAgeMs && toldMs <= ageMs) return toldMs;
+  }
+  return tracked.runningAgeMs === 0 ? ageMs * 0.9 : (tracked.runningAgeMs + ageMs) / 2;
+}

@@ -1,0 +1,51 @@
+/**
+ * Finished pictures by operation, bounded by their bytes; the least recently
+ * used go first. A picture larger than the whole cache is not kept.
+ */
+export class ResultCache {
+  readonly #bytesMax: number;
+  readonly #pictures = new Map<string, Uint8Array>();
+  #bytes = 0;
+
+  constructor(options: { readonly bytesMax: number }) {
+    this.#bytesMax = options.bytesMax;
+  }
+
+  /** Bytes of all kept pictures together. */
+  get byteLength(): number {
+    return this.#bytes;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const picture = this.#pictures.get(key);
+    if (picture === undefined) return undefined;
+    // A Map iterates in order of insertion: put last what was used last.
+    this.#pictures.delete(key);
+    this.#pictures.set(key, picture);
+    return picture;
+  }
+
+  set(key: string, picture: Uint8Array): void {
+    this.delete(key);
+    // The frame a view stands on is kept alive with it, so that is what counts.
+    const heldBytes = heldBytesOf(picture);
+    if (heldBytes > this.#bytesMax) return;
+    this.#pictures.set(key, picture);
+    this.#bytes += heldBytes;
+    for (const oldest of this.#pictures.keys()) {
+      if (this.#bytes <= this.#bytesMax) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    const picture = this.#pictures.get(key);
+    if (picture === undefined) return;
+    this.#pictures.delete(key);
+    this.#bytes -= heldBytesOf(picture);
+  }
+}
+
+function heldBytesOf(picture: Uint8Array): number {
+  return picture.buffer.byteLength;
+}

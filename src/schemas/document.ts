@@ -1,0 +1,160 @@
+import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject } from 'zod-openapi';
+import type { z } from 'zod';
+import type { Reason } from '../errors/reason.ts';
+import { contracts } from './contract.ts';
+import { openApi30From31 } from './document-3-0.ts';
+import { flatOperationSchema, operationSchema } from './operations.ts';
+import { problemKindOf, problemSchema } from './problem.ts';
+import { headersSchema } from './response-headers.ts';
+import type { ResponseContract, RouteContract } from './route-contract.ts';
+import { version } from './version.ts';
+
+type Responses = ZodOpenApiOperationObject['responses'];
+
+/** The OpenAPI 3.1 document of the gateway, made from the contracts alone. */
+export function openApiDocument(): object {
+  return documentFromContracts((schema) => schema);
+}
+
+/** The same for generators that know OpenAPI 3.0.3: no unions, no 3.1 keywords. */
+export function openApi30Document(): object {
+  const flat = documentFromContracts((schema) =>
+    schema === operationSchema ? flatOperationSchema : schema,
+  );
+  return openApi30From31(flat);
+}
+
+type Substitute = (schema: z.ZodType) => z.ZodType;
+
+function documentFromContracts(substitute: Substitute): object {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+  for (const contract of contracts) {
+    const item = (paths[contract.path] ??= {});
+    item[contract.method] = operationFromContract(contract, substitute);
+  }
+  const document: ZodOpenApiObject = {
+    openapi: '3.1.0',
+    info: {
+      title: 'image-generation-gateway',
+      version,
+      description:
+        'Pictures from text. Errors are problem documents (RFC 9457) whose `type` resolves to a page that says what to do next.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'images', description: 'Have pictures made.' },
+      { name: 'operations', description: 'Pictures being made, and made.' },
+    ],
+    security: [{}],
+    paths,
+  };
+  return createDocument(document, { override: openResponses });
+}
+
+/** Requests are closed, responses open: a field added later breaks no client. */
+function openResponses({ jsonSchema, io }: { jsonSchema: Record<string, unknown>; io: string }) {
+  if (io === 'output' && jsonSchema['additionalProperties'] === false) {
+    delete jsonSchema['additionalProperties'];
+  }
+}
+
+function operationFromContract(
+  contract: RouteContract,
+  substitute: Substitute,
+): ZodOpenApiOperationObject {
+  const query = contract.query as z.ZodObject;
+  const hasQuery = Object.keys(query.shape).length > 0;
+  const responses: Record<string, unknown> = {};
+  for (const [status, response] of Object.entries(contract.responses)) {
+    responses[status] = successResponse(response, substitute);
+  }
+  Object.assign(responses, problemResponses(contract));
+  return {
+    operationId: contract.operationId,
+    tags: [contract.tag],
+    summary: contract.summary,
+    description: contract.description,
+    requestParams: {
+      ...(contract.params && { path: contract.params }),
+      ...(hasQuery && { query }),
+      ...(contract.requestHeaders && { header: contract.requestHeaders }),
+    },
+    ...(contract.body && {
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: contract.body.schema,
+            examples: namedExamples(contract.body.examples),
+          },
+        },
+      },
+    }),
+    responses: responses as Responses,
+  };
+}
+
+function successResponse(response: ResponseContract, substitute: Substitute): object {
+  const content = Object.entries(response.content ?? {}).map(([mediaType, schema]) => [
+    mediaType,
+    schema === 'binary'
+      ? { schema: { type: 'string', format: 'binary' } }
+      : {
+          schema: substitute(schema),
+          ...(response.examples?.[mediaType] && {
+            examples: namedExamples(response.examples[mediaType]),
+          }),
+        },
+  ]);
+  return {
+    description: response.description,
+    ...(response.headers && { headers: response.headers }),
+    ...(content.length > 0 && { content: Object.fromEntries(content) as object }),
+  };
+}
+
+/** One response per status, one example per reason that has it. */
+function problemResponses(contract: RouteContract): Record<string, object> {
+  const byStatus = new Map<number, Reason[]>();
+  for (const reason of contract.reasons) {
+    const { status } = problemKindOf(reason);
+    byStatus.set(status, [...(byStatus.get(status) ?? []), reason]);
+  }
+  const entries = [...byStatus].map(([status, reasons]) => [
+    String(status),
+    {
+      description: reasons.map((reason) => problemKindOf(reason).title).join('; '),
+      headers: headersSchema(['X-Request-Id'], ['Retry-After', 'Location', 'X-Operation-Id']),
+      content: {
+        'application/problem+json': {
+          schema: problemSchema,
+          examples: namedExamples(
+            Object.fromEntries(reasons.map((reason) => [reason, problemExample(reason, contract)])),
+          ),
+        },
+      },
+    },
+  ]);
+  return Object.fromEntries(entries) as Record<string, object>;
+}
+
+function problemExample(reason: Reason, contract: RouteContract): z.output<typeof problemSchema> {
+  const { status, title, retryable, advice } = problemKindOf(reason);
+  return {
+    type: `https://gateway.example/problems/${reason}`,
+    title,
+    status,
+    code: reason,
+    detail: advice.split(/[.:;]/, 1)[0] ?? title,
+    instance: contract.path.replace('{id}', 'op_AZk3v0'),
+    requestId: '0b6f3a52-6d54-4a0e-9c1e-2f6b8f0f9c55',
+    retryable,
+  };
+}
+
+function namedExamples(
+  values: Readonly<Record<string, unknown>>,
+): Record<string, { value: unknown }> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
+}

@@ -1,0 +1,208 @@
+import { z } from 'zod';
+import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
+import type { FieldTree } from './spelling.ts';
+
+/** Media types a picture may be served as; the upstream makes some of them. */
+export const imageMediaTypes = [
+  'image/jpeg',
+  'image/png',
+  'image/webp',
+  'image/gif',
+  'image/avif',
+] as const;
+
+const text = z.string().min(1);
+
+const message = z
+  .strictObject({
+    text: text.meta({ description: 'What the picture should show.', example: 'red cat' }),
+    weight: doubleSchema.optional().meta({
+      description:
+        'How much this part counts. Negative: what should not be shown. Absent: 1. A decimal string is taken as well.',
+      example: 1,
+      override: documentedAs({ type: 'number', format: 'double' }),
+    }),
+  })
+  .meta({ id: 'PromptMessage', description: 'One part of the prompt.' });
+
+const ratioSide = (side: string) =>
+  int64Schema({ min: 0n, max: int64Max }).meta({
+    description: `${side} of the ratio, in any unit.`,
+    example: '16',
+    override: documentedAs({ type: 'string', format: 'int64' }),
+  });
+
+const ratio = z
+  .strictObject({
+    widthRatio: ratioSide('Width').optional(),
+    heightRatio: ratioSide('Height').optional(),
+  })
+  .superRefine((value, context) => {
+    const width = value.widthRatio ?? 0n;
+    const height = value.heightRatio ?? 0n;
+    // Only 0:0 is unset; one side alone is a mistake.
+    if ((width === 0n) === (height === 0n)) return;
+    context.addIssue({
+      code: 'custom',
+      params: { code: 'pattern' },
+      message: 'expected both sides to be positive, or neither to be set',
+    });
+  })
+  .meta({ id: 'AspectRatio', description: 'Width to height. 0:0 is unset.' });
+
+const mediaType = z.enum(imageMediaTypes).meta({
+  description:
+    'Media type to make. Which ones are possible depends on the upstream; another one is refused before anything is spent.',
+  example: 'image/jpeg',
+  override: { type: 'string' },
+});
+
+const seed = int64Schema({ min: 0n, max: int64Max }).meta({
+  description:
+    'Where the generator starts, 0 … 2^63 − 1, as a decimal string or a JSON integer; never rounded. 0 or absent: the gateway draws one and tells it.',
+  example: '1863',
+  override: documentedAs({ type: 'string', format: 'int64', pattern: '^[0-9]+$' }),
+});
+
+const generationOptions = z
+  .strictObject({
+    mimeType: mediaType.optional(),
+    seed: seed.optional(),
+    aspectRatio: ratio.optional(),
+  })
+  .meta({
+    id: 'GenerationOptions',
+    description: 'The long form of mimeType, seed and aspectRatio.',
+  });
+
+const aspectRatioPattern = /^([1-9][0-9]{0,18})[:x]([1-9][0-9]{0,18})$/;
+
+/** `W:H` or `WxH`, reduced to lowest terms. */
+const aspectRatio = z
+  .string()
+  .transform((input, context): { widthRatio: bigint; heightRatio: bigint } => {
+    const sides = aspectRatioPattern.exec(input);
+    const width = BigInt(sides?.[1] ?? 0);
+    const height = BigInt(sides?.[2] ?? 0);
+    if (width === 0n || height === 0n || width > int64Max || height > int64Max) {
+      context.addIssue({
+        code: 'custom',
+        params: { code: 'pattern' },
+        message: 'expected W:H or WxH in positive integers, for example 16:9 or 1024x1536',
+        input,
+      });
+      return z.NEVER;
+    }
+    const divisor = greatestCommonDivisor(width, height);
+    return { widthRatio: width / divisor, heightRatio: height / divisor };
+  })
+  .meta({
+    description: 'W:H, or a size in pixels WxH; only the ratio counts.',
+    example: '16:9',
+    override: { type: 'string', pattern: '^[1-9][0-9]*[:x][1-9][0-9]*$' },
+  });
+
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : greatestCommonDivisor(b, a % b);
+}
+
+const modelName = /^[A-Za-z0-9][A-Za-z0-9._@-]*(?:\/[A-Za-z0-9._@-]+)?$/;
+const modelUriPattern = /^art:\/\/[A-Za-z0-9._-]+\/[A-Za-z0-9._@-]+(?:\/[A-Za-z0-9._@-]+)?$/;
+const modelCharactersMax = 256;
+
+const model = z
+  .string()
+  .max(modelCharactersMax)
+  .refine((value) => modelName.test(value) || modelUriPattern.test(value), {
+    error: 'expected a model name, name/version, or art://folder/name/version',
+  })
+  .meta({
+    description: 'A model name, name/version, an alias of this gateway, or a whole art:// URI.',
+    example: 'yandex-art',
+  });
+
+const modelUri = z
+  .string()
+  .max(modelCharactersMax)
+  .regex(modelUriPattern, { error: 'expected art://folder/name/version' })
+  .meta({ description: 'The long form of model.', example: 'art://folder/yandex-art/latest' });
+
+/** A short form and the long form that says the same. */
+const forms = [
+  ['prompt', 'messages'],
+  ['negativePrompt', 'messages'],
+  ['model', 'modelUri'],
+  ['seed', 'generationOptions', 'seed'],
+  ['mimeType', 'generationOptions', 'mimeType'],
+  ['aspectRatio', 'generationOptions', 'aspectRatio'],
+] as const;
+
+export const imageRequestSchema = z
+  .strictObject({
+    prompt: text
+      .optional()
+      .meta({ description: 'What the picture should show.', example: 'red cat in a spaceship' }),
+    negativePrompt: text
+      .optional()
+      .meta({ description: 'What it should not show.', example: 'text, watermark' }),
+    messages: z.array(message).min(1).optional().meta({
+      description: 'The long form of prompt and negativePrompt. Exactly one of both forms.',
+    }),
+    model: model.optional(),
+    modelUri: modelUri.optional(),
+    aspectRatio: aspectRatio.optional(),
+    seed: seed.optional(),
+    mimeType: mediaType.optional(),
+    generationOptions: generationOptions.optional(),
+  })
+  .superRefine((body, context) => {
+    const tree = body as Readonly<Record<string, unknown>>;
+    for (const [short, ...long] of forms) {
+      const longValue = long.reduce<unknown>((value, name) => fieldOf(value, name), tree);
+      if (tree[short] === undefined || longValue === undefined) continue;
+      const detail = `${short} and ${long.join('.')} are two forms of one thing; send one`;
+      for (const path of [[short], [...long]]) {
+        context.addIssue({ code: 'custom', params: { code: 'both_forms' }, message: detail, path });
+      }
+    }
+    if (body.prompt === undefined && body.messages === undefined) {
+      const detail = 'expected prompt, or messages';
+      context.addIssue({
+        code: 'custom',
+        params: { code: 'required' },
+        message: detail,
+        path: ['prompt'],
+      });
+    }
+  })
+  .meta({
+    id: 'ImageRequest',
+    description:
+      'What to draw. The snake_case names of the proto file are taken as well; null means absent.',
+  });
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+/** A request body after validation: camelCase, exact integers, no nulls. */
+export type ImageRequestBody = z.output<typeof imageRequestSchema>;
+
+/** The names a create's body may use. */
+export const imageRequestFields: FieldTree = {
+  prompt: true,
+  negativePrompt: true,
+  messages: [{ text: true, weight: true }],
+  model: true,
+  modelUri: true,
+  aspectRatio: true,
+  seed: true,
+  mimeType: true,
+  generationOptions: {
+    mimeType: true,
+    seed: true,
+    aspectRatio: { widthRatio: true, heightRatio: true },
+  },
+};

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { problemCodeSchema } from './problem.ts';
+
+const timestamp = z.string().meta({ format: 'date-time', example: '2026-11-23T10:00:14Z' });
+const url = z.string().meta({ format: 'uri' });
+
+const operationError = z
+  .object({
+    code: z.int().meta({ description: 'The gRPC code.', example: 3 }),
+    message: z.string().meta({ description: "The upstream's own words, for people." }),
+    details: z
+      .array(z.looseObject({ '@type': z.string() }).meta({ id: 'ErrorDetail' }))
+      .meta({ description: 'google.rpc details as proto3 JSON.' }),
+    reason: problemCodeSchema,
+    retryable: z.boolean().meta({ description: 'Whether creating it anew may succeed.' }),
+  })
+  .meta({ id: 'OperationError', description: 'Why no picture was made.' });
+
+const operationResponse = z
+  .object({
+    modelVersion: z.string().meta({ description: 'Often empty: the upstream need not tell.' }),
+    mimeType: z
+      .string()
+      .meta({ description: 'Read from the bytes, never from the request.', example: 'image/jpeg' }),
+    seed: z.string().meta({ format: 'int64', example: '1863' }),
+    width: z.int().optional().meta({ description: 'Pixels.', example: 1344 }),
+    height: z.int().optional().meta({ description: 'Pixels.', example: 768 }),
+    byteLength: z.int().meta({ example: 889288 }),
+    url: url.meta({ description: 'Where the bytes are.' }),
+    image: z.string().optional().meta({
+      description: 'The bytes as base64, only with ?include=image.',
+      format: 'byte',
+    }),
+  })
+  .meta({ id: 'ImageResult', description: 'What is known of the finished picture.' });
+
+const operationUrls = z
+  .object({ self: url, image: url, cancel: url })
+  .meta({ id: 'OperationUrls', description: 'Where to go on.' });
+
+/** Fields that an operation has in every state. */
+const fields = {
+  id: z.string().meta({ example: 'op_AZk3v0…' }),
+  description: z.string(),
+  createdAt: timestamp,
+  modifiedAt: timestamp,
+  createdBy: z.string(),
+  metadata: z.unknown().meta({
+    description: 'What the upstream says of the work, as proto3 JSON; null when it says nothing.',
+  }),
+  urls: operationUrls,
+};
+
+const status = (name: 'running' | 'succeeded' | 'failed' | 'canceled') =>
+  z.literal(name).meta({ description: 'Closed list: running, succeeded, failed, canceled.' });
+
+const running = z
+  .object({ ...fields, status: status('running'), done: z.literal(false) })
+  .meta({ id: 'RunningOperation', description: 'A picture that is still being made.' });
+
+const succeeded = z
+  .object({
+    ...fields,
+    status: status('succeeded'),
+    done: z.literal(true),
+    response: operationResponse,
+  })
+  .meta({ id: 'SucceededOperation', description: 'A picture that is ready.' });
+
+const failed = z
+  .object({ ...fields, status: status('failed'), done: z.literal(true), error: operationError })
+  .meta({ id: 'FailedOperation', description: 'A picture that could not be made.' });
+
+const canceled = z
+  .object({ ...fields, status: status('canceled'), done: z.literal(true), error: operationError })
+  .meta({ id: 'CanceledOperation', description: 'A picture that nobody wanted any more.' });
+
+/** One image being made, as callers read it. */
+export const operationSchema = z
+  .discriminatedUnion('status', [running, succeeded, failed, canceled])
+  .meta({
+    id: 'Operation',
+    description: 'One image being made. `status` tells the variants apart.',
+  });
+
+/** The same in one flat object, for generators of OpenAPI 3.0 that know no unions. */
+export const flatOperationSchema = z
+  .object({
+    ...fields,
+    status: z.enum(['running', 'succeeded', 'failed', 'canceled']),
+    done: z.boolean(),
+    response: operationResponse.optional(),
+    error: operationError.optional(),
+  })
+  .meta({
+    id: 'Operation',
+    description:
+      'One image being made. `response` when succeeded, `error` when failed or canceled.',
+  });
+
+export type OperationJson = z.output<typeof operationSchema>;

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+
+const text = (description: string, example?: string) =>
+  z.string().meta({ description, ...(example === undefined ? {} : { example }) });
+
+/** Response headers by name, as the document describes them. Text on the wire, all of them. */
+export const responseHeaders = {
+  'X-Request-Id': text('Id of this request; quote it to the operator.'),
+  'X-Operation-Id': text('Id of the operation this answer is about.'),
+  Location: text('Where the operation, or its picture, is.'),
+  'Retry-After': text('Seconds after which asking again may bring something new.', '2'),
+  'Preference-Applied': text('The preferences of Prefer that were followed.', 'wait=10'),
+  'X-Ignored-Params': text('Unknown body fields that were ignored, as JSON pointers.'),
+  ETag: text('Version of this representation, for If-None-Match and If-Range.'),
+  'Cache-Control': text('How long, and by whom, this may be kept.'),
+  'Last-Modified': text('When the picture was finished.'),
+  'Accept-Ranges': text('Range requests are served.', 'bytes'),
+  'Content-Range': text('Which bytes these are.', 'bytes 0-99/889288'),
+  'Content-Digest': text('SHA-256 of the whole picture (RFC 9530).'),
+  'Content-Disposition': text('A file name with the right extension.'),
+  'X-Image-Seed': text('The seed the picture was made from.', '1863'),
+  'X-Image-Width': text('Pixels.', '1344'),
+  'X-Image-Height': text('Pixels.', '768'),
+  'X-Model-Version': text('The version of the model, where the upstream tells it.'),
+  Allow: text('The methods this path takes.', 'GET, HEAD'),
+} as const;
+
+export type ResponseHeader = keyof typeof responseHeaders;
+
+/**
+ * The named headers as one object, each optional but those that every answer
+ * of the kind carries.
+ */
+export function headersSchema(
+  required: readonly ResponseHeader[],
+  optional: readonly ResponseHeader[] = [],
+) {
+  const shape: Record<string, z.ZodType> = {};
+  for (const name of required) shape[name] = responseHeaders[name];
+  for (const name of optional) shape[name] = responseHeaders[name].optional();
+  return z.object(shape);
+}

@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+import type { Reason } from '../errors/reason.ts';
+import type { BodyContract } from './parse.ts';
+
+/** One kind of successful answer. */
+export interface ResponseContract {
+  readonly description: string;
+  readonly headers?: z.ZodObject;
+  /** By media type. `binary` is bytes; absent is an answer without a body. */
+  readonly content?: Readonly<Record<string, z.ZodType | 'binary'>>;
+  /** By media type and name. */
+  readonly examples?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/**
+ * One route, declared once: what it takes is what is validated, what a handler
+ * is given, and what the OpenAPI document says.
+ */
+export interface RouteContract<
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+> {
+  readonly method: 'get' | 'post';
+  /** With parameters in braces: `/operations/{id}`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description: string;
+  /** Path parameters; always texts. */
+  readonly params?: z.ZodObject;
+  /** Request headers that are read, for the document; each is parsed by its own grammar. */
+  readonly requestHeaders?: z.ZodObject;
+  readonly query: Query;
+  readonly body?: BodyContract<Body> & { readonly examples: Readonly<Record<string, unknown>> };
+  /** By status code. */
+  readonly responses: Readonly<Record<number, ResponseContract>>;
+  /** The refusals a caller has to reckon with. */
+  readonly reasons: readonly Reason[];
+}
+
+/** Checks a declaration and keeps its exact type. */
+export function routeContract<Query extends z.ZodType, Body extends z.ZodType>(
+  contract: RouteContract<Query, Body>,
+): RouteContract<Query, Body> {
+  return contract;
+}

@@ -1,0 +1,91 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { grpcCodeName } from '../errors/grpc-code.ts';
+import type { Reason } from '../errors/reason.ts';
+import { detailsJson, type JsonValue } from './any-json.ts';
+import type { ImageFacts } from '../image/sniff.ts';
+import type { Failure } from './outcome.ts';
+
+/** What the JSON of an operation is made from: the operations layer's snapshot has this shape. */
+export interface OperationFacts {
+  readonly id: string;
+  readonly seed: bigint;
+  readonly description: string;
+  readonly createdBy: string;
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+  readonly metadata: Any | undefined;
+  readonly state:
+    | { readonly status: 'running' }
+    | {
+        readonly status: 'succeeded';
+        readonly picture: ImageFacts & {
+          readonly byteLength: number;
+          readonly modelVersion: string;
+        };
+      }
+    | { readonly status: 'failed' | 'canceled'; readonly failure: Failure };
+}
+
+export interface OperationJsonOptions {
+  /** Origin of links, without a slash at the end. */
+  readonly origin: string;
+  readonly isRetryable: (reason: Reason) => boolean;
+}
+
+const messageCharactersMax = 500;
+
+/** The native JSON of an operation, without image bytes. */
+export function operationJson(facts: OperationFacts, options: OperationJsonOptions): JsonValue {
+  const { state } = facts;
+  const self = `${options.origin}/operations/${facts.id}`;
+  return {
+    id: facts.id,
+    status: state.status,
+    done: state.status !== 'running',
+    description: facts.description,
+    createdAt: timestampJson(facts.createdAtMs),
+    modifiedAt: timestampJson(facts.modifiedAtMs),
+    createdBy: facts.createdBy,
+    metadata: facts.metadata === undefined ? null : (detailsJson([facts.metadata])[0] ?? null),
+    ...(state.status === 'succeeded' && {
+      response: {
+        modelVersion: state.picture.modelVersion,
+        mimeType: state.picture.mediaType,
+        seed: String(facts.seed),
+        ...(state.picture.width !== undefined && { width: state.picture.width }),
+        ...(state.picture.height !== undefined && { height: state.picture.height }),
+        byteLength: state.picture.byteLength,
+        url: `${self}/image`,
+      },
+    }),
+    ...((state.status === 'failed' || state.status === 'canceled') && {
+      error: failureJson(state.failure, options),
+    }),
+    urls: { self, image: `${self}/image`, cancel: `${self}/cancel` },
+  };
+}
+
+function failureJson(failure: Failure, options: OperationJsonOptions): JsonValue {
+  return {
+    code: failure.code,
+    message: publicMessage(failure),
+    details: failure.reason === 'upstream_auth' ? [] : detailsJson(failure.details),
+    reason: failure.reason,
+    retryable: options.isRetryable(failure.reason),
+  };
+}
+
+/** The upstream's words, bounded and printable; none about the gateway's own credentials. */
+export function publicMessage(failure: Failure): string {
+  if (failure.reason === 'upstream_auth') return 'the upstream refused the gateway';
+  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
+  const printable = failure.message.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  const characters = [...printable.slice(0, 2 * messageCharactersMax)];
+  const bounded = characters.slice(0, messageCharactersMax).join('');
+  return bounded === '' ? (grpcCodeName(failure.code) ?? `code ${failure.code}`) : bounded;
+}
+
+/** RFC 3339 in UTC, with milliseconds only where there are any, as proto3 JSON writes it. */
+export function timestampJson(ms: number): string {
+  return new Date(ms).toISOString().replace('.000Z', 'Z');
+}

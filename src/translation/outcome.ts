@@ -1,0 +1,84 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { reasonFromOperationError } from '../errors/grpc-code.ts';
+import type { Reason } from '../errors/reason.ts';
+import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
+import { imageBytesFromBase64Text } from '../image/base64-image.ts';
+import { imageFactsFromBytes, type ImageFacts } from '../image/sniff.ts';
+
+/** A finished picture: its encoded bytes, a view on the received frame, and what they say of themselves. */
+export interface Picture {
+  readonly bytes: Uint8Array;
+  readonly facts: ImageFacts;
+}
+
+/** Why a picture was not made. `code` is the gRPC number the upstream gave. */
+export interface Failure {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly Any[];
+  readonly reason: Reason;
+}
+
+/** What became of an operation. The only place that reads `done`, `error` and `response`. */
+export type Outcome =
+  | { readonly status: 'running' }
+  | { readonly status: 'succeeded'; readonly picture: Picture; readonly modelVersion: string }
+  | { readonly status: 'failed'; readonly failure: Failure }
+  | { readonly status: 'canceled'; readonly failure: Failure };
+
+const internal = 13;
+const cancelled = 1;
+
+/** A failure of the answer itself, told in the gateway's words. */
+export function badResult(message: string, reason: Reason = 'bad_upstream_result'): Outcome {
+  return { status: 'failed', failure: { code: internal, message, details: [], reason } };
+}
+
+/**
+ * Reads an operation as the upstream answered it.
+ *
+ * An `error` counts even while `done` is false, as the upstream sets it so. A
+ * result that is not a picture is a failure, never an exception.
+ */
+export function outcomeFromOperation(
+  operation: Operation,
+  limits: { readonly imageBytesMax: number },
+): Outcome {
+  const { result } = operation;
+  if (result.case === 'error') {
+    const { code, message, details } = result.value;
+    const failure = { code, message, details, reason: reasonFromOperationError(code, message) };
+    return { status: code === cancelled ? 'canceled' : 'failed', failure };
+  }
+  if (!operation.done) return { status: 'running' };
+  if (result.case === undefined)
+    return badResult('the upstream says it is done but sent no result');
+  return outcomeFromResponse(result.value, limits.imageBytesMax);
+}
+
+function outcomeFromResponse(response: Any, imageBytesMax: number): Outcome {
+  // Only the part after the last slash names the type; the prefix is any host.
+  const typeName = response.typeUrl.slice(response.typeUrl.lastIndexOf('/') + 1);
+  if (typeName !== ImageGenerationResponseSchema.typeName) {
+    return badResult('the upstream sent a result of another type than a picture');
+  }
+  let message;
+  try {
+    message = fromBinary(ImageGenerationResponseSchema, response.value, {
+      readUnknownFields: false,
+    });
+  } catch {
+    return badResult('the upstream sent a result that can not be read');
+  }
+  const bytes = imageBytesFromBase64Text(message.image) ?? message.image;
+  if (bytes.byteLength > imageBytesMax) {
+    return badResult('the picture is larger than this gateway takes', 'upstream_message_too_large');
+  }
+  const facts = imageFactsFromBytes(bytes);
+  if (facts === undefined) {
+    return badResult('the upstream sent bytes that are no picture of a known kind');
+  }
+  return { status: 'succeeded', picture: { bytes, facts }, modelVersion: message.modelVersion };
+}
