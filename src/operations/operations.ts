@@ -3,7 +3,7 @@ import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_m
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
 import type { PollSchedule } from './poll-schedule.ts';
-import { PollingHub } from './polling-hub.ts';
+import { PollingHub, type PollingObserver } from './polling-hub.ts';
 import type { Clock } from './ports.ts';
 import type { ReadBudget } from './read-budget.ts';
 import type { ResultCache } from './result-cache.ts';
@@ -25,6 +25,7 @@ export interface OperationsOptions {
   readonly imageBytesMax: number;
   /** Operations remembered at once; those somebody waits for are never forgotten. */
   readonly trackedMax: number;
+  readonly observer?: PollingObserver | undefined;
 }
 
 export interface CallerContext {
@@ -62,10 +63,10 @@ export class Operations {
   readonly #tracked = new Map<string, TrackedOperation>();
 
   constructor(options: OperationsOptions) {
-    const { upstream, clock, schedule, budget, results, imageBytesMax } = options;
+    const { upstream, clock, schedule, budget, results, imageBytesMax, observer } = options;
     this.#options = options;
     const read = (upstreamId: string) => upstream.getOperation(upstreamId);
-    this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read });
+    this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read, observer });
   }
 
   /**

@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { SettingValues } from './config/settings.ts';
+import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
+import { OperationReplies } from './http/operation-reply.ts';
+import type { Readiness } from './http/routes/health.ts';
+import { buildServer } from './http/server.ts';
+import type { Log } from './observability/log.ts';
+import { openOperationIds } from './operations/operation-id.ts';
+import { Operations } from './operations/operations.ts';
+import { PollSchedule } from './operations/poll-schedule.ts';
+import { ReadBudget } from './operations/read-budget.ts';
+import { ResultCache } from './operations/result-cache.ts';
+import { systemClock, systemRandom } from './operations/system-ports.ts';
+import { keptSecret, secretFromFile } from './state/gateway-secret.ts';
+import { silenceGrpcLogger } from './upstream/silence-grpc-logger.ts';
+import { tokenSourceFromSettings } from './upstream/token-source.ts';
+import { openUpstreamClient, type UpstreamClient } from './upstream/upstream-client.ts';
+
+export interface App {
+  /** The HTTP server, for tests that go in through the front door without a socket. */
+  readonly server: FastifyInstance;
+  /** Listens, and resolves with the origin that links are made from. */
+  listen(): Promise<string>;
+  /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
+  close(): Promise<void>;
+}
+
+/** Share of the result-read quota a gateway uses, so that a wrong clock or a burst does not exceed it. */
+const quotaShare = 0.8;
+/** Reads that may begin at once after a pause; with the share they stay within the quota of any second. */
+const readBurst = 8;
+
+/** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
+export async function buildApp(settings: SettingValues, log: Log): Promise<App> {
+  silenceGrpcLogger(log);
+  const secret = await secretOf(settings);
+  const upstream = await openUpstream(settings, log);
+  const operations = new Operations({
+    upstream: upstream.client,
+    clock: systemClock,
+    ids: openOperationIds(Buffer.from(secret)),
+    schedule: new PollSchedule({
+      random: systemRandom,
+      intervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
+    }),
+    budget: new ReadBudget({
+      perSecond: settings.RESULT_READS_PER_SECOND_MAX * quotaShare,
+      burst: readBurst,
+    }),
+    results: new ResultCache({ bytesMax: settings.RESULT_CACHE_BYTES_MAX }),
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    trackedMax: settings.OPERATIONS_TRACKED_MAX,
+    observer: {
+      readFailed: ({ reason, upstream: trace, cause }) =>
+        log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
+    },
+  });
+
+  let state: Exclude<Readiness, 'ready'> | undefined;
+  let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
+  const server = await buildServer({
+    log,
+    origin: () => origin,
+    readiness: () => state ?? (upstream.client.ready ? 'ready' : 'starting'),
+    surface: {
+      operations,
+      replies: new OperationReplies({ origin: () => origin }),
+      clock: systemClock,
+      random: systemRandom,
+      imageMediaTypes: settings.IMAGE_MEDIA_TYPES ?? upstream.mediaTypes,
+      imageDefaults: {
+        folderId: settings.FOLDER_ID ?? 'local',
+        defaultModel: settings.DEFAULT_MODEL,
+        modelAliases: settings.MODEL_ALIASES,
+        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+        promptCharactersMaxByModel: settings.PROMPT_CHARACTERS_MAX_BY_MODEL,
+      },
+    },
+  });
+
+  return {
+    server,
+    async listen() {
+      await server.listen({ host: settings.HOST, port: settings.PORT });
+      const { port } = server.server.address() as AddressInfo;
+      origin = settings.PUBLIC_URL ?? originOf(settings.HOST, port);
+      return origin;
+    },
+    async close() {
+      state = 'draining';
+      operations.close();
+      // A keep-alive connection that waits for its next request would hold the close up for good.
+      const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
+      const force = setTimeout(
+        () => server.server.closeAllConnections(),
+        settings.SHUTDOWN_TIMEOUT_MS,
+      );
+      await server.close();
+      clearInterval(sweep);
+      clearTimeout(force);
+      await upstream.close();
+    },
+  };
+}
+
+interface OpenedUpstream {
+  readonly client: UpstreamClient;
+  /** What it makes, the preferred one first. */
+  readonly mediaTypes: readonly string[];
+  close(): Promise<void>;
+}
+
+async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUpstream> {
+  const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
+  const emulator = isEmbedded
+    ? await startEmbeddedEmulator({
+        port: settings.EMULATOR_PORT,
+        latencyMs: settings.EMULATOR_LATENCY_MS,
+        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+      })
+    : undefined;
+  const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
+  const caFile = settings.UPSTREAM_CA_FILE;
+  const client = openUpstreamClient({
+    address,
+    operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
+    ...(caFile !== undefined && { caPem: await readFile(caFile) }),
+    tokenSource: await tokenSourceFromSettings({
+      apiKey: settings.UPSTREAM_API_KEY?.reveal(),
+      apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
+      iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
+      iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
+    }),
+    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
+    getTimeoutMs: settings.GET_TIMEOUT_MS,
+    connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    dataLogging: settings.UPSTREAM_DATA_LOGGING,
+    ...(settings.UPSTREAM_FOLDER_HEADER && { folderId: settings.FOLDER_ID }),
+    log,
+  });
+  return {
+    client,
+    mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
+    async close() {
+      await client.close();
+      await emulator?.close();
+    },
+  };
+}
+
+async function secretOf(settings: SettingValues): Promise<string> {
+  const { GATEWAY_SECRET, GATEWAY_SECRET_FILE, DATA_DIR } = settings;
+  if (GATEWAY_SECRET !== undefined) return GATEWAY_SECRET.reveal();
+  if (GATEWAY_SECRET_FILE !== undefined) return secretFromFile(GATEWAY_SECRET_FILE);
+  return keptSecret(DATA_DIR);
+}
+
+/** An address to listen on is not always one to connect to: all addresses are reached by loopback. */
+function originOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function messageOf(cause: unknown): string | undefined {
+  return cause instanceof Error ? cause.message : undefined;
+}

@@ -1,0 +1,120 @@
+/** What a request's Accept header asks for, as far as it can be had. */
+export interface Negotiated {
+  readonly form: 'json' | 'image';
+  /** The concrete image type that was named, if one was. */
+  readonly mediaType: string | undefined;
+  /** Whether JSON would do as well. */
+  readonly jsonToo: boolean;
+}
+
+interface MediaRange {
+  readonly type: string;
+  readonly subtype: string;
+  readonly quality: number;
+}
+
+const rangePattern = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\/([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/;
+const qualityPattern = /^q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/i;
+const rangesMax = 64;
+
+/**
+ * Chooses between JSON and an image (RFC 9110, section 12.5.1): the highest q
+ * wins, JSON before an image where they tie.
+ *
+ * No Accept, `*`/`*` and whatever lists text/html are JSON: that is what curl,
+ * generated clients and a browser's address bar send. Undefined when nothing
+ * that is asked for can be made. `any` image type can be had of a picture that
+ * exists: it is delivered even as another type than asked for.
+ */
+export function negotiate(
+  accept: string | undefined,
+  imageMediaTypes: readonly string[] | 'any',
+): Negotiated | undefined {
+  const ranges = rangesFromAccept(accept);
+  const isBrowser = ranges.some(({ type, subtype }) => type === 'text' && subtype === 'html');
+  if (accept === undefined || accept.trim() === '' || isBrowser) {
+    return { form: 'json', mediaType: undefined, jsonToo: true };
+  }
+  const json = qualityOf(ranges, 'application/json').quality;
+  const best = bestImage(ranges, imageMediaTypes);
+  const image = best?.quality ?? 0;
+  if (json === 0 && image === 0) return undefined;
+  if (json >= image) return { form: 'json', mediaType: undefined, jsonToo: true };
+  return {
+    form: 'image',
+    mediaType: best?.isConcrete === true ? best.mediaType : undefined,
+    jsonToo: json > 0,
+  };
+}
+
+interface WantedImage {
+  readonly mediaType: string;
+  readonly quality: number;
+  readonly isConcrete: boolean;
+}
+
+/** The image wanted most, the first of those wanted equally. `any`: one that was named, whatever it is. */
+function bestImage(
+  ranges: readonly MediaRange[],
+  imageMediaTypes: readonly string[] | 'any',
+): WantedImage | undefined {
+  const candidates =
+    imageMediaTypes === 'any'
+      ? ['image/*', ...ranges.filter(isImage).map(({ type, subtype }) => `${type}/${subtype}`)]
+      : imageMediaTypes;
+  let best: WantedImage | undefined;
+  for (const mediaType of candidates) {
+    const wanted = { mediaType, ...qualityOf(ranges, mediaType) };
+    if (best === undefined || wanted.quality > best.quality) best = wanted;
+  }
+  return best;
+}
+
+function isImage({ type }: MediaRange): boolean {
+  return type === 'image';
+}
+
+/** How much a header wants one media type, 0 … 1; its most specific range decides. */
+export function acceptQuality(accept: string | undefined, mediaType: string): number {
+  if (accept === undefined || accept.trim() === '') return 1;
+  return qualityOf(rangesFromAccept(accept), mediaType).quality;
+}
+
+/** Whether any image would do. A picture that exists is delivered even as another type than asked for. */
+export function acceptsImages(accept: string | undefined): boolean {
+  if (accept === undefined || accept.trim() === '') return true;
+  return rangesFromAccept(accept).some(
+    ({ type, quality }) => quality > 0 && (type === 'image' || type === '*'),
+  );
+}
+
+function rangesFromAccept(accept: string | undefined): readonly MediaRange[] {
+  return (accept ?? '').split(',', rangesMax).flatMap((item) => {
+    const [range = '', ...parameters] = item.split(';').map((part) => part.trim());
+    const match = rangePattern.exec(range);
+    if (match === null) return [];
+    const weight = parameters.find((parameter) => /^q=/i.test(parameter));
+    const quality = weight === undefined ? 1 : Number(qualityPattern.exec(weight)?.[1] ?? 0);
+    return [{ type: match[1]!.toLowerCase(), subtype: match[2]!.toLowerCase(), quality }];
+  });
+}
+
+function qualityOf(ranges: readonly MediaRange[], mediaType: string) {
+  const [type = '', subtype = ''] = mediaType.split('/');
+  let specificity = -1;
+  let quality = 0;
+  for (const range of ranges) {
+    const level = specificityOf(range, type, subtype);
+    if (level > specificity) {
+      specificity = level;
+      quality = range.quality;
+    }
+  }
+  return { quality, isConcrete: specificity === 2 };
+}
+
+function specificityOf(range: MediaRange, type: string, subtype: string): number {
+  if (range.type === type && range.subtype === subtype) return 2;
+  if (range.type === type && range.subtype === '*') return 1;
+  return range.type === '*' && range.subtype === '*' ? 0 : -1;
+}

@@ -1,0 +1,111 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { OperationSnapshot, PictureFacts } from '../operations/snapshot.ts';
+import { publicMessage } from '../translation/operation-json.ts';
+import { byteRangeFromHeader, ifRangeHolds, matchesETag } from './conditional.ts';
+
+/** A snapshot that is known to have a picture. */
+export interface SucceededSnapshot extends OperationSnapshot {
+  readonly state: { readonly status: 'succeeded'; readonly picture: PictureFacts };
+}
+
+/**
+ * The snapshot if it has a picture.
+ *
+ * @throws GatewayError that says why there is none.
+ */
+export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): SucceededSnapshot {
+  const { state } = snapshot;
+  if (state.status === 'succeeded') return { ...snapshot, state };
+  if (state.status === 'running') {
+    throw new GatewayError('operation_not_done', 'the picture is still being made', {
+      retryAfterS,
+    });
+  }
+  if (state.status === 'canceled') {
+    throw new GatewayError('operation_canceled', 'the operation was canceled before it was done');
+  }
+  throw new GatewayError(state.failure.reason, publicMessage(state.failure));
+}
+
+const maxAgeS = 31_536_000;
+
+/** What every answer about a picture carries, 304 and 206 too. */
+export function imageHeaders(
+  snapshot: SucceededSnapshot,
+  options: { readonly download: boolean },
+): Record<string, string> {
+  const { picture } = snapshot.state;
+  const disposition = options.download ? 'attachment' : 'inline';
+  return {
+    etag: etagOf(picture),
+    'accept-ranges': 'bytes',
+    'cache-control': `private, max-age=${maxAgeS}, immutable`,
+    'content-digest': `sha-256=:${picture.sha256.toString('base64')}:`,
+    'content-disposition': `${disposition}; filename="${snapshot.id.slice(0, 16)}.${picture.extension}"`,
+    'content-security-policy': "default-src 'none'; sandbox",
+    'cross-origin-resource-policy': 'cross-origin',
+    'last-modified': new Date(snapshot.modifiedAtMs).toUTCString(),
+    'referrer-policy': 'no-referrer',
+    vary: 'Accept, Origin',
+    'x-operation-id': snapshot.id,
+    'x-image-seed': String(snapshot.seed),
+    ...(picture.width !== undefined && { 'x-image-width': String(picture.width) }),
+    ...(picture.height !== undefined && { 'x-image-height': String(picture.height) }),
+    ...headerText('x-model-version', picture.modelVersion),
+  };
+}
+
+function etagOf(picture: PictureFacts): string {
+  return `"${picture.sha256.toString('base64url')}"`;
+}
+
+/** A text of the upstream's as a header, if it has anything that a header can hold. */
+function headerText(name: string, text: string): Record<string, string> {
+  const visible = text
+    .replace(/[^\x20-\x7e]+/g, '')
+    .trim()
+    .slice(0, 200);
+  return visible === '' ? {} : { [name]: visible };
+}
+
+export interface ImageReplyOptions {
+  readonly download: boolean;
+  /** Gets the bytes; only called when they are needed. */
+  readonly bytes: () => Promise<Uint8Array>;
+}
+
+/**
+ * Answers with a picture, a part of it, or that the caller has it already.
+ * The bytes are sent as they are: one view on what the upstream sent.
+ */
+export async function sendImage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  snapshot: SucceededSnapshot,
+  options: ImageReplyOptions,
+): Promise<FastifyReply> {
+  const { picture } = snapshot.state;
+  const etag = etagOf(picture);
+  const { headers } = request;
+  const fixed = imageHeaders(snapshot, options);
+  if (matchesETag(headers['if-none-match'], etag)) return reply.code(304).headers(fixed).send();
+  const holds = ifRangeHolds(headers['if-range'] as string | undefined, etag);
+  const range = byteRangeFromHeader(holds ? headers.range : undefined, picture.byteLength);
+  if (range === 'unsatisfiable') {
+    throw new GatewayError(
+      'range_not_satisfiable',
+      `expected one range within the ${picture.byteLength} bytes of the picture`,
+      { headers: { 'content-range': `bytes */${picture.byteLength}` } },
+    );
+  }
+  reply.headers(fixed).header('content-type', picture.mediaType);
+  const { from, to } = range === 'whole' ? { from: 0, to: picture.byteLength - 1 } : range;
+  if (range !== 'whole') {
+    reply.code(206).header('content-range', `bytes ${from}-${to}/${picture.byteLength}`);
+  }
+  reply.header('content-length', String(to - from + 1));
+  if (request.method === 'HEAD') return reply.send();
+  const bytes = await options.bytes();
+  return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from + 1));
+}

@@ -1,0 +1,53 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { valueFromJsonText } from '../schemas/strict-json.ts';
+
+export const bodyBytesMax = 65_536;
+const depthMax = 16;
+
+/**
+ * The only body the gateway reads: JSON in UTF-8, uncompressed.
+ *
+ * Fastify's own parser keeps the last of two equal keys, rounds long integers,
+ * mends invalid UTF-8 and takes text/plain; each of these would make a request
+ * mean something else than what was sent.
+ */
+export function acceptJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: bodyBytesMax },
+    (request, body, done) => {
+      try {
+        refuseOtherEncodings(request.headers);
+        done(null, valueFromBody(body as Buffer));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+}
+
+/** Undefined for an empty body: whether a body is needed is the route's own business. */
+function valueFromBody(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  if (!isUtf8(body)) throw new GatewayError('malformed_json', 'the body is not valid UTF-8');
+  return valueFromJsonText(body.toString('utf8'), { depthMax });
+}
+
+const charsetPattern = /;\s*charset\s*=\s*"?([^\s";]+)"?/i;
+
+function refuseOtherEncodings(headers: {
+  readonly 'content-type'?: string | undefined;
+  readonly 'content-encoding'?: string | undefined;
+}): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity' && encoding !== '') {
+    throw new GatewayError('unsupported_media_type', 'send the body uncompressed');
+  }
+  const charset = charsetPattern.exec(headers['content-type'] ?? '')?.[1]?.toLowerCase();
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
+    throw new GatewayError('unsupported_media_type', 'send the body in UTF-8');
+  }
+}

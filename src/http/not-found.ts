@@ -1,0 +1,47 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { pathOf } from './problem.ts';
+
+interface KnownPath {
+  readonly pattern: RegExp;
+  readonly methods: Set<string>;
+}
+
+/**
+ * Collects the paths of all routes, to tell a wrong method (405 with Allow)
+ * from a wrong path (404). To be called before the routes are added.
+ */
+export function refuseUnknown(app: FastifyInstance): void {
+  const paths = new Map<string, KnownPath>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = paths.get(url) ?? { pattern: patternFromUrl(url), methods: new Set() };
+    paths.set(url, known);
+    for (const name of [method].flat()) known.methods.add(name);
+  });
+  app.setNotFoundHandler((request) => {
+    throw unknownRequest(request, paths.values());
+  });
+}
+
+function unknownRequest(request: FastifyRequest, paths: Iterable<KnownPath>): GatewayError {
+  const path = pathOf(request);
+  const methods = new Set<string>();
+  for (const known of paths) {
+    if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
+  }
+  if (methods.size === 0) return new GatewayError('not_found', 'nothing is served at this path');
+  const allow = [...methods].toSorted().join(', ');
+  return new GatewayError('method_not_allowed', `this path takes ${allow}`, { headers: { allow } });
+}
+
+function patternFromUrl(url: string): RegExp {
+  const segments = url.split('/').map((segment) => {
+    if (segment === '*') return '.*';
+    return segment.startsWith(':') ? '[^/]+' : escaped(segment);
+  });
+  return new RegExp(`^${segments.join('/')}$`);
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

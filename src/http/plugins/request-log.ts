@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { Log } from '../../observability/log.ts';
+
+/**
+ * One line a request: what, how it ended, how long. Never the URL's query, a
+ * body or a header value, which may hold prompts and credentials.
+ */
+export function logRequests(app: FastifyInstance, log: Log): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { statusCode } = reply;
+    const { operationId, upstreamCode, upstreamMs, outcome, error } = request.journal;
+    const line = {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? 'unmatched',
+      status: statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      operationId,
+      upstreamCode,
+      upstreamMs,
+      outcome,
+      ...(error === undefined ? undefined : errorLine(error)),
+    };
+    if (statusCode >= 500) log.error(line, 'request');
+    else log.info(line, 'request');
+    done();
+  });
+  app.addHook('onRequestAbort', (request: FastifyRequest, done) => {
+    log.info({ requestId: request.id, route: request.routeOptions.url }, 'caller hung up');
+    done();
+  });
+}
+
+function errorLine(error: unknown): { reason: string; cause?: string } {
+  if (!(error instanceof GatewayError)) return { reason: 'internal_error' };
+  if (error.cause === undefined) return { reason: error.reason };
+  const { cause } = error;
+  const isOurs = error.reason === 'internal_error';
+  const text =
+    cause instanceof Error ? ((isOurs ? cause.stack : undefined) ?? cause.message) : String(cause);
+  return { reason: error.reason, cause: text.slice(0, 2_000) };
+}

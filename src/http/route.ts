@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import type { CallerContext } from '../operations/operations.ts';
+import type { BodyContract } from '../schemas/parse.ts';
+import { parseQuery } from '../schemas/parse.ts';
+import type { RouteContract } from '../schemas/route-contract.ts';
+import { callerOf } from './caller.ts';
+
+/** A request after its query was validated against the contract. */
+export interface RouteCall<Query, Body extends z.ZodType> {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly query: Query;
+  /** How to read the body; present where the contract has one. */
+  readonly body: BodyContract<Body> | undefined;
+  /** The operation in the path; empty on routes without one. */
+  readonly id: string;
+  readonly caller: CallerContext;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the route promises. */
+    contract?: RouteContract;
+  }
+}
+
+/** Serves a contract. The handler answers through `reply`, or throws. */
+export function serve<Query extends z.ZodType, Body extends z.ZodType>(
+  app: FastifyInstance,
+  contract: RouteContract<Query, Body>,
+  handler: (call: RouteCall<z.output<Query>, Body>) => Promise<FastifyReply>,
+): void {
+  app.route({
+    method: contract.method === 'get' ? 'GET' : 'POST',
+    url: contract.path.replace(/\{(\w+)\}/g, ':$1'),
+    config: { contract },
+    handler: (request, reply) =>
+      handler({
+        request,
+        reply,
+        query: parseQuery(contract.query, request.query),
+        body: contract.body,
+        id: (request.params as { id?: string }).id ?? '',
+        caller: callerOf(request),
+      }),
+  });
+}

@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify';
+
+export type Readiness = 'ready' | 'starting' | 'draining';
+
+/** /livez: the process answers. /readyz: send it traffic. */
+export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
+  const headers = {
+    'cache-control': 'no-store',
+    'content-type': 'application/json; charset=utf-8',
+  };
+
+  app.get('/livez', async (_request, reply) => reply.headers(headers).send('{"status":"live"}'));
+
+  app.get('/readyz', async (_request, reply) => {
+    const status = readiness();
+    return reply
+      .code(status === 'ready' ? 200 : 503)
+      .headers(headers)
+      .send(JSON.stringify({ status }));
+  });
+}

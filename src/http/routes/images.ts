@@ -1,0 +1,148 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
+import { createImage } from '../../schemas/contract.ts';
+import { imageRequestSchema } from '../../schemas/images.ts';
+import { parseBody } from '../../schemas/parse.ts';
+import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
+import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
+import { callerGoneSignal } from '../caller-gone.ts';
+import { sendImage, succeeded } from '../image-reply.ts';
+import { preferenceApplied, preferencesFromHeader, waitSecondsMax } from '../prefer.ts';
+import { serve, type RouteCall } from '../route.ts';
+import type { Surface } from '../surface.ts';
+
+type Call = RouteCall<object, typeof imageRequestSchema>;
+
+/** POST /v1/images: everything is decided before money is spent, and what was paid for is delivered. */
+export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
+  serve(app, createImage, async (call) => {
+    const { request, reply, caller } = call;
+    request.journal.outcome = 'not_started';
+    const negotiated = negotiatedOf(call, surface);
+    const preferences = preferencesFromHeader(request.headers['prefer']);
+    const { generate, ignored } = generateRequestFromCall(call, surface, negotiated);
+
+    const started = await startOf(call, surface, generate);
+
+    const wantsImage =
+      negotiated.form === 'image' && !(preferences.respondAsync && preferences.waitS === undefined);
+    const waitS = preferences.waitS ?? (wantsImage ? waitSecondsMax : 0);
+    const snapshot =
+      waitS === 0
+        ? started
+        : await surface.operations.wait(started.id, {
+            ...caller,
+            waitMs: waitS * 1000,
+            signal: callerGoneSignal(reply.raw),
+          });
+    const applied = preferenceApplied({
+      respondAsync: preferences.respondAsync && preferences.waitS === undefined,
+      waitS: preferences.waitS,
+      handling: preferences.handling,
+    });
+    if (applied !== undefined) reply.header('preference-applied', applied);
+    if (ignored.length > 0) reply.header('x-ignored-params', ignoredHeader(ignored));
+    if (wantsImage) return imageOrProblem(call, surface, snapshot, negotiated);
+    return surface.replies.created(
+      reply,
+      snapshot,
+      surface.operations.retryAfterS(snapshot.id, caller),
+    );
+  });
+}
+
+function negotiatedOf(call: Call, surface: Surface): Negotiated {
+  const negotiated = negotiate(call.request.headers.accept, surface.imageMediaTypes);
+  if (negotiated !== undefined) return negotiated;
+  throw notAcceptable(surface.imageMediaTypes);
+}
+
+function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
+  const possible = ['application/json', ...imageMediaTypes].join(', ');
+  return new GatewayError('not_acceptable', `possible are ${possible}`, { outcome: 'not_started' });
+}
+
+function generateRequestFromCall(call: Call, surface: Surface, negotiated: Negotiated) {
+  const { request } = call;
+  const { handling } = preferencesFromHeader(request.headers['prefer']);
+  if (call.body === undefined || request.body === undefined) {
+    throw new GatewayError('malformed_json', 'the body is empty; expected a JSON object');
+  }
+  const parsed = parseBody(call.body, request.body, { lenient: handling === 'lenient' });
+  const mediaType = requestedMediaType(parsed.body);
+  if (mediaType !== undefined) {
+    refuseImpossible(mediaType, surface.imageMediaTypes);
+    const contradicts = acceptQuality(request.headers.accept, mediaType) === 0;
+    if (negotiated.form === 'image' && contradicts) throw notAcceptable([mediaType]);
+  }
+  const generate = imageGenerationRequestFromBody(parsed.body, surface.imageDefaults, {
+    mediaType: negotiated.mediaType ?? surface.imageMediaTypes[0] ?? '',
+    drawnSeed: surface.random.seed(),
+  });
+  return { generate, ignored: parsed.ignored };
+}
+
+function refuseImpossible(mediaType: string, possible: readonly string[]): void {
+  if (possible.includes(mediaType)) return;
+  const detail = `the upstream makes ${possible.join(', ')}`;
+  throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
+    faults: [{ pointer: '#/mimeType', code: 'value', detail }],
+  });
+}
+
+type GenerateRequest = ReturnType<typeof imageGenerationRequestFromBody>;
+
+/** The one call that spends. It goes on when the caller hangs up. */
+async function startOf(
+  { request, reply, caller }: Call,
+  surface: Surface,
+  generate: GenerateRequest,
+): Promise<OperationSnapshot> {
+  const { journal } = request;
+  const startMs = surface.clock.nowMs();
+  journal.outcome = 'unknown';
+  try {
+    const snapshot = await surface.operations.start(generate, caller);
+    journal.outcome = 'accepted';
+    journal.upstreamCode = 'OK';
+    journal.operationId = snapshot.id;
+    // From here on every answer, an error too, tells where the paid picture is.
+    reply
+      .header('x-operation-id', snapshot.id)
+      .header('location', surface.replies.link(snapshot.id));
+    return snapshot;
+  } finally {
+    journal.upstreamMs = surface.clock.nowMs() - startMs;
+  }
+}
+
+async function imageOrProblem(
+  { request, reply, caller }: Call,
+  surface: Surface,
+  snapshot: OperationSnapshot,
+  negotiated: Negotiated,
+): Promise<FastifyReply> {
+  const retryAfterS = surface.operations.retryAfterS(snapshot.id, caller);
+  if (!isFinished(snapshot)) {
+    if (negotiated.jsonToo) return surface.replies.created(reply, snapshot, retryAfterS);
+    throw new GatewayError(
+      'generation_timeout',
+      'the picture is not ready yet; it is at Location',
+      {
+        retryAfterS,
+        headers: { location: surface.replies.link(snapshot.id, '/image') },
+      },
+    );
+  }
+  const bytes = async () => (await surface.operations.picture(snapshot.id, caller)).bytes;
+  return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
+}
+
+function ignoredHeader(pointers: readonly string[]): string {
+  // A pointer is the caller's own text: percent-encoding keeps it within a header.
+  return pointers
+    .slice(0, 32)
+    .map((pointer) => encodeURI(pointer.slice(0, 128)))
+    .join(', ');
+}

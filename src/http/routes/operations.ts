@@ -1,0 +1,95 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ZodType } from 'zod';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { OperationSnapshot } from '../../operations/snapshot.ts';
+import { cancelOperation, getOperation, getOperationImage } from '../../schemas/contract.ts';
+import { acceptsImages, negotiate } from '../accept.ts';
+import { callerGoneSignal } from '../caller-gone.ts';
+import { sendImage, succeeded } from '../image-reply.ts';
+import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
+import { serve, type RouteCall } from '../route.ts';
+import type { Surface } from '../surface.ts';
+
+type Call = RouteCall<{ readonly wait?: number | undefined }, ZodType>;
+
+/** Reading and canceling operations, and fetching their pictures. */
+export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
+  const { operations, replies } = surface;
+
+  serve(app, getOperation, async (call) => {
+    const { request, reply, id, caller, query } = call;
+    const negotiated = negotiate(request.headers.accept, 'any');
+    if (negotiated === undefined) throw onlyJsonOrImages();
+    const snapshot = await snapshotOf(call, surface);
+    if (negotiated.form === 'image') return imageOf(call, surface, snapshot, false);
+    const retryAfterS = operations.retryAfterS(id, caller);
+    const hasPicture = snapshot.state.status === 'succeeded';
+    if (query.include === 'image' && hasPicture && request.method === 'GET') {
+      return replies.withPicture(reply, await operations.picture(id, caller));
+    }
+    return replies.conditional(request, reply, snapshot, retryAfterS);
+  });
+
+  serve(app, getOperationImage, async (call) => {
+    if (!acceptsImages(call.request.headers.accept)) {
+      throw new GatewayError('not_acceptable', 'this is a picture; accept image/*');
+    }
+    const snapshot = await snapshotOf(call, surface);
+    return imageOf(call, surface, snapshot, call.query.download);
+  });
+
+  serve(app, cancelOperation, async ({ request, reply, id, caller }) => {
+    refuseBody(request.body);
+    request.journal.operationId = id;
+    const snapshot = await operations.cancel(id, caller);
+    return replies.current(reply, snapshot, operations.retryAfterS(id, caller));
+  });
+}
+
+function onlyJsonOrImages(): GatewayError {
+  return new GatewayError('not_acceptable', 'possible are application/json and image/*');
+}
+
+/** The operation, after the wait that was asked for. */
+async function snapshotOf(call: Call, surface: Surface): Promise<OperationSnapshot> {
+  const { request, reply, id, caller, query } = call;
+  const preferences = preferencesFromHeader(request.headers['prefer']);
+  const waitS = query.wait ?? preferences.waitS ?? 0;
+  const applied = preferenceApplied({
+    waitS: query.wait === undefined ? preferences.waitS : undefined,
+  });
+  const snapshot =
+    waitS === 0
+      ? await surface.operations.get(id, caller)
+      : await surface.operations.wait(id, {
+          ...caller,
+          waitMs: waitS * 1000,
+          signal: callerGoneSignal(reply.raw),
+        });
+  request.journal.operationId = snapshot.id;
+  if (applied !== undefined) reply.header('preference-applied', applied);
+  return snapshot;
+}
+
+async function imageOf(
+  { request, reply, id, caller }: Call,
+  surface: Surface,
+  snapshot: OperationSnapshot,
+  download: boolean,
+): Promise<FastifyReply> {
+  const ready = succeeded(snapshot, surface.operations.retryAfterS(id, caller));
+  const bytes = async () => (await surface.operations.picture(id, caller)).bytes;
+  return sendImage(request, reply, ready, { download, bytes });
+}
+
+function refuseBody(body: unknown): void {
+  const isEmptyObject =
+    typeof body === 'object' &&
+    body !== null &&
+    !Array.isArray(body) &&
+    Object.keys(body).length === 0;
+  if (body === undefined || isEmptyObject) return;
+  throw new GatewayError('invalid_request', 'a cancel takes no body', {
+    faults: [{ pointer: '#', code: 'unknown_field', detail: 'expected no body' }],
+  });
+}

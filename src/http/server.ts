@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import fastify, { type FastifyInstance } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Log } from '../observability/log.ts';
+import { answerBrokenRequests } from './broken-request.ts';
+import { openJournal } from './journal.ts';
+import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
+import { refuseUnknown } from './not-found.ts';
+import { logRequests } from './plugins/request-log.ts';
+import { rescue } from './problem.ts';
+import { documentRoutes } from './routes/document.ts';
+import { healthRoutes, type Readiness } from './routes/health.ts';
+import { imagesRoutes } from './routes/images.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { problemsRoutes } from './routes/problems.ts';
+import type { Surface } from './surface.ts';
+
+export interface ServerOptions {
+  readonly surface: Surface;
+  readonly log: Log;
+  /** Origin of links; asked at each use, because port 0 is known only after listening. */
+  readonly origin: () => string;
+  readonly readiness: () => Readiness;
+}
+
+const headerBytesMax = 8_192;
+const headerLinesMax = 100;
+
+/** The whole request path, outermost first. */
+export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { surface, log, origin, readiness } = options;
+  const toProblem = rescue(origin);
+  const app = fastify({
+    // One line a request is written at its end; Fastify's own logger would clone itself for each.
+    logger: false,
+    bodyLimit: bodyBytesMax,
+    http: { maxHeaderSize: headerBytesMax, connectionsCheckingInterval: 1_000 },
+    // Slow requests are cut; how long an answer may take is the route's business.
+    requestTimeout: 10_000,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: headerBytesMax },
+    genReqId: requestIdOf,
+    clientErrorHandler: answerBrokenRequests(log),
+    frameworkErrors: (error, request, reply) => {
+      openJournal(request);
+      void toProblem(error, request, reply);
+    },
+  });
+  app.server.headersTimeout = 5_000;
+
+  logRequests(app, log);
+  app.addHook('onRequest', (request, reply, done) => {
+    openJournal(request);
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    // Node drops header lines silently when there are very many; one of them may matter.
+    const isFlood = request.raw.rawHeaders.length > 2 * headerLinesMax;
+    done(
+      isFlood ? new GatewayError('headers_too_large', 'send at most 100 header lines') : undefined,
+    );
+  });
+  app.setErrorHandler(toProblem);
+  refuseUnknown(app);
+  acceptJsonOnly(app);
+
+  healthRoutes(app, readiness);
+  problemsRoutes(app);
+  await app.register(async (scope) => documentRoutes(scope));
+  imagesRoutes(app, surface);
+  operationsRoutes(app, surface);
+  // The same under /v1, for callers whose base URL ends in it.
+  await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });
+  return app;
+}
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** The caller's own id where it is fit for a log line, else a new one. */
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
+}

@@ -1,0 +1,15 @@
+import type { Operations } from '../operations/operations.ts';
+import type { Clock, Random } from '../operations/ports.ts';
+import type { ImageDefaults } from '../translation/images.ts';
+import type { OperationReplies } from './operation-reply.ts';
+
+/** What the routes of a surface work with. */
+export interface Surface {
+  readonly operations: Operations;
+  readonly replies: OperationReplies;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly imageDefaults: ImageDefaults;
+  /** Media types the upstream can make, the preferred one first. */
+  readonly imageMediaTypes: readonly string[];
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { openOperationIds } from '../../src/operations/operation-id.ts';
+
+const secret = Buffer.alloc(32, 7);
+const ids = openOperationIds(secret);
+const operation = {
+  upstreamId: 'fbveu1sntj0a1b2c3d4e',
+  seed: 2n ** 53n - 1n,
+  acceptedAtMs: 1_800_000_000_123,
+};
+
+describe('operation ids', () => {
+  it('open to what was sealed', () => {
+    expect(ids.open(ids.seal(operation, 'team'), 'team')).toEqual(operation);
+  });
+
+  it('keep the largest seed exact', () => {
+    const largest = { ...operation, seed: 2n ** 63n - 1n };
+    expect(ids.open(ids.seal(largest, ''), '')).toEqual(largest);
+  });
+
+  it('are at most 100 characters for an id of the vendor, and do not show it', () => {
+    const id = ids.seal(operation, '');
+    expect(id.length).toBeLessThanOrEqual(100);
+    expect(id).toMatch(/^op_[A-Za-z0-9_-]+$/);
+    expect(Buffer.from(id.slice(3), 'base64url').toString('latin1')).not.toContain('fbveu');
+  });
+
+  it('are the same for the same operation', () => {
+    expect(ids.seal(operation, '')).toBe(ids.seal(operation, ''));
+  });
+
+  it('do not open for another tenant or under another secret', () => {
+    const id = ids.seal(operation, 'a');
+    expect(ids.open(id, 'b')).toBeUndefined();
+    expect(ids.open(id, '')).toBeUndefined();
+    expect(openOperationIds(Buffer.alloc(32, 8)).open(id, 'a')).toBeUndefined();
+  });
+
+  it('do not open with any one character changed, added or left out', () => {
+    const id = ids.seal(operation, '');
+    for (let index = 0; index < id.length; index += 1) {
+      for (const other of ['A', 'b', '-', '_', '=', '\n', '!', '']) {
+        const changed = id.slice(0, index) + other + id.slice(index + 1);
+        if (changed !== id) expect(ids.open(changed, ''), changed).toBeUndefined();
+        const added = id.slice(0, index) + other + id.slice(index);
+        if (added !== id) expect(ids.open(added, ''), added).toBeUndefined();
+      }
+    }
+    expect(ids.open(`${id}=`, '')).toBeUndefined();
+    expect(ids.open(`${id}\n`, '')).toBeUndefined();
+  });
+
+  it.each([
+    '',
+    'op_',
+    'op_A',
+    'fbveu1sntj0a1b2c3d4e',
+    'op_'.padEnd(10_000, 'A'),
+    'op_\u0000',
+    'op_é',
+  ])('are nothing like %s', (id) => {
+    expect(ids.open(id, '')).toBeUndefined();
+  });
+});
