@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { openApi30Document, openApiDocument } from '../../src/schemas/document.ts';
+import { version } from '../../src/schemas/version.ts';
+
+type Json = Record<string, unknown>;
+
+function* nodes(value: unknown, path = '#'): Generator<readonly [string, Json]> {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) yield [path, value as Json];
+  for (const [name, item] of Object.entries(value)) {
+    if (name !== 'value' && name !== 'example') yield* nodes(item, `${path}/${name}`);
+  }
+}
+
+const documents = { '3.1': openApiDocument() as Json, '3.0': openApi30Document() as Json };
+
+describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document) => {
+  it('resolves every reference', () => {
+    for (const [path, node] of nodes(document)) {
+      const reference = node['$ref'];
+      if (typeof reference !== 'string') continue;
+      const target = reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, name) => (at as Json)[name], document);
+      expect(target, `${path} → ${reference}`).toBeDefined();
+    }
+  });
+
+  it('names every operation once, and gives every success with a body an example', () => {
+    const ids = [...nodes(document['paths'])].flatMap(([, node]) => node['operationId'] ?? []);
+    expect(ids).toEqual(['createImage', 'getOperation', 'getOperationImage', 'cancelOperation']);
+    for (const [path, node] of nodes(document['paths'])) {
+      if (!/\/content\/application~?1?\/?(?:problem\+)?json$/.test(path)) continue;
+      expect(node['examples'], path).toBeDefined();
+    }
+  });
+
+  it('has no nullables, no defaults in requests, and no unions of a text and an object', () => {
+    for (const [path, node] of nodes(document)) {
+      expect(node['nullable'], path).toBeUndefined();
+      if (path.includes('requestBody')) expect(node['default'], path).toBeUndefined();
+      expect(Array.isArray(node['type']), path).toBe(false);
+      expect(node['anyOf'], path).toBeUndefined();
+    }
+  });
+
+  it('closes requests and leaves responses open', () => {
+    const schemas = (document['components'] as Json)['schemas'] as Record<string, Json>;
+    const closed = Object.entries(schemas).filter(
+      ([, schema]) => schema['additionalProperties'] === false,
+    );
+    expect(closed.map(([name]) => name).toSorted()).toEqual([
+      'AspectRatio',
+      'GenerationOptions',
+      'ImageRequest',
+      'PromptMessage',
+    ]);
+  });
+
+  it('gives bytes as binary texts', () => {
+    const image = (document['paths'] as Record<string, Record<string, Json>>)[
+      '/operations/{id}/image'
+    ];
+    const responses = image?.['get']?.['responses'] as Record<string, Json>;
+    expect((responses['200']?.['content'] as Json)['image/jpeg']).toEqual({
+      schema: { type: 'string', format: 'binary' },
+    });
+  });
+});
+
+describe('the two documents', () => {
+  it('say which OpenAPI they are and carry the version of the package', async () => {
+    const { version: packaged } = JSON.parse(await readFile('package.json', 'utf8')) as Json;
+    expect(version).toBe(packaged);
+    expect(documents['3.1']).toMatchObject({ openapi: '3.1.0', info: { version } });
+    expect(documents['3.0']).toMatchObject({ openapi: '3.0.3', info: { version } });
+  });
+
+  it('show an operation as variants of its status, or flat', () => {
+    const schemaOf = (document: Json) =>
+      ((document['components'] as Json)['schemas'] as Record<string, Json>)['Operation'];
+    expect(schemaOf(documents['3.1'])).toMatchObject({ discriminator: { propertyName: 'status' } });
+    expect(schemaOf(documents['3.0'])).toMatchObject({
+      type: 'object',
+      properties: { status: { enum: ['running', 'succeeded', 'failed', 'canceled'] } },
+    });
+  });
+
+  it('keep 3.1 words out of 3.0', () => {
+    for (const [path, node] of nodes(documents['3.0'])) {
+      expect(
+        Object.keys(node).filter((name) => ['const', 'propertyNames', 'identifier'].includes(name)),
+        path,
+      ).toEqual([]);
+    }
+  });
+});
