@@ -5,7 +5,7 @@ import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
-import { buildServer } from './http/server.ts';
+import { buildServer, type ServerOptions } from './http/server.ts';
 import type { Log } from './observability/log.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import { Operations } from './operations/operations.ts';
@@ -33,7 +33,11 @@ const quotaShare = 0.8;
 const readBurst = 8;
 
 /** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
-export async function buildApp(settings: SettingValues, log: Log): Promise<App> {
+export async function buildApp(
+  settings: SettingValues,
+  log: Log,
+  options: Pick<ServerOptions, 'extend'> = {},
+): Promise<App> {
   silenceGrpcLogger(log);
   const secret = await secretOf(settings);
   const upstream = await openUpstream(settings, log);
@@ -61,6 +65,7 @@ export async function buildApp(settings: SettingValues, log: Log): Promise<App> 
   let state: Exclude<Readiness, 'ready'> | undefined;
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
+    ...options,
     log,
     origin: () => origin,
     readiness: () => state ?? (upstream.client.ready ? 'ready' : 'starting'),

@@ -59,7 +59,7 @@ export function reasonFromOperationError(code: number, message: string): Reason 
   if (name === undefined) return 'upstream_error';
   if (name !== 'INVALID_ARGUMENT') return reasonOfCode[name];
   if (isModerationRefusal(message)) return 'content_policy_violation';
-  return promptLimit.test(message) ? 'prompt_too_long' : 'invalid_request';
+  return isPromptLimit(message) ? 'prompt_too_long' : 'invalid_request';
 }
 
 /**
@@ -76,4 +76,9 @@ const moderationWordings = [
 /** Whether a message says that the prompt broke the vendor's content rules. */
 export function isModerationRefusal(message: string): boolean {
   return moderationWordings.some((wording) => wording.test(message));
+}
+
+/** Whether a message says that the prompt has too many characters. */
+export function isPromptLimit(message: string): boolean {
+  return promptLimit.test(message);
 }

@@ -22,6 +22,8 @@ export interface ServerOptions {
   /** Origin of links; asked at each use, because port 0 is known only after listening. */
   readonly origin: () => string;
   readonly readiness: () => Readiness;
+  /** Called with the bare server before any route is added: the place for hooks on all of them. */
+  readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
 
 const headerBytesMax = 8_192;
@@ -50,6 +52,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.server.headersTimeout = 5_000;
 
   logRequests(app, log);
+  options.extend?.(app);
   app.addHook('onRequest', (request, reply, done) => {
     openJournal(request);
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');

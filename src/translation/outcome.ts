@@ -72,7 +72,7 @@ function outcomeFromResponse(response: Any, imageBytesMax: number): Outcome {
   } catch {
     return badResult('the upstream sent a result that can not be read');
   }
-  const bytes = imageBytesFromBase64Text(message.image) ?? message.image;
+  const bytes = imageBytesFromBase64Text(message.image, { imageBytesMax }) ?? message.image;
   if (bytes.byteLength > imageBytesMax) {
     return badResult('the picture is larger than this gateway takes', 'upstream_message_too_large');
   }

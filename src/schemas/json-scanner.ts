@@ -1,0 +1,129 @@
+import { exactNumberText } from './exact-number.ts';
+import { pointerSegment } from './spelling.ts';
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const colon = 0x3a;
+const comma = 0x2c;
+
+interface Container {
+  /** Keys seen so far; undefined for an array. */
+  readonly keys: Set<string> | undefined;
+  /** The key or index that is being read. */
+  at: string | number;
+}
+
+export interface JsonScan {
+  readonly isTooDeep: boolean;
+  /** JSON pointers of keys that stand twice in one object. */
+  readonly duplicates: readonly string[];
+  /** The text with every number that would be rounded put in quotes; undefined when there is none. */
+  readonly exactText: string | undefined;
+}
+
+/** What JSON.parse does not tell about a text that is known to be valid JSON. One pass, no recursion. */
+export class JsonScanner {
+  readonly #text: string;
+  readonly #depthMax: number;
+  readonly #containers: Container[] = [];
+  readonly #duplicates: string[] = [];
+  #exactText = '';
+  #copiedTo = 0;
+  #isKeyNext = false;
+
+  constructor(text: string, depthMax: number) {
+    this.#text = text;
+    this.#depthMax = depthMax;
+  }
+
+  scan(): JsonScan {
+    let at = 0;
+    while (at < this.#text.length) {
+      const code = this.#text.charCodeAt(at);
+      if (code === quote) at = this.#string(at);
+      else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) at = this.#number(at);
+      else {
+        if (!this.#punctuation(code))
+          return { isTooDeep: true, duplicates: [], exactText: undefined };
+        at += 1;
+      }
+    }
+    const isExact = this.#copiedTo === 0;
+    return {
+      isTooDeep: false,
+      duplicates: this.#duplicates,
+      exactText: isExact ? undefined : this.#exactText + this.#text.slice(this.#copiedTo),
+    };
+  }
+
+  /** False when the nesting gets too deep. */
+  #punctuation(code: number): boolean {
+    const top = this.#containers.at(-1);
+    if (code === openBrace || code === openBracket) {
+      if (this.#containers.length === this.#depthMax) return false;
+      const isObject = code === openBrace;
+      this.#containers.push({ keys: isObject ? new Set() : undefined, at: 0 });
+      this.#isKeyNext = isObject;
+    } else if (code === closeBrace || code === closeBracket) {
+      this.#containers.pop();
+      this.#isKeyNext = false;
+    } else if (code === colon) {
+      this.#isKeyNext = false;
+    } else if (code === comma && top !== undefined) {
+      if (typeof top.at === 'number' && top.keys === undefined) top.at += 1;
+      this.#isKeyNext = top.keys !== undefined;
+    }
+    return true;
+  }
+
+  #string(start: number): number {
+    let at = start + 1;
+    let hasEscape = false;
+    for (let code = this.#text.charCodeAt(at); code !== quote; code = this.#text.charCodeAt(at)) {
+      if (code === backslash) hasEscape = true;
+      at += code === backslash ? 2 : 1;
+    }
+    const end = at + 1;
+    if (this.#isKeyNext) {
+      const raw = this.#text.slice(start, end);
+      // "a" and "\u0061" are one key.
+      this.#key(hasEscape ? (JSON.parse(raw) as string) : raw.slice(1, -1));
+    }
+    return end;
+  }
+
+  #key(key: string): void {
+    const top = this.#containers.at(-1);
+    if (top?.keys === undefined) return;
+    top.at = key;
+    if (top.keys.has(key)) this.#duplicates.push(this.#pointer());
+    top.keys.add(key);
+  }
+
+  #pointer(): string {
+    return ['#', ...this.#containers.map(({ at }) => pointerSegment(at))].join('/');
+  }
+
+  #number(start: number): number {
+    let at = start + 1;
+    while (at < this.#text.length && isNumberPart(this.#text.charCodeAt(at))) at += 1;
+    const exact = exactNumberText(this.#text.slice(start, at));
+    if (exact !== undefined) {
+      this.#exactText += `${this.#text.slice(this.#copiedTo, start)}"${exact}"`;
+      this.#copiedTo = at;
+    }
+    return at;
+  }
+}
+
+/** A digit or one of `+ - . e E`. */
+function isNumberPart(code: number): boolean {
+  const isDigit = code >= 0x30 && code <= 0x39;
+  return (
+    isDigit || code === 0x2b || code === 0x2d || code === 0x2e || code === 0x65 || code === 0x45
+  );
+}

@@ -1,0 +1,84 @@
+import { parse as parseSecurely } from 'secure-json-parse';
+import { GatewayError, type Fault } from '../errors/gateway-error.ts';
+import { JsonScanner } from './json-scanner.ts';
+import { pointerSegment } from './spelling.ts';
+
+export interface JsonLimits {
+  /** Deepest nesting of arrays and objects. */
+  readonly depthMax: number;
+}
+
+/**
+ * The value of a JSON text, exactly: no key stands twice, no text holds what
+ * can't be sent on, and no number is rounded.
+ *
+ * An integer that a double can't hold comes back as its decimal digits in a
+ * string, which is what proto3 JSON writes for it anyway. A number that would
+ * only look like an integer after rounding comes back as its own text, for the
+ * schema to refuse where an integer is wanted.
+ *
+ * @throws GatewayError `malformed_json`, or `invalid_request` with the place of each fault.
+ */
+export function valueFromJsonText(text: string, limits: JsonLimits): unknown {
+  if (text.trim() === '') throw malformed('the body is empty; expected a JSON object');
+  const value = parsed(text);
+  const scan = new JsonScanner(text, limits.depthMax).scan();
+  if (scan.isTooDeep) throw malformed(`the JSON is nested deeper than ${limits.depthMax} levels`);
+  const faults: Fault[] = scan.duplicates.map((pointer) => ({
+    pointer,
+    code: 'duplicate_key',
+    detail: 'this key stands twice in one object',
+  }));
+  collectTextFaults(value, '#', faults);
+  if (faults.length > 0) {
+    const detail = `${faults[0]?.pointer}: ${faults[0]?.detail}`;
+    throw new GatewayError('invalid_request', detail, { faults, outcome: 'not_started' });
+  }
+  return scan.exactText === undefined ? value : parsed(scan.exactText);
+}
+
+function parsed(text: string): unknown {
+  try {
+    // The default would throw at a key "__proto__"; left in, it is refused by name like any unknown field.
+    return parseSecurely(text, undefined, { protoAction: 'ignore', constructorAction: 'ignore' });
+  } catch (error) {
+    throw malformed(`the body is not valid JSON${placeOf(error)}`, error);
+  }
+}
+
+/** V8 tells where it stopped, beside a piece of the text, which is not to be repeated. */
+function placeOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  const position = /at position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return ` at position ${position}`;
+  return /end of JSON input/.test(message) ? ': it ends too early' : '';
+}
+
+function malformed(detail: string, cause?: unknown): GatewayError {
+  return new GatewayError('malformed_json', detail, { cause, outcome: 'not_started' });
+}
+
+/** The depth is known to be bounded by now, so this may recurse. */
+function collectTextFaults(value: unknown, pointer: string, faults: Fault[]): void {
+  if (typeof value === 'string') {
+    const fault = textFault(value);
+    if (fault !== undefined) faults.push({ pointer, ...fault });
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    const place = `${pointer}/${pointerSegment(key)}`;
+    const fault = textFault(key);
+    // A pointer is text too: what is wrong with the key can't stand in it.
+    if (fault !== undefined) faults.push({ pointer, ...fault });
+    else collectTextFaults(item, place, faults);
+  }
+}
+
+function textFault(text: string): { code: string; detail: string } | undefined {
+  if (text.includes('\0')) return { code: 'nul', detail: 'a text may not hold U+0000' };
+  if (!text.isWellFormed()) {
+    return { code: 'lone_surrogate', detail: 'a text may not hold half of a surrogate pair' };
+  }
+  return undefined;
+}

@@ -1,0 +1,91 @@
+import { readFile, stat } from 'node:fs/promises';
+
+/** Where the gateway's own credential for the upstream comes from. */
+export interface TokenSource {
+  /**
+   * The value of `authorization`, or undefined when calls carry none.
+   *
+   * @throws Error that names the setting, never the credential.
+   */
+  authorization(): Promise<string | undefined>;
+}
+
+export interface CredentialSettings {
+  readonly apiKey?: string | undefined;
+  readonly apiKeyFile?: string | undefined;
+  readonly iamToken?: string | undefined;
+  readonly iamTokenFile?: string | undefined;
+}
+
+type Scheme = 'Api-Key' | 'Bearer';
+
+/**
+ * The source for what is configured; none when nothing is. A file is read once
+ * here, so that a wrong one stops the start.
+ *
+ * @throws Error that names the setting.
+ */
+export async function tokenSourceFromSettings(settings: CredentialSettings): Promise<TokenSource> {
+  const { apiKey, apiKeyFile, iamToken, iamTokenFile } = settings;
+  if (apiKey !== undefined) return fixedToken(apiKey, 'Api-Key', 'UPSTREAM_API_KEY');
+  if (iamToken !== undefined) return fixedToken(iamToken, 'Bearer', 'UPSTREAM_IAM_TOKEN');
+  if (apiKeyFile !== undefined) return fileToken(apiKeyFile, 'Api-Key', 'UPSTREAM_API_KEY_FILE');
+  if (iamTokenFile !== undefined)
+    return fileToken(iamTokenFile, 'Bearer', 'UPSTREAM_IAM_TOKEN_FILE');
+  return { authorization: async () => undefined };
+}
+
+function fixedToken(text: string, scheme: Scheme, setting: string): TokenSource {
+  const value = authorizationFromText(text, scheme, setting);
+  return { authorization: async () => value };
+}
+
+/** Looks at the file again when its time or size has changed, at most once a second. */
+async function fileToken(path: string, scheme: Scheme, setting: string): Promise<TokenSource> {
+  let known = { value: '', version: '' };
+  let lookedAtMs = 0;
+  const look = async () => {
+    const { mtimeMs, size } = await stat(path);
+    const version = `${mtimeMs} ${size}`;
+    if (version === known.version) return;
+    known = {
+      value: authorizationFromText(await readFile(path, 'utf8'), scheme, setting),
+      version,
+    };
+  };
+  await look().catch((error: unknown) => {
+    throw new Error(`${setting}: ${reasonOf(error)}`);
+  });
+  return {
+    async authorization() {
+      if (Date.now() - lookedAtMs < 1_000) return known.value;
+      lookedAtMs = Date.now();
+      // A file that is just being replaced is no reason to fail: the last good value still holds.
+      await look().catch(() => undefined);
+      return known.value;
+    },
+  };
+}
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === undefined ? (error as Error).message : `the file can not be read (${code})`;
+}
+
+const withScheme = /^(api-key|bearer) +/i;
+const visibleAscii = /^[\x21-\x7e]+$/;
+
+/**
+ * A secret as the value of a header. What follows it in a file is cut off: a
+ * line end in a header value makes grpc-js throw an error that holds the value.
+ */
+function authorizationFromText(text: string, scheme: Scheme, setting: string): string {
+  const trimmed = text.trim();
+  const given = withScheme.exec(trimmed)?.[1]?.toLowerCase();
+  const secret = trimmed.replace(withScheme, '');
+  if (!visibleAscii.test(secret)) {
+    throw new Error(`${setting}: must hold one credential in visible ASCII`);
+  }
+  if (given === undefined) return `${scheme} ${secret}`;
+  return `${given === 'bearer' ? 'Bearer' : 'Api-Key'} ${secret}`;
+}

@@ -1,0 +1,341 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+let gateway: Gateway;
+let doneId: string;
+
+type Json = Record<string, unknown>;
+
+async function json(response: Response): Promise<Json> {
+  return (await response.json()) as Json;
+}
+
+async function created(body: unknown, headers: Record<string, string> = {}): Promise<string> {
+  return String((await json(await gateway.create(body, headers)))['id']);
+}
+
+beforeAll(async () => {
+  emulator = await startEmulator({ latencyMs: 400, latencySpreadRatio: 0 });
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '50',
+  });
+  doneId = await created({ prompt: 'a finished cat', seed: 5 }, { prefer: 'wait=20' });
+});
+
+afterAll(async () => {
+  await gateway.close();
+  await emulator.close();
+});
+
+describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
+  it('tells a running operation with an ETag and when to ask again', async () => {
+    const id = await created({ prompt: 'a cat' });
+    const response = await gateway.fetch(`${path}/${id}`);
+    expect(response.status).toBe(200);
+    expect(await json(response)).toMatchObject({ id, status: 'running', done: false });
+    expect(response.headers.get('cache-control')).toBe('private, no-cache');
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    const etag = response.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^W\//);
+    const again = await gateway.fetch(`${path}/${id}`, { headers: { 'if-none-match': etag } });
+    expect(again.status).toBe(304);
+    const done = await gateway.fetch(`${path}/${id}?wait=20`, {
+      headers: { 'if-none-match': etag },
+    });
+    expect(await json(done)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('tells a finished operation without asking the upstream', async () => {
+    const before = emulator.ledger.gets;
+    const operation = await json(await gateway.fetch(`${path}/${doneId}`));
+    const { width, height, byteLength } = operation['response'] as Record<string, number>;
+    expect(operation).toMatchObject({
+      status: 'succeeded',
+      done: true,
+      response: {
+        mimeType: 'image/jpeg',
+        seed: '5',
+        url: `${gateway.origin}/operations/${doneId}/image`,
+      },
+    });
+    expect([width, height, byteLength].every((value) => (value ?? 0) > 100)).toBe(true);
+    expect(emulator.ledger.gets).toBe(before);
+  });
+
+  it('puts the picture into the JSON on demand', async () => {
+    const image = await gateway.fetch(`${path}/${doneId}/image`);
+    const bytes = Buffer.from(await image.arrayBuffer());
+    const response = await gateway.fetch(`${path}/${doneId}?include=image`);
+    const text = await response.text();
+    expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
+    const operation = JSON.parse(text) as { response: { image: string } };
+    expect(Buffer.from(operation.response.image, 'base64').equals(bytes)).toBe(true);
+  });
+
+  it('answers with the picture when Accept names an image', async () => {
+    const response = await gateway.fetch(`${path}/${doneId}`, {
+      headers: { accept: 'image/avif' },
+    });
+    expect(response.headers.get('content-type')).toBe('image/jpeg');
+    await response.arrayBuffer();
+  });
+
+  it.each([
+    ['wait=-1', 'wait'],
+    ['wait=NaN', 'wait'],
+    ['wait=Infinity', 'wait'],
+    ['wait=1e3', 'wait'],
+    ['wait=', 'wait'],
+    ['wait=1&wait=2', 'wait'],
+    ['include=video', 'include'],
+    ['oops=1', 'oops'],
+  ])('refuses ?%s', async (query, parameter) => {
+    const response = await gateway.fetch(`${path}/${doneId}?${query}`);
+    expect(response.status).toBe(400);
+    expect((await json(response))['errors']).toMatchObject([{ parameter }]);
+  });
+
+  it('takes a wait longer than it waits', async () => {
+    expect((await gateway.fetch(`${path}/${doneId}?wait=1000000`)).status).toBe(200);
+  });
+
+  it('refuses what is neither JSON nor an image', async () => {
+    const response = await gateway.fetch(`${path}/${doneId}`, {
+      headers: { accept: 'text/plain' },
+    });
+    expect([response.status, (await json(response))['code']]).toEqual([406, 'not_acceptable']);
+  });
+
+  it('has HEAD answer as GET does, without a body', async () => {
+    const response = await gateway.fetch(`${path}/${doneId}`, { method: 'HEAD' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('x-operation-id')).toBe(doneId);
+    expect(await response.text()).toBe('');
+  });
+});
+
+describe('an id that is not ours', () => {
+  const odd = [
+    'x',
+    'op_',
+    'op_AAAA',
+    'fbveu1sntj0a1b2c3d4e',
+    '%00',
+    '%F0%9F%98%80',
+    '%ff',
+    '%zz',
+    'a%2Fb',
+    '..%2f..',
+    'op_'.padEnd(4_000, 'A'),
+    "'; drop table",
+    '__proto__',
+    'constructor',
+  ];
+
+  it.each(odd)('is the same 404 on every route: %.40s', async (id) => {
+    const answers = await Promise.all([
+      gateway.fetch(`/operations/${id}`),
+      gateway.fetch(`/operations/${id}/image`),
+      gateway.fetch(`/operations/${id}/cancel`, { method: 'POST' }),
+      gateway.fetch(`/v1/operations/${id}`),
+    ]);
+    for (const answer of answers) {
+      const { status, code, detail } = await json(answer);
+      expect([answer.status, status, code, detail]).toEqual([
+        404,
+        404,
+        'operation_not_found',
+        'there is no operation with this id',
+      ]);
+    }
+  });
+
+  it('makes no upstream call', async () => {
+    const before = emulator.ledger.gets;
+    await Promise.all(
+      odd.map(async (id) => (await gateway.fetch(`/operations/${id}`)).arrayBuffer()),
+    );
+    expect(emulator.ledger.gets).toBe(before);
+  });
+});
+
+describe('GET /operations/{id}/image', () => {
+  it('sends the bytes with all that is known of them', async () => {
+    const response = await gateway.fetch(`/operations/${doneId}/image`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const sha256 = createHash('sha256').update(bytes).digest();
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'image/jpeg',
+      'content-length': String(bytes.length),
+      etag: `"${sha256.toString('base64url')}"`,
+      'content-digest': `sha-256=:${sha256.toString('base64')}:`,
+      'accept-ranges': 'bytes',
+      'cache-control': 'private, max-age=31536000, immutable',
+      'content-disposition': expect.stringMatching(/^inline; filename="op_[^"]*\.jpg"$/) as string,
+      'content-security-policy': "default-src 'none'; sandbox",
+      'cross-origin-resource-policy': 'cross-origin',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-image-seed': '5',
+      'x-operation-id': doneId,
+      vary: 'Accept, Origin',
+    });
+    expect(Date.parse(response.headers.get('last-modified') ?? '')).toBeGreaterThan(0);
+  });
+
+  it('is an attachment with ?download=1', async () => {
+    const response = await gateway.fetch(`/operations/${doneId}/image?download=1`);
+    expect(response.headers.get('content-disposition')).toMatch(/^attachment; filename=/);
+    await response.arrayBuffer();
+  });
+
+  it('answers 304 to the ETag it gave, without the upstream', async () => {
+    const head = await gateway.fetch(`/operations/${doneId}/image`, { method: 'HEAD' });
+    const etag = head.headers.get('etag') ?? '';
+    const before = emulator.ledger.gets;
+    for (const header of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+      const response = await gateway.fetch(`/operations/${doneId}/image`, {
+        headers: { 'if-none-match': header },
+      });
+      expect(response.status).toBe(304);
+      expect(response.headers.get('etag')).toBe(etag);
+    }
+    expect(emulator.ledger.gets).toBe(before);
+  });
+
+  it('serves ranges that join to the whole', async () => {
+    const whole = Buffer.from(
+      await (await gateway.fetch(`/operations/${doneId}/image`)).arrayBuffer(),
+    );
+    const parts = await Promise.all(
+      ['bytes=0-9999', 'bytes=10000-', 'bytes=-100'].map(async (range) => {
+        const response = await gateway.fetch(`/operations/${doneId}/image`, { headers: { range } });
+        expect(response.status).toBe(206);
+        return {
+          range: response.headers.get('content-range'),
+          bytes: Buffer.from(await response.arrayBuffer()),
+        };
+      }),
+    );
+    expect(Buffer.concat([parts[0]!.bytes, parts[1]!.bytes]).equals(whole)).toBe(true);
+    expect(parts[2]!.bytes.equals(whole.subarray(-100))).toBe(true);
+    expect(parts[0]!.range).toBe(`bytes 0-9999/${whole.length}`);
+  });
+
+  it('sends the whole picture when If-Range no longer holds', async () => {
+    const response = await gateway.fetch(`/operations/${doneId}/image`, {
+      headers: { range: 'bytes=0-9', 'if-range': '"other"' },
+    });
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  });
+
+  it.each(['bytes=99999999-', 'bytes=9-1', 'bytes=x'])('refuses Range: %s', async (range) => {
+    const response = await gateway.fetch(`/operations/${doneId}/image`, { headers: { range } });
+    expect([response.status, (await json(response))['code']]).toEqual([
+      416,
+      'range_not_satisfiable',
+    ]);
+    expect(response.headers.get('content-range')).toMatch(/^bytes \*\/\d+$/);
+  });
+
+  it('has HEAD answer as GET does, without a body', async () => {
+    const get = await gateway.fetch(`/operations/${doneId}/image`);
+    await get.arrayBuffer();
+    const head = await gateway.fetch(`/operations/${doneId}/image`, { method: 'HEAD' });
+    const comparable = ({ headers }: Response) =>
+      Object.fromEntries(
+        [...headers].filter(
+          ([name]) => !['date', 'x-request-id', 'connection', 'keep-alive'].includes(name),
+        ),
+      );
+    expect(comparable(head)).toEqual(comparable(get));
+    expect(await head.text()).toBe('');
+  });
+
+  it('answers 409 with Retry-After while the picture is being made, and waits when asked to', async () => {
+    const id = await created({ prompt: 'a slow cat' });
+    const early = await gateway.fetch(`/operations/${id}/image`);
+    expect([early.status, (await json(early))['code']]).toEqual([409, 'operation_not_done']);
+    expect(Number(early.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    const waited = await gateway.fetch(`/operations/${id}/image?wait=60`);
+    expect(waited.status).toBe(200);
+    await waited.arrayBuffer();
+  });
+
+  it('refuses an Accept without images', async () => {
+    const response = await gateway.fetch(`/operations/${doneId}/image`, {
+      headers: { accept: 'application/json' },
+    });
+    expect(response.status).toBe(406);
+    await response.arrayBuffer();
+  });
+
+  it('answers a failed generation with the status of its error', async () => {
+    const id = await created({ prompt: 'forbidden later' }, { prefer: 'wait=20' });
+    const operation = await gateway.fetch(`/operations/${id}`);
+    expect(operation.status).toBe(200);
+    expect(await json(operation)).toMatchObject({
+      status: 'failed',
+      done: true,
+      error: { code: 3, reason: 'content_policy_violation', retryable: false },
+    });
+    const image = await gateway.fetch(`/operations/${id}/image`);
+    expect([image.status, (await json(image))['code']]).toEqual([422, 'content_policy_violation']);
+  });
+});
+
+describe('POST /operations/{id}/cancel', () => {
+  it('cancels, and answers the same again', async () => {
+    const id = await created({ prompt: 'an unwanted cat' });
+    for (let time = 0; time < 2; time += 1) {
+      const response = await gateway.fetch(`/operations/${id}/cancel`, { method: 'POST' });
+      expect(response.status).toBe(200);
+      expect(await json(response)).toMatchObject({
+        status: 'canceled',
+        done: true,
+        error: { code: 1, reason: 'operation_canceled' },
+      });
+    }
+    const image = await gateway.fetch(`/operations/${id}/image`);
+    expect([image.status, (await json(image))['code']]).toEqual([410, 'operation_canceled']);
+  });
+
+  it('leaves a finished operation as it is', async () => {
+    const response = await gateway.fetch(`/operations/${doneId}/cancel`, { method: 'POST' });
+    expect(await json(response)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('takes an empty object and refuses any other body', async () => {
+    const post = (body: string) =>
+      gateway.fetch(`/operations/${doneId}/cancel`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+    expect((await post('{}')).status).toBe(200);
+    expect((await post('{"force":true}')).status).toBe(400);
+  });
+});
+
+describe('many who wait for one operation', () => {
+  it('are served by one poller and one picture', async () => {
+    const id = await created({ prompt: 'a popular cat' });
+    const before = emulator.ledger.gets;
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
+        await response.arrayBuffer();
+        return response.headers.get('etag');
+      }),
+    );
+    expect(new Set(answers).size).toBe(1);
+    // 400 ms at a poll each 50 ms, however many wait.
+    expect(emulator.ledger.gets - before).toBeLessThanOrEqual(10);
+  });
+});

@@ -1,0 +1,335 @@
+import { create } from '@bufbuild/protobuf';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { GatewayError } from '../../src/errors/gateway-error.ts';
+import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { openOperationIds } from '../../src/operations/operation-id.ts';
+import { Operations, type OperationsOptions } from '../../src/operations/operations.ts';
+import { PollSchedule } from '../../src/operations/poll-schedule.ts';
+import { ReadBudget } from '../../src/operations/read-budget.ts';
+import { ResultCache } from '../../src/operations/result-cache.ts';
+import type { OperationSnapshot } from '../../src/operations/snapshot.ts';
+import {
+  FakeUpstream,
+  failedOperation,
+  succeededOperation,
+  tinyPng,
+} from '../support/fake-upstream.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+const request = create(ImageGenerationRequestSchema, { generationOptions: { seed: 42n } });
+const caller = { tenant: '' };
+const ids = openOperationIds(Buffer.alloc(32, 1));
+
+let clock: VirtualClock;
+let upstream: FakeUpstream;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  upstream = new FakeUpstream(clock, { latencyMs: 3_000 });
+});
+
+function openOperations(changes: Partial<OperationsOptions> = {}): Operations {
+  return new Operations({
+    upstream,
+    clock,
+    ids,
+    schedule: new PollSchedule({ random: seededRandom(1) }),
+    budget: new ReadBudget({ perSecond: 40, burst: 8 }),
+    results: new ResultCache({ bytesMax: 1_000_000 }),
+    imageBytesMax: 1_000_000,
+    trackedMax: 1_000,
+    ...changes,
+  });
+}
+
+/** A promise beside what became of it so far. */
+function watched<T>(promise: Promise<T>) {
+  const outcome: { value?: T; error?: unknown } = {};
+  promise.then(
+    (value) => (outcome.value = value),
+    (error: unknown) => (outcome.error = error),
+  );
+  return outcome;
+}
+
+async function get(operations: Operations, id: string) {
+  const outcome = watched(operations.get(id, caller));
+  await clock.advance(100);
+  return outcome;
+}
+
+const statusOf = (outcome: { value?: OperationSnapshot }) => outcome.value?.state.status;
+const reasonOf = (outcome: { error?: unknown }) =>
+  (outcome.error as GatewayError | undefined)?.reason;
+
+describe('waiting', () => {
+  it('makes one poller for many waiters, and tells them all', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiters = Array.from({ length: 1_000 }, () =>
+      watched(operations.wait(id, { ...caller, waitMs: 60_000 })),
+    );
+    await clock.advance(10_000);
+    expect(waiters.filter((waiter) => statusOf(waiter) === 'succeeded')).toHaveLength(1_000);
+    expect(upstream.getsAtOnceMax).toBe(1);
+    expect(upstream.counts.get).toBeLessThanOrEqual(4);
+  });
+
+  it('stops polling when the last waiter leaves, and leaves no timer behind', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const leaving = [new AbortController(), new AbortController()];
+    const waiters = leaving.map(({ signal }) =>
+      watched(operations.wait(id, { ...caller, waitMs: 60_000, signal })),
+    );
+    leaving[0]?.abort();
+    await clock.advance(1_200);
+    const polled = upstream.counts.get;
+    expect(polled).toBeGreaterThanOrEqual(1);
+    leaving[1]?.abort();
+    await clock.advance(60_000);
+    expect(upstream.counts.get).toBe(polled);
+    expect(waiters.map(statusOf)).toEqual(['running', 'running']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('answers with the running operation when the wait is over', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 500 }));
+    await clock.advance(499);
+    expect(statusOf(waiter)).toBeUndefined();
+    await clock.advance(1);
+    expect(statusOf(waiter)).toBe('running');
+  });
+
+  it('answers everybody when the gateway stops', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    operations.close();
+    await clock.advance(0);
+    expect(statusOf(waiter)).toBe('running');
+  });
+
+  it('learns how long operations take', async () => {
+    const operations = openOperations();
+    for (let count = 0; count < 60; count += 1) {
+      const { id } = await operations.start(request, caller);
+      watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+      await clock.advance(10_000);
+    }
+    const { id } = await operations.start(request, caller);
+    const before = upstream.counts.get;
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await clock.advance(3_300);
+    expect(statusOf(waiter)).toBe('succeeded');
+    expect(upstream.counts.get - before).toBeLessThanOrEqual(4);
+  });
+
+  it('keeps 10,000 waiters on 500 operations within 40 reads a second, and tells each within 2 s', async () => {
+    upstream = new FakeUpstream(clock, { latencyMs: 20_000 });
+    const operations = openOperations();
+    const started: string[] = [];
+    for (let count = 0; count < 500; count += 1) {
+      started.push((await operations.start(request, caller)).id);
+    }
+    const waiters = started.flatMap((id) =>
+      Array.from({ length: 20 }, () => watched(operations.wait(id, { ...caller, waitMs: 60_000 }))),
+    );
+    const perSecond: number[] = [];
+    for (let second = 0; second < 60; second += 1) {
+      const before = upstream.counts.get;
+      await clock.advance(1_000);
+      perSecond.push(upstream.counts.get - before);
+    }
+    expect(Math.max(...perSecond)).toBeLessThanOrEqual(48);
+    expect(waiters.every((waiter) => statusOf(waiter) === 'succeeded')).toBe(true);
+  }, 30_000);
+});
+
+describe('reading', () => {
+  it('asks the upstream only when a poll is due, once for all who ask', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    for (let time = 0; time < 5; time += 1)
+      expect(statusOf(await get(operations, id))).toBe('running');
+    expect(upstream.counts.get).toBe(0);
+    await clock.advance(3_000);
+    const readers = Array.from({ length: 20 }, () => watched(operations.get(id, caller)));
+    await clock.advance(100);
+    expect(readers.map(statusOf)).toEqual(Array.from({ length: 20 }, () => 'succeeded'));
+    expect(upstream.counts.get).toBe(1);
+  });
+
+  it('never asks about a finished operation again', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    await clock.advance(3_500);
+    await get(operations, id);
+    for (let time = 0; time < 20; time += 1) {
+      await clock.advance(5_000);
+      expect(statusOf(await get(operations, id))).toBe('succeeded');
+      expect((await operations.picture(id, caller)).bytes.byteLength).toBe(tinyPng.byteLength);
+    }
+    expect(upstream.counts.get).toBe(1);
+  });
+
+  it('finds an operation of an earlier process by its id, with its seed', async () => {
+    const { id } = await openOperations().start(request, caller);
+    await clock.advance(5_000);
+    const found = await get(openOperations(), id);
+    expect(statusOf(found)).toBe('succeeded');
+    expect(found.value?.seed).toBe(42n);
+  });
+
+  it('reads a picture again, once for all who want it, when it was not kept', async () => {
+    const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
+    const { id } = await operations.start(request, caller);
+    await clock.advance(3_500);
+    await get(operations, id);
+    const readers = Array.from({ length: 10 }, () => watched(operations.picture(id, caller)));
+    await clock.advance(100);
+    expect(readers.every(({ value }) => value?.bytes.byteLength === tinyPng.byteLength)).toBe(true);
+    expect(upstream.counts.get).toBe(2);
+  });
+
+  it('does not find an operation for another tenant, even when it is remembered', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, { tenant: 'a' });
+    const outcome = watched(operations.get(id, { tenant: 'b' }));
+    await clock.advance(10);
+    expect(reasonOf(outcome)).toBe('operation_not_found');
+    expect(upstream.counts.get).toBe(0);
+  });
+
+  it('forgets the operations used longest ago, but none that somebody waits for', async () => {
+    const operations = openOperations({ trackedMax: 3 });
+    const first = await operations.start(request, caller);
+    const waiter = watched(operations.wait(first.id, { ...caller, waitMs: 60_000 }));
+    for (let count = 0; count < 10; count += 1) await operations.start(request, caller);
+    await clock.advance(5_000);
+    expect(statusOf(waiter)).toBe('succeeded');
+  });
+});
+
+describe('trouble with the upstream', () => {
+  const unavailable = new GatewayError('upstream_unavailable', 'down', { retryAfterS: 1 });
+
+  it('serves the last known state while polls fail, and goes on polling', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    upstream.nextGets.push(unavailable, unavailable);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await clock.advance(1_500);
+    expect(statusOf(await get(operations, id))).toBe('running');
+    await clock.advance(10_000);
+    expect(statusOf(waiter)).toBe('succeeded');
+  });
+
+  it('tells the error where nothing is known yet', async () => {
+    const { id } = await openOperations().start(request, caller);
+    upstream.nextGets.push(unavailable);
+    expect(reasonOf(await get(openOperations(), id))).toBe('upstream_unavailable');
+  });
+
+  it('tells at once that the gateway itself is refused', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    await clock.advance(2_000);
+    upstream.nextGets.push(new GatewayError('upstream_auth', 'refused'));
+    expect(reasonOf(await get(operations, id))).toBe('upstream_auth');
+  });
+
+  it('asks ever more rarely while polls fail', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    upstream.nextGets.push(...Array.from({ length: 100 }, () => unavailable));
+    watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await clock.advance(60_000);
+    expect(upstream.counts.get).toBeLessThanOrEqual(8);
+  });
+
+  it('takes "not found" for "not yet" in the first 30 s, and for the end after that', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const notFound = new GatewayError('operation_not_found', 'no such operation');
+    await clock.advance(2_000);
+    upstream.nextGets.push(notFound);
+    expect(statusOf(await get(operations, id))).toBe('running');
+    await clock.advance(60_000);
+    upstream.nextGets.push(notFound);
+    expect(reasonOf(await get(operations, id))).toBe('operation_expired');
+    const before = upstream.counts.get;
+    expect(reasonOf(await get(operations, id))).toBe('operation_expired');
+    expect(upstream.counts.get).toBe(before);
+  });
+
+  it('ignores an answer about another operation', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    await clock.advance(2_000);
+    upstream.nextGets.push(succeededOperation('somebody-elses'));
+    expect(statusOf(await get(operations, id))).toBe('running');
+  });
+
+  it('believes a result that is no picture only when it stays', async () => {
+    const operations = openOperations();
+    const bad = () => succeededOperation('upstream1', Buffer.from('<html>'));
+    const { id } = await operations.start(request, caller);
+    watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    upstream.nextGets.push(bad(), bad());
+    await clock.advance(30_000);
+    expect(statusOf(await get(operations, id))).toBe('succeeded');
+    const other = await operations.start(request, caller);
+    const waiter = watched(operations.wait(other.id, { ...caller, waitMs: 60_000 }));
+    upstream.nextGets.push(
+      ...Array.from({ length: 3 }, () => succeededOperation('upstream2', Buffer.from('<html>'))),
+    );
+    await clock.advance(60_000);
+    expect(waiter.value?.state).toMatchObject({ failure: { reason: 'bad_upstream_result' } });
+  });
+
+  it('takes a picture over the limit as final', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    upstream.nextGets.push(new GatewayError('upstream_message_too_large', 'too large'));
+    await clock.advance(5_000);
+    expect(waiter.value?.state).toMatchObject({
+      failure: { reason: 'upstream_message_too_large' },
+    });
+  });
+
+  it('takes an error for the end even when the upstream does not say done', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    upstream.nextGets.push(failedOperation('upstream1', 13, 'broken', false));
+    await clock.advance(2_000);
+    expect(waiter.value?.state).toMatchObject({
+      status: 'failed',
+      failure: { reason: 'upstream_error' },
+    });
+  });
+});
+
+describe('canceling', () => {
+  it('tells those who wait', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await operations.cancel(id, caller);
+    await clock.advance(0);
+    expect(statusOf(waiter)).toBe('canceled');
+  });
+
+  it('asks the upstream once, and never about a finished operation', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    await operations.cancel(id, caller);
+    await operations.cancel(id, caller);
+    expect(upstream.counts.cancel).toBe(1);
+  });
+});

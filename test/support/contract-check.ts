@@ -1,0 +1,105 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { problemKindOf, problemSchema } from '../../src/schemas/problem.ts';
+import type { RouteContract } from '../../src/schemas/route-contract.ts';
+
+/** Headers that every answer may carry and no contract lists. */
+const plainHeaders = new Set([
+  'connection',
+  'content-length',
+  'content-security-policy',
+  'content-type',
+  'cross-origin-resource-policy',
+  'date',
+  'keep-alive',
+  'referrer-policy',
+  'transfer-encoding',
+  'vary',
+  'x-content-type-options',
+]);
+
+/** Parses every answer against what its route promises; what differs is added to `violations`. */
+export function checkContracts(app: FastifyInstance, violations: string[]): void {
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const contract = request.routeOptions.config.contract;
+    const found =
+      contract === undefined
+        ? problemFaults(reply, payload)
+        : contractFaults(contract, request, reply, payload);
+    const place = `${request.method} ${request.routeOptions.url ?? request.url} ${reply.statusCode}`;
+    violations.push(...found.map((fault) => `${place}: ${fault}`));
+    done(null, payload);
+  });
+}
+
+function contractFaults(
+  contract: RouteContract,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): string[] {
+  const status = reply.statusCode;
+  const response = contract.responses[status];
+  if (response === undefined) return refusalFaults(contract, reply, payload);
+  const faults = headerFaults(reply, response.headers);
+  const isBodyless = request.method === 'HEAD' || response.content === undefined;
+  if (isBodyless) return faults;
+  const mediaType = mediaTypeOf(reply);
+  const schema = response.content?.[mediaType];
+  if (schema === undefined) return [...faults, `media type ${mediaType} is not promised`];
+  if (schema === 'binary')
+    return Buffer.isBuffer(payload) ? faults : [...faults, 'the body is not bytes'];
+  return typeof payload === 'string' ? [...faults, ...bodyFaults(schema, payload)] : faults;
+}
+
+function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: unknown): string[] {
+  const faults = problemFaults(reply, payload);
+  if (reply.statusCode < 400) return [...faults, 'this status is not promised'];
+  if (typeof payload !== 'string') return faults;
+  const { code } = JSON.parse(payload) as { code: string };
+  const isPromised = contract.reasons.some((reason) => reason === code);
+  return isPromised ? faults : [...faults, `the code ${code} is not promised`];
+}
+
+function problemFaults(reply: FastifyReply, payload: unknown): string[] {
+  if (reply.statusCode < 400 || typeof payload !== 'string') return [];
+  const mediaType = mediaTypeOf(reply);
+  if (mediaType === 'application/json' && reply.statusCode === 503) return [];
+  if (mediaType !== 'application/problem+json') return [`an error of media type ${mediaType}`];
+  const faults = bodyFaults(problemSchema, payload);
+  if (faults.length > 0) return faults;
+  const { code, status, requestId } = problemSchema.parse(JSON.parse(payload));
+  if (problemKindOf(code).status !== reply.statusCode) faults.push(`${code} with another status`);
+  if (status !== reply.statusCode) faults.push('status is not the status code');
+  if (requestId !== reply.getHeader('x-request-id')) faults.push('requestId is not X-Request-Id');
+  return faults;
+}
+
+function headerFaults(reply: FastifyReply, schema: z.ZodObject | undefined): string[] {
+  const promised = Object.keys(schema?.shape ?? {});
+  const headers = reply.getHeaders();
+  const missing = promised.filter((name) => {
+    const isOptional = schema?.shape[name] instanceof z.ZodOptional;
+    return !isOptional && headers[name.toLowerCase()] === undefined;
+  });
+  const known = new Set([...plainHeaders, ...promised.map((name) => name.toLowerCase())]);
+  const unknown = Object.keys(headers).filter((name) => !known.has(name));
+  return [
+    ...missing.map((name) => `${name} is missing`),
+    ...unknown.map((name) => `${name} is not promised`),
+  ];
+}
+
+function bodyFaults(schema: z.ZodType, payload: string): string[] {
+  const body: unknown = JSON.parse(payload);
+  const result = schema.safeParse(body);
+  if (!result.success)
+    return result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  // A parsed object has only the names the schema knows.
+  return isDeepStrictEqual(result.data, body) ? [] : [`names that are not promised in ${payload}`];
+}
+
+function mediaTypeOf(reply: FastifyReply): string {
+  return String(reply.getHeader('content-type')).split(';', 1)[0] ?? '';
+}

@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { buildApp } from '../../src/app.ts';
+import { configurationFromEnvironment } from '../../src/config/configuration.ts';
+import { checkContracts } from './contract-check.ts';
+
+export interface Gateway {
+  readonly origin: string;
+  /** Every log line so far. */
+  readonly logLines: readonly string[];
+  /** `fetch` of a path of this gateway. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** POST of a JSON value to /v1/images. */
+  create(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Closes it, and fails if any answer broke its contract. */
+  close(): Promise<void>;
+}
+
+/** Starts the whole gateway on a free port, with a data directory of its own, settings as an operator would give them. */
+export async function startGateway(environment: Record<string, string> = {}): Promise<Gateway> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+  const settings = configurationFromEnvironment({
+    PORT: '0',
+    DATA_DIR: dataDirectory,
+    LOG_LEVEL: 'trace',
+    ...environment,
+  });
+  const logLines: string[] = [];
+  const violations: string[] = [];
+  const log = pino({ level: settings.LOG_LEVEL, base: null }, collector(logLines));
+  const app = await buildApp(settings, log, {
+    extend: (server) => checkContracts(server, violations),
+  });
+  const origin = await app.listen();
+  const gateway: Gateway = {
+    origin,
+    logLines,
+    fetch: (path, init) => fetch(new URL(path, origin), init),
+    create: (body, headers = {}) =>
+      gateway.fetch('/v1/images', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    async close() {
+      await app.close();
+      await rm(dataDirectory, { recursive: true, force: true });
+      if (violations.length > 0) throw new Error(`broken contracts:\n${violations.join('\n')}`);
+    },
+  };
+  return gateway;
+}
+
+function collector(lines: string[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+}
