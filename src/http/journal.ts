@@ -22,5 +22,6 @@ declare module 'fastify' {
 
 /** Starts the journal of every request. */
 export function openJournal(request: FastifyRequest): void {
-  request.journal = {};
+  const { contract } = request.routeOptions.config;
+  request.journal = contract?.spends === true ? { outcome: 'not_started' } : {};
 }

@@ -32,7 +32,9 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
   handler: (call: RouteCall<z.output<Query>, Body>) => Promise<FastifyReply>,
 ): void {
   app.route({
-    method: contract.method === 'get' ? 'GET' : 'POST',
+    // Not Fastify's own HEAD routes: they count a body that was never loaded as empty.
+    method: contract.method === 'get' ? ['GET', 'HEAD'] : 'POST',
+    exposeHeadRoute: false,
     url: contract.path.replace(/\{(\w+)\}/g, ':$1'),
     config: { contract },
     handler: (request, reply) =>

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Log } from '../observability/log.ts';
 import { answerBrokenRequests } from './broken-request.ts';
 import { openJournal } from './journal.ts';
+import { unknownOperation } from '../operations/operations.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
 import { logRequests } from './plugins/request-log.ts';
@@ -46,7 +47,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     clientErrorHandler: answerBrokenRequests(log),
     frameworkErrors: (error, request, reply) => {
       openJournal(request);
-      void toProblem(error, request, reply);
+      reply.header('x-request-id', request.id);
+      void toProblem(isOperationPath(request) ? unknownOperation() : error, request, reply);
     },
   });
   app.server.headersTimeout = 5_000;
@@ -74,6 +76,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   // The same under /v1, for callers whose base URL ends in it.
   await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });
   return app;
+}
+
+/** An id that is no valid URL text is, like any other that is not ours, the id of no operation. */
+function isOperationPath(request: FastifyRequest): boolean {
+  return /^(?:\/v1)?\/operations\//.test(request.raw.url ?? '');
 }
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;

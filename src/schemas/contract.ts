@@ -104,10 +104,65 @@ const upstreamReasons = [
   'upstream_timeout',
 ] as const;
 
+export const getOperationImage = routeContract({
+  method: 'get',
+  path: '/operations/{id}/image',
+  operationId: 'getOperationImage',
+  tag: 'operations',
+  summary: 'The picture itself',
+  description:
+    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for a picture that is not ready. A failed generation answers with the status of its error.',
+  params: idParams,
+  requestHeaders: z.object({
+    Prefer: preferHeader,
+    'If-None-Match': ifNoneMatchHeader,
+    Range: z
+      .string()
+      .optional()
+      .meta({ description: 'One range of bytes.', example: 'bytes=0-99' }),
+    'If-Range': z
+      .string()
+      .optional()
+      .meta({ description: 'Take Range only if this ETag still holds.' }),
+  }),
+  query: z.strictObject({ wait: waitQuery, download: downloadQuery }),
+  responses: {
+    200: {
+      description: 'The picture.',
+      headers: headersSchema(imageHeaders, imageHeadersMaybe),
+      content: imageContent,
+    },
+    206: {
+      description: 'The range of it that was asked for.',
+      headers: headersSchema([...imageHeaders, 'Content-Range'], imageHeadersMaybe),
+      content: imageContent,
+    },
+    304: notModified,
+  },
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'operation_not_found',
+    'not_acceptable',
+    'operation_not_done',
+    'operation_canceled',
+    'operation_expired',
+    'range_not_satisfiable',
+    'content_policy_violation',
+    'quota_exceeded',
+    'upstream_message_too_large',
+    'generation_timeout',
+    'internal_error',
+    ...upstreamReasons,
+  ],
+});
+
 export const createImage = routeContract({
   method: 'post',
   path: '/v1/images',
   operationId: 'createImage',
+  spends: true,
+  negotiates: [getOperationImage],
   tag: 'images',
   summary: 'Make a picture from a text',
   description: [
@@ -190,6 +245,7 @@ export const getOperation = routeContract({
   method: 'get',
   path: '/operations/{id}',
   operationId: 'getOperation',
+  negotiates: [getOperationImage],
   tag: 'operations',
   summary: 'How far a picture is',
   description:
@@ -200,61 +256,10 @@ export const getOperation = routeContract({
   responses: { 200: operationResponse, 304: notModified },
   reasons: [
     'invalid_request',
+    'unknown_field',
     'operation_not_found',
     'not_acceptable',
     'operation_expired',
-    'internal_error',
-    ...upstreamReasons,
-  ],
-});
-
-export const getOperationImage = routeContract({
-  method: 'get',
-  path: '/operations/{id}/image',
-  operationId: 'getOperationImage',
-  tag: 'operations',
-  summary: 'The picture itself',
-  description:
-    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for a picture that is not ready. A failed generation answers with the status of its error.',
-  params: idParams,
-  requestHeaders: z.object({
-    Prefer: preferHeader,
-    'If-None-Match': ifNoneMatchHeader,
-    Range: z
-      .string()
-      .optional()
-      .meta({ description: 'One range of bytes.', example: 'bytes=0-99' }),
-    'If-Range': z
-      .string()
-      .optional()
-      .meta({ description: 'Take Range only if this ETag still holds.' }),
-  }),
-  query: z.strictObject({ wait: waitQuery, download: downloadQuery }),
-  responses: {
-    200: {
-      description: 'The picture.',
-      headers: headersSchema(imageHeaders, imageHeadersMaybe),
-      content: imageContent,
-    },
-    206: {
-      description: 'The range of it that was asked for.',
-      headers: headersSchema([...imageHeaders, 'Content-Range'], imageHeadersMaybe),
-      content: imageContent,
-    },
-    304: notModified,
-  },
-  reasons: [
-    'invalid_request',
-    'operation_not_found',
-    'not_acceptable',
-    'operation_not_done',
-    'operation_canceled',
-    'operation_expired',
-    'range_not_satisfiable',
-    'content_policy_violation',
-    'quota_exceeded',
-    'upstream_message_too_large',
-    'generation_timeout',
     'internal_error',
     ...upstreamReasons,
   ],
@@ -278,6 +283,7 @@ export const cancelOperation = routeContract({
   },
   reasons: [
     'invalid_request',
+    'unknown_field',
     'operation_not_found',
     'operation_expired',
     'internal_error',

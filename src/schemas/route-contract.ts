@@ -24,6 +24,8 @@ export interface RouteContract<
   /** With parameters in braces: `/operations/{id}`. */
   readonly path: string;
   readonly operationId: string;
+  /** Whether an accepted request costs money: then every refusal says that none was spent. */
+  readonly spends?: boolean;
   readonly tag: string;
   readonly summary: string;
   readonly description: string;
@@ -35,6 +37,11 @@ export interface RouteContract<
   readonly body?: BodyContract<Body> & { readonly examples: Readonly<Record<string, unknown>> };
   /** By status code. */
   readonly responses: Readonly<Record<number, ResponseContract>>;
+  /**
+   * Routes whose answers this one gives when Accept names them. The document
+   * describes each representation once, at its own route.
+   */
+  readonly negotiates?: readonly RouteContract[];
   /** The refusals a caller has to reckon with. */
   readonly reasons: readonly Reason[];
 }

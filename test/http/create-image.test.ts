@@ -173,7 +173,7 @@ describe('POST /v1/images', () => {
     await expect.poll(() => emulator.ledger.generates).toBe(before + 1);
     caller.abort();
     await expect(request).rejects.toThrow();
-    const hungUp = () => gateway.logLines.some((line) => line.includes('caller hung up'));
+    const hungUp = () => gateway.logLines.some((line) => line.includes('"hungUp":true'));
     await expect.poll(hungUp).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Log } from '../../observability/log.ts';
 
@@ -7,29 +7,31 @@ import type { Log } from '../../observability/log.ts';
  * body or a header value, which may hold prompts and credentials.
  */
 export function logRequests(app: FastifyInstance, log: Log): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { statusCode } = reply;
-    const { operationId, upstreamCode, upstreamMs, outcome, error } = request.journal;
-    const line = {
-      requestId: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? 'unmatched',
-      status: statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-      operationId,
-      upstreamCode,
-      upstreamMs,
-      outcome,
-      ...(error === undefined ? undefined : errorLine(error)),
-    };
-    if (statusCode >= 500) log.error(line, 'request');
-    else log.info(line, 'request');
+  app.addHook('onRequest', (request, reply, done) => {
+    // Not the onResponse hook, which never runs when the caller hangs up first.
+    reply.raw.once('close', () => writeLine(log, request, reply));
     done();
   });
-  app.addHook('onRequestAbort', (request: FastifyRequest, done) => {
-    log.info({ requestId: request.id, route: request.routeOptions.url }, 'caller hung up');
-    done();
-  });
+}
+
+function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply): void {
+  const { statusCode } = reply;
+  const { operationId, upstreamCode, upstreamMs, outcome, error } = request.journal;
+  const isHungUp = !reply.raw.writableFinished;
+  const line = {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? 'unmatched',
+    ...(isHungUp ? { hungUp: true } : { status: statusCode }),
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    operationId,
+    upstreamCode,
+    upstreamMs,
+    outcome,
+    ...(error === undefined ? undefined : errorLine(error)),
+  };
+  if (statusCode >= 500 && !isHungUp) log.error(line, 'request');
+  else log.info(line, 'request');
 }
 
 function errorLine(error: unknown): { reason: string; cause?: string } {

@@ -18,7 +18,6 @@ type Call = RouteCall<object, typeof imageRequestSchema>;
 export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
   serve(app, createImage, async (call) => {
     const { request, reply, caller } = call;
-    request.journal.outcome = 'not_started';
     const negotiated = negotiatedOf(call, surface);
     const preferences = preferencesFromHeader(request.headers['prefer']);
     const { generate, ignored } = generateRequestFromCall(call, surface, negotiated);
