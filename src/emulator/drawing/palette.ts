@@ -1,0 +1,89 @@
+import type { SeededNumbers } from './seeded-numbers.ts';
+
+/** Red, green and blue, 0 … 1 each. */
+export type Color = readonly [red: number, green: number, blue: number];
+
+/** What a picture is painted with. */
+export interface Palette {
+  readonly skyTop: Color;
+  readonly skyBottom: Color;
+  readonly light: Color;
+  /** Of the nearest layer; farther ones fade from it towards the sky. */
+  readonly ground: Color;
+  /** For the one thing that should stand out. */
+  readonly accent: Color;
+  readonly isNight: boolean;
+}
+
+/** Beginnings of colour words, English and Russian, as hue 0 … 360, saturation and lightness. */
+const colorWords: readonly (readonly [RegExp, readonly [number, number, number]])[] = [
+  [/^(red|scarlet|crimson|красн|алы)/, [4, 0.72, 0.5]],
+  [/^(orange|ginger|оранж|рыж)/, [22, 0.85, 0.55]],
+  [/^(gold|amber|золот|янтар)/, [42, 0.8, 0.55]],
+  [/^(yellow|ж[её]лт)/, [50, 0.85, 0.6]],
+  [/^(green|emerald|зел[её]н|изумруд)/, [142, 0.45, 0.4]],
+  [/^(teal|turquoise|бирюз)/, [178, 0.6, 0.4]],
+  [/^(cyan|azure|голуб|лазур)/, [196, 0.7, 0.58]],
+  [/^(blue|navy|син)/, [218, 0.68, 0.5]],
+  [/^(violet|purple|lilac|фиолет|лилов|сирен)/, [272, 0.48, 0.55]],
+  [/^(pink|rose|magenta|розов)/, [338, 0.72, 0.68]],
+  [/^(brown|коричн|бур)/, [26, 0.45, 0.36]],
+  [/^(white|silver|grey|gray|бел|сер)/, [210, 0.1, 0.84]],
+  [/^(black|ч[её]рн)/, [225, 0.12, 0.14]],
+];
+const nightWords = /^(night|moon|star|space|midnight|dark|ноч|лун|зв[её]зд|космо|т[её]мн)/;
+
+/** Skies that exist: hue at the top, hue at the horizon. */
+const daySkies = [
+  [208, 196],
+  [214, 36],
+  [200, 24],
+  [228, 340],
+  [262, 20],
+  [190, 48],
+  [28, 42],
+] as const;
+
+/** The colours of a picture: those the words name, and a seeded harmony for the rest. */
+export function paletteFromWords(words: readonly string[], numbers: SeededNumbers): Palette {
+  const named = words.flatMap((word) => {
+    const found = colorWords.find(([pattern]) => pattern.test(word));
+    return found === undefined ? [] : [found[1]];
+  });
+  const isNight = words.some((word) => nightWords.test(word)) || numbers.next() < 0.2;
+  const [hue, saturation] = named[0] ?? [numbers.between(0, 360), 0.5];
+  // The last colour word stands nearest to the thing that it colours.
+  const accent = named.at(-1) ?? ([hue + 180, 0.72, 0.56] as const);
+  const [topHue, bottomHue] = isNight
+    ? [numbers.between(215, 262), numbers.between(225, 320)]
+    : numbers.pick(daySkies);
+  return {
+    isNight,
+    accent: colorFromHsl(...accent),
+    skyTop: isNight ? colorFromHsl(topHue, 0.55, 0.09) : colorFromHsl(topHue, 0.55, 0.56),
+    skyBottom: isNight ? colorFromHsl(bottomHue, 0.4, 0.34) : colorFromHsl(bottomHue, 0.7, 0.85),
+    light: isNight ? colorFromHsl(48, 0.4, 0.92) : colorFromHsl(44, 0.95, 0.89),
+    ground: colorFromHsl(hue, saturation * 0.75, isNight ? 0.07 : 0.17),
+  };
+}
+
+/** Hue 0 … 360, saturation and lightness 0 … 1. */
+export function colorFromHsl(hue: number, saturation: number, lightness: number): Color {
+  const reach = saturation * Math.min(lightness, 1 - lightness);
+  const channel = (offset: number) => {
+    const place = (offset + hue / 30 + 24) % 12;
+    return lightness - reach * Math.max(-1, Math.min(place - 3, 9 - place, 1));
+  };
+  return [channel(0), channel(8), channel(4)];
+}
+
+/** A colour as SVG takes it. */
+export function css(color: Color): string {
+  return `rgb(${color.map((channel) => Math.round(channel * 255)).join(',')})`;
+}
+
+/** `share` 0 is the first colour, 1 the second. */
+export function mixed(from: Color, to: Color, share: number): Color {
+  const channel = (index: 0 | 1 | 2) => from[index] + (to[index] - from[index]) * share;
+  return [channel(0), channel(1), channel(2)];
+}

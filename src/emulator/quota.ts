@@ -1,0 +1,48 @@
+import { create } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
+import { status } from '@grpc/grpc-js';
+import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
+import { detail, Refusal } from './refusal.ts';
+
+/** So many of something in a window of time. */
+export interface Quota {
+  readonly name: string;
+  readonly max: number;
+  readonly windowMs: number;
+}
+
+/** Counts in fixed windows, as the vendor's published limits are worded. */
+export class QuotaCounter {
+  readonly #quota: Quota;
+  #windowStartMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  constructor(quota: Quota) {
+    this.#quota = quota;
+  }
+
+  /** @throws Refusal RESOURCE_EXHAUSTED, with when to come back. */
+  take(nowMs: number): void {
+    const { name, max, windowMs } = this.#quota;
+    if (nowMs - this.#windowStartMs >= windowMs) {
+      this.#windowStartMs = nowMs;
+      this.#count = 0;
+    }
+    this.#count += 1;
+    if (this.#count <= max) return;
+    const waitMs = this.#windowStartMs + windowMs - nowMs;
+    const retryDelay = create(DurationSchema, {
+      seconds: BigInt(Math.floor(waitMs / 1000)),
+      nanos: Math.floor(waitMs % 1000) * 1_000_000,
+    });
+    throw new Refusal(status.RESOURCE_EXHAUSTED, `Quota ${name} exceeded: ${max}`, [
+      detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })),
+      detail(
+        QuotaFailureSchema,
+        create(QuotaFailureSchema, {
+          violations: [{ subject: name, description: `limit ${max}` }],
+        }),
+      ),
+    ]);
+  }
+}

@@ -1,0 +1,136 @@
+import { create, toBinary, type DescFile, type DescService } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { status, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  ServerReflectionResponseSchema,
+  type ServerReflectionRequest,
+  type ServerReflectionResponse,
+} from '../gen/grpc/reflection/v1/reflection_pb.ts';
+
+type Answer = ServerReflectionResponse['messageResponse'];
+
+/** Answers questions about the definitions of these services (gRPC server reflection, v1). */
+export function reflectionHandler(services: readonly DescService[]): UntypedHandleCall {
+  const files = withDependencies(services.map((service) => service.file));
+  const answer = answerer(services, files);
+  return ((stream: ReflectionStream) => {
+    stream.on('data', (request: ServerReflectionRequest) => {
+      stream.write(
+        create(ServerReflectionResponseSchema, {
+          validHost: request.host,
+          originalRequest: request,
+          messageResponse: answer(request.messageRequest),
+        }),
+      );
+    });
+    stream.on('end', () => stream.end());
+    stream.on('error', () => stream.end());
+  }) as UntypedHandleCall;
+}
+
+interface ReflectionStream {
+  on(event: 'data', listener: (request: ServerReflectionRequest) => void): void;
+  on(event: 'end' | 'error', listener: () => void): void;
+  write(response: ServerReflectionResponse): void;
+  end(): void;
+}
+
+function answerer(services: readonly DescService[], files: ReadonlyMap<string, DescFile>) {
+  const bySymbol = new Map(
+    [...files.values()].flatMap((file) => symbolsOf(file).map((name) => [name, file] as const)),
+  );
+  const extensions = [...files.values()].flatMap((file) => file.extensions);
+  return (question: ServerReflectionRequest['messageRequest']): Answer => {
+    switch (question.case) {
+      case 'listServices':
+        return {
+          case: 'listServicesResponse',
+          value: {
+            $typeName: 'grpc.reflection.v1.ListServiceResponse',
+            service: services.map(({ typeName }) => ({
+              $typeName: 'grpc.reflection.v1.ServiceResponse',
+              name: typeName,
+            })),
+          },
+        };
+      case 'fileByFilename':
+        return fileAnswer(files.get(question.value));
+      case 'fileContainingSymbol':
+        return fileAnswer(bySymbol.get(question.value));
+      case 'fileContainingExtension': {
+        const { containingType, extensionNumber } = question.value;
+        const found = extensions.find(
+          ({ extendee, number }) =>
+            extendee.typeName === containingType && number === extensionNumber,
+        );
+        return fileAnswer(found?.file);
+      }
+      case 'allExtensionNumbersOfType': {
+        const numbers = extensions.filter(({ extendee }) => extendee.typeName === question.value);
+        if (numbers.length === 0 && !bySymbol.has(question.value)) return notFound;
+        return {
+          case: 'allExtensionNumbersResponse',
+          value: {
+            $typeName: 'grpc.reflection.v1.ExtensionNumberResponse',
+            baseTypeName: question.value,
+            extensionNumber: numbers.map(({ number }) => number),
+          },
+        };
+      }
+      default:
+        return errorAnswer(status.INVALID_ARGUMENT, 'the request asks nothing');
+    }
+  };
+}
+
+/** A file with all that it imports, which is what a client needs to use it. */
+function fileAnswer(file: DescFile | undefined): Answer {
+  if (file === undefined) return notFound;
+  const bytes = [...withDependencies([file]).values()].map(({ proto }) =>
+    toBinary(FileDescriptorProtoSchema, proto),
+  );
+  return {
+    case: 'fileDescriptorResponse',
+    value: { $typeName: 'grpc.reflection.v1.FileDescriptorResponse', fileDescriptorProto: bytes },
+  };
+}
+
+function errorAnswer(errorCode: number, errorMessage: string): Answer {
+  return {
+    case: 'errorResponse',
+    value: { $typeName: 'grpc.reflection.v1.ErrorResponse', errorCode, errorMessage },
+  };
+}
+
+const notFound = errorAnswer(status.NOT_FOUND, 'not found');
+
+function withDependencies(roots: readonly DescFile[]): Map<string, DescFile> {
+  const files = new Map<string, DescFile>();
+  const add = (file: DescFile) => {
+    const name = file.proto.name;
+    if (files.has(name)) return;
+    files.set(name, file);
+    file.dependencies.forEach(add);
+  };
+  roots.forEach(add);
+  return files;
+}
+
+function symbolsOf(file: DescFile): readonly string[] {
+  const messages = (list: DescFile['messages']): string[] =>
+    list.flatMap((message) => [
+      message.typeName,
+      ...message.fields.map((field) => `${message.typeName}.${field.name}`),
+      ...message.nestedEnums.map(({ typeName }) => typeName),
+      ...messages(message.nestedMessages),
+    ]);
+  return [
+    ...messages(file.messages),
+    ...file.enums.map(({ typeName }) => typeName),
+    ...file.extensions.map(({ typeName }) => typeName),
+    ...file.services.flatMap((service) => [
+      service.typeName,
+      ...service.methods.map((method) => `${service.typeName}.${method.name}`),
+    ]),
+  ];
+}

@@ -1,0 +1,38 @@
+import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
+import { Metadata, type status as Status } from '@grpc/grpc-js';
+import { StatusSchema } from '../gen/google/rpc/status_pb.ts';
+
+/** A call the emulator refuses, as grpc-js sends it: code, message and typed details. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: Status;
+  readonly details: string;
+  readonly metadata: Metadata;
+
+  constructor(code: Status, message: string, details: readonly Detail[] = []) {
+    super(message);
+    this.code = code;
+    this.details = message;
+    this.metadata = new Metadata();
+    if (details.length === 0) return;
+    const typed = details.map(({ typeName, value }) =>
+      create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value }),
+    );
+    const full = create(StatusSchema, { code, message, details: typed });
+    this.metadata.set('grpc-status-details-bin', Buffer.from(toBinary(StatusSchema, full)));
+  }
+}
+
+export interface Detail {
+  readonly typeName: string;
+  readonly value: Uint8Array;
+}
+
+/** A message of google/rpc/error_details.proto, ready to go into a refusal. */
+export function detail<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): Detail {
+  return { typeName: schema.typeName, value: toBinary(schema, message) };
+}
