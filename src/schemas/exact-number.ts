@@ -1,30 +1,41 @@
 /** A decimal number of so many digits always survives the way to a double and back. */
 const digitsSafe = 15;
-/** More than an int64 has; longer integers are out of every range anyway. */
-const digitsMax = 25;
-const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** More than any integer type has. A longer number keeps its own spelling, so that `1e300` stays short. */
+const digitsMax = 40;
+const parts = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
 
 /**
  * The text to use in place of a JSON number that a double would falsify;
- * undefined for one that it keeps, and for one beyond every integer type.
+ * undefined for one that it keeps.
+ *
+ * An integer comes as its digits. What only rounding makes an integer, what is
+ * too large for a double, and an integer beyond every integer type come as they
+ * were spelled.
  */
 export function exactNumberText(token: string): string | undefined {
   if (token.length <= digitsSafe && !/[eE]/.test(token)) return undefined;
   const value = Number(token);
-  if (!Number.isInteger(value)) return undefined;
+  // A fraction stays one, and is as exact as a double can be.
+  if (Number.isFinite(value) && !Number.isInteger(value)) return undefined;
   const digits = integerDigits(token);
-  if (digits === undefined) return token;
-  if (digits.length > digitsMax) return undefined;
+  if (digits === undefined || digits.length > digitsMax) return token;
   return Number.isSafeInteger(value) && BigInt(digits) === BigInt(value) ? undefined : digits;
 }
 
-/** All digits of a number that is an integer; undefined when it is none. Bounded in length. */
+/** All digits of a number that is an integer, or more than `digitsMax` of them; undefined when it is none. */
 function integerDigits(token: string): string | undefined {
   const [, sign = '', whole = '', fraction = '', exponentText = '0'] = parts.exec(token) ?? [];
-  const digits = `${whole}${fraction}`.replace(/^0+(?=\d)/, '');
-  const significant = digits.replace(/0+$/, '');
+  const digits = `${whole}${fraction}`.replace(/^0+(?=[0-9])/, '');
+  const significant = withoutTrailingZeros(digits);
   if (significant === '') return '0';
   const exponent = Number(exponentText) - fraction.length + (digits.length - significant.length);
   if (exponent < 0) return undefined;
   return `${sign}${significant}${'0'.repeat(Math.min(exponent, digitsMax + 1))}`;
+}
+
+/** Not by `/0+$/`, which is quadratic on long runs of zeros that another digit ends. */
+function withoutTrailingZeros(digits: string): string {
+  let end = digits.length;
+  while (end > 0 && digits.charCodeAt(end - 1) === 0x30) end -= 1;
+  return digits.slice(0, end);
 }

@@ -2,7 +2,6 @@ import { exactNumberText } from './exact-number.ts';
 import { pointerSegment } from './spelling.ts';
 
 const quote = 0x22;
-const backslash = 0x5c;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const openBracket = 0x5b;
@@ -34,6 +33,8 @@ export class JsonScanner {
   #exactText = '';
   #copiedTo = 0;
   #isKeyNext = false;
+  /** Of the next backslash not passed yet; the length of the text when there is none. */
+  #backslashAt = -1;
 
   constructor(text: string, depthMax: number) {
     this.#text = text;
@@ -81,19 +82,26 @@ export class JsonScanner {
   }
 
   #string(start: number): number {
-    let at = start + 1;
-    let hasEscape = false;
-    for (let code = this.#text.charCodeAt(at); code !== quote; code = this.#text.charCodeAt(at)) {
-      if (code === backslash) hasEscape = true;
-      at += code === backslash ? 2 : 1;
-    }
-    const end = at + 1;
+    const end = this.#stringEnd(start);
     if (this.#isKeyNext) {
       const raw = this.#text.slice(start, end);
       // "a" and "\u0061" are one key.
-      this.#key(hasEscape ? (JSON.parse(raw) as string) : raw.slice(1, -1));
+      this.#key(raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1));
     }
     return end;
+  }
+
+  /** Behind the closing quote. Looks for backslashes once for the whole text: most texts have none. */
+  #stringEnd(start: number): number {
+    let end = this.#text.indexOf('"', start + 1);
+    if (this.#backslashAt < start) this.#backslashAt = indexOrEnd(this.#text, '\\', start);
+    while (this.#backslashAt < end) {
+      const next = this.#backslashAt + 2;
+      this.#backslashAt = indexOrEnd(this.#text, '\\', next);
+      // The character after a backslash may be the quote that was found.
+      if (end < next) end = this.#text.indexOf('"', next);
+    }
+    return end + 1;
   }
 
   #key(key: string): void {
@@ -118,6 +126,11 @@ export class JsonScanner {
     }
     return at;
   }
+}
+
+function indexOrEnd(text: string, character: string, from: number): number {
+  const index = text.indexOf(character, from);
+  return index === -1 ? text.length : index;
 }
 
 /** A digit or one of `+ - . e E`. */
