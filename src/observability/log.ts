@@ -6,7 +6,7 @@ export type Log = Logger;
 export interface OpenedLog {
   readonly log: Log;
   /** Writes out what is still in memory. */
-  flush(): void;
+  readonly flush: () => void;
 }
 
 /**
@@ -18,7 +18,7 @@ export function openLog(options: { readonly level: string }): OpenedLog {
   const log = pino({ level: options.level, base: null, timestamp: isoTime }, output);
   return {
     log,
-    flush() {
+    flush: () => {
       try {
         output.flushSync();
       } catch {

@@ -177,7 +177,7 @@ export class Operations {
     }
     const sealed = this.#options.ids.open(id, tenant);
     if (sealed === undefined) {
-      throw new GatewayError('operation_not_found', 'there is no operation with this id');
+      throw unknownOperation();
     }
     return this.#remember(id, sealed, tenant);
   }
@@ -238,6 +238,11 @@ export class Operations {
       signal?.addEventListener('abort', tell);
     });
   }
+}
+
+/** For whatever is not the id of an operation of this caller, however it is wrong. */
+export function unknownOperation(): GatewayError {
+  return new GatewayError('operation_not_found', 'there is no operation with this id');
 }
 
 /** What a caller is told: the snapshot, or why there is none worth telling. */

@@ -1,5 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { grpcCodeName } from '../errors/grpc-code.ts';
+import { printableText } from '../errors/printable.ts';
 import type { Reason } from '../errors/reason.ts';
 import { detailsJson, type JsonValue } from './any-json.ts';
 import type { ImageFacts } from '../image/sniff.ts';
@@ -78,10 +79,7 @@ function failureJson(failure: Failure, options: OperationJsonOptions): JsonValue
 /** The upstream's words, bounded and printable; none about the gateway's own credentials. */
 export function publicMessage(failure: Failure): string {
   if (failure.reason === 'upstream_auth') return 'the upstream refused the gateway';
-  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
-  const printable = failure.message.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
-  const characters = [...printable.slice(0, 2 * messageCharactersMax)];
-  const bounded = characters.slice(0, messageCharactersMax).join('');
+  const bounded = printableText(failure.message, messageCharactersMax);
   return bounded === '' ? (grpcCodeName(failure.code) ?? `code ${failure.code}`) : bounded;
 }
 

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Fault } from '../errors/gateway-error.ts';
+import { printableText } from '../errors/printable.ts';
 import {
   BadRequestSchema,
   RequestInfoSchema,
@@ -43,7 +44,7 @@ function detailsFromStatus(status: Status): ErrorDetails {
       faults.push({
         pointer: pointerFromFieldPath(field),
         code: 'upstream',
-        detail: printable(description, textCharactersMax),
+        detail: printableText(description, textCharactersMax),
       });
     }
     const delay = anyUnpack(detail, RetryInfoSchema)?.retryDelay;
@@ -63,11 +64,4 @@ function pointerFromFieldPath(path: string): string {
     .filter((segment) => /^\w+$/.test(segment))
     .map((segment) => segment.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
   return ['#', ...segments].join('/');
-}
-
-/** A text of the upstream's, bounded and without control characters. */
-export function printable(text: string, charactersMax: number): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
-  return [...clean.slice(0, 2 * charactersMax)].slice(0, charactersMax).join('');
 }

@@ -6,7 +6,8 @@ import {
   type GrpcCodeName,
 } from '../errors/grpc-code.ts';
 import type { Reason } from '../errors/reason.ts';
-import { errorDetailsFromBytes, printable } from './error-details.ts';
+import { printableText } from '../errors/printable.ts';
+import { errorDetailsFromBytes } from './error-details.ts';
 import { expiredUnsent, localStatuses, type LocalStatus } from './local-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
@@ -106,7 +107,7 @@ function errorFromAnswer(
   const reason = refinedReason(judgement.reason, name, status.details, context.method);
   const neverSent =
     name === 'DEADLINE_EXCEEDED' && !status.hasAnswered && expiredUnsent(status.details);
-  const words = quotable.has(reason) ? printable(status.details, detailCharactersMax) : '';
+  const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
   return new GatewayError(
     reason,
     judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
@@ -150,11 +151,11 @@ function retryOf(reason: Reason, toldS: number | undefined, { random }: StatusCo
 function traceOf(status: CallStatus, requestId: string | undefined) {
   const id = status.requestId ?? requestId;
   const grpcCode = grpcCodeName(status.code) ?? String(status.code);
-  return id === undefined ? { grpcCode } : { grpcCode, requestId: printable(id, 128) };
+  return id === undefined ? { grpcCode } : { grpcCode, requestId: printableText(id, 128) };
 }
 
 /** For the log: what grpc-js said, which may hold addresses but no credential. */
 function causeOf(status: CallStatus): Error {
   const name = grpcCodeName(status.code) ?? String(status.code);
-  return new Error(`${name}: ${printable(status.details, detailCharactersMax)}`);
+  return new Error(`${name}: ${printableText(status.details, detailCharactersMax)}`);
 }

@@ -149,6 +149,7 @@ describe('the log', () => {
     await (await gateway.fetch(`/operations/${id}/image?wait=1&download=1`)).arrayBuffer();
     const lines = () => gateway.logLines.filter((line) => line.includes('"requestId":"log-test"'));
     await expect.poll(() => lines().length).toBe(1);
+    expect((JSON.parse(lines()[0] ?? '') as { ms: number }).ms).toBeGreaterThan(10);
     expect(JSON.parse(lines()[0] ?? '')).toMatchObject({
       method: 'POST',
       route: '/v1/images',

@@ -25,17 +25,14 @@ export function caption(text: string, seed: bigint, { width, height }: CaptionPl
 
 /** Without what XML can't hold and what would turn the line around. */
 function printable(text: string): string {
-  return (
-    text
-      .toWellFormed()
-      // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-      .replace(
-        /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]+/g,
-        ' ',
-      )
-      .replace(/\s+/g, ' ')
-      .trim()
-  );
+  return text
+    .toWellFormed()
+    .replace(
+      /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]+/g,
+      ' ',
+    )
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 function cut(text: string, charactersMax: number): string {

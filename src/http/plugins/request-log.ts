@@ -9,12 +9,13 @@ import type { Log } from '../../observability/log.ts';
 export function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Not the onResponse hook, which never runs when the caller hangs up first.
-    reply.raw.once('close', () => writeLine(log, request, reply));
+    const startMs = performance.now();
+    reply.raw.once('close', () => writeLine(log, request, reply, performance.now() - startMs));
     done();
   });
 }
 
-function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply): void {
+function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: number): void {
   const { statusCode } = reply;
   const { operationId, upstreamCode, upstreamMs, outcome, error } = request.journal;
   const isHungUp = !reply.raw.writableFinished;
@@ -23,7 +24,7 @@ function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply): void
     method: request.method,
     route: request.routeOptions.url ?? 'unmatched',
     ...(isHungUp ? { hungUp: true } : { status: statusCode }),
-    ms: Math.round(reply.elapsedTime * 10) / 10,
+    ms: Math.round(ms * 10) / 10,
     operationId,
     upstreamCode,
     upstreamMs,
@@ -38,8 +39,8 @@ function errorLine(error: unknown): { reason: string; cause?: string } {
   if (!(error instanceof GatewayError)) return { reason: 'internal_error' };
   if (error.cause === undefined) return { reason: error.reason };
   const { cause } = error;
+  // Where the gateway itself is wrong, the place is what its developers need.
   const isOurs = error.reason === 'internal_error';
-  const text =
-    cause instanceof Error ? ((isOurs ? cause.stack : undefined) ?? cause.message) : String(cause);
+  const text = cause instanceof Error ? ((isOurs ? cause.stack : undefined) ?? cause.message) : '';
   return { reason: error.reason, cause: text.slice(0, 2_000) };
 }

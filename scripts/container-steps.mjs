@@ -1,0 +1,181 @@
+// Performs the steps of the Dockerfile without a Docker engine: the same commands in
+// the same order in folders that stand for the stages, then the image's own CMD and
+// HEALTHCHECK. It reads the Dockerfile, so what is tried is what the image does; an
+// instruction it does not know fails.
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+
+const root = mkdtempSync(join(tmpdir(), 'gateway-container-'));
+process.on('exit', () => rmSync(root, { recursive: true, force: true }));
+
+/** Instructions with their continuation lines joined and comments left out. */
+function instructionsOf(text) {
+  return text
+    .replace(/^\s*#.*$/gm, '')
+    .replace(/\\\n/g, ' ')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [name, ...rest] = line.split(/\s+/);
+      return { name, args: rest, text: line.slice(name.length).trim() };
+    });
+}
+
+/** A path inside a stage, as a path on this machine. */
+const inside = (stage, path) =>
+  join(stage.root, path.startsWith('/') ? path : join(stage.workdir, path));
+
+function run(stage, command) {
+  process.stdout.write(`   ${command}\n`);
+  // The two steps that need to be root of an image have no meaning in a folder.
+  const local = command
+    .replaceAll('/data', join(stage.root, 'data'))
+    .replace(/ && chown \S+ \S+/, '');
+  const { status } = spawnSync('bash', ['-c', local], {
+    cwd: inside(stage, '.'),
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...stage.env },
+  });
+  if (status !== 0) throw new Error(`failed: ${command}`);
+}
+
+function copy(stages, stage, args) {
+  const from = args.find((arg) => arg.startsWith('--from='))?.slice('--from='.length);
+  const paths = args.filter((arg) => !arg.startsWith('--'));
+  const target = paths.pop();
+  for (const path of paths) {
+    const source = from === undefined ? path : inside(stages.get(from), path);
+    if (!existsSync(source)) throw new Error(`COPY ${path}: there is no such file`);
+    const isFolder = target.endsWith('/');
+    const destination = inside(stage, isFolder ? join(target, basename(path)) : target);
+    cpSync(source, destination, { recursive: true });
+  }
+}
+
+function build(instructions) {
+  const stages = new Map();
+  let stage;
+  for (const { name, args, text } of instructions) {
+    switch (name) {
+      case 'FROM': {
+        const stageName = args[1]?.toUpperCase() === 'AS' ? args[2] : 'final';
+        stage = { root: join(root, stageName), workdir: '/', env: {} };
+        stages.set(stageName, stage);
+        mkdirSync(stage.root, { recursive: true });
+        process.stdout.write(`── ${stageName}, for ${args[0]}\n`);
+        if (!/^node:(2[4-9]|[3-9]\d)-.*slim$/.test(args[0]))
+          throw new Error(`${args[0]} is not the LTS image`);
+        break;
+      }
+      case 'WORKDIR':
+        stage.workdir = args[0];
+        mkdirSync(inside(stage, '.'), { recursive: true });
+        break;
+      case 'RUN':
+        run(stage, text);
+        break;
+      case 'COPY':
+        copy(stages, stage, args);
+        break;
+      case 'ENV':
+        for (const pair of args) stage.env[pair.split('=')[0]] = pair.slice(pair.indexOf('=') + 1);
+        break;
+      case 'USER':
+        stage.user = args[0];
+        break;
+      case 'CMD':
+        stage.command = JSON.parse(text);
+        break;
+      case 'HEALTHCHECK':
+        stage.health = JSON.parse(text.slice(text.indexOf('CMD') + 3));
+        break;
+      case 'VOLUME':
+      case 'EXPOSE':
+        break;
+      default:
+        throw new Error(`the instruction ${name} is not known to this script`);
+    }
+  }
+  return stages.get('final');
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+    server.on('error', reject);
+  });
+}
+
+async function until(what, attempt) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const result = await attempt().catch(() => undefined);
+    if (result) return result;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${what} did not happen within 10 s`);
+}
+
+/** Starts the image's command and uses it as somebody would. */
+async function use(image) {
+  const port = await freePort();
+  const env = {
+    PATH: process.env.PATH,
+    ...image.env,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATA_DIR: join(image.root, 'data'),
+    EMULATOR_LATENCY_MS: '200',
+  };
+  const [command, ...args] = image.command;
+  const cwd = inside(image, '.');
+  const gateway = spawn(command, args, { cwd, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise((resolve) =>
+    gateway.once('exit', (code, signal) => resolve({ code, signal })),
+  );
+  try {
+    const origin = `http://127.0.0.1:${port}`;
+    await until('/livez', async () => (await fetch(`${origin}/livez`)).ok);
+    const health = spawnSync(image.health[0], image.health.slice(1), { cwd, env });
+    if (health.status !== 0) throw new Error('the health check fails on a healthy gateway');
+    const response = await fetch(`${origin}/v1/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'image/*' },
+      body: JSON.stringify({ prompt: 'a red cat in a container' }),
+    });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (!response.ok || bytes[0] !== 0xff || bytes[1] !== 0xd8)
+      throw new Error(`no picture: ${response.status}`);
+    process.stdout.write(`   a picture of ${bytes.length} bytes\n`);
+  } finally {
+    gateway.kill('SIGTERM');
+  }
+  const { code, signal } = await ended;
+  if (code !== 0) throw new Error(`SIGTERM ended it with ${code ?? signal} instead of 0`);
+  const after = spawnSync(image.health[0], image.health.slice(1), { cwd, env });
+  if (after.status === 0) throw new Error('the health check passes without a gateway');
+}
+
+const image = build(instructionsOf(readFileSync('Dockerfile', 'utf8')));
+if (image.user !== 'node') throw new Error('the image does not drop root');
+const development = readdirSync(join(image.root, 'app', 'node_modules')).filter((name) =>
+  ['typescript', 'vitest', 'tsx', 'oxlint'].includes(name),
+);
+if (development.length > 0)
+  throw new Error(`development dependencies are shipped: ${development.join(', ')}`);
+await use(image);
+process.stdout.write('the image builds, answers, draws and stops\n');

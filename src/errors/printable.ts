@@ -1,0 +1,11 @@
+/**
+ * A text of somebody else's, fit for an answer or a log line: bounded, on one
+ * line, without control characters. Cut between characters, not within one.
+ */
+export function printableText(text: string, charactersMax: number): string {
+  const clean = text
+    .slice(0, 4 * charactersMax)
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .trim();
+  return Array.from(clean).slice(0, charactersMax).join('').toWellFormed();
+}
