@@ -1,0 +1,115 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+let directory: string;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'gateway-process-'));
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await rm(directory, { recursive: true, force: true });
+});
+
+function start(environment: Record<string, string>) {
+  const child = spawn(process.execPath, ['dist/main.js'], {
+    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: directory, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
+  const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+  return { child, ended, errors: () => errors };
+}
+
+/** Starts it and waits for its first line, which tells the address. */
+async function startListening(environment: Record<string, string> = {}) {
+  const started = start({ EMULATOR_LATENCY_MS: '200', ...environment });
+  const lines = createInterface({ input: started.child.stdout });
+  const [line] = (await once(lines, 'line')) as [string];
+  const { address } = JSON.parse(line) as { address: string };
+  return { ...started, address };
+}
+
+async function create(address: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${address}/v1/images`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ prompt: 'a red cat', seed: 3 }),
+  });
+}
+
+describe('the process', () => {
+  it('listens with nothing configured, draws, says how to use it, and stops on SIGTERM', async () => {
+    const { child, address, ended, errors } = await startListening();
+    await expect
+      .poll(errors)
+      .toContain(`--json '{"prompt":"a red cat"}' ${address}/v1/images -o cat.jpg`);
+    const picture = await create(address, { accept: 'image/*' });
+    expect(picture.headers.get('content-type')).toBe('image/jpeg');
+    expect(new Uint8Array(await picture.arrayBuffer()).length).toBeGreaterThan(50_000);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it('keeps its secret, readable by nobody else, so that ids outlive it', async () => {
+    const first = await startListening();
+    const { id } = (await (await create(first.address)).json()) as { id: string };
+    first.child.kill('SIGINT');
+    await first.ended;
+    expect((await stat(join(directory, 'gateway-secret'))).mode & 0o777).toBe(0o600);
+    expect(
+      (await readFile(join(directory, 'gateway-secret'), 'utf8')).trim().length,
+    ).toBeGreaterThanOrEqual(32);
+    const second = await startListening();
+    // The embedded upstream went with the first process: the id opens, the operation is not there yet.
+    const answer = await fetch(`${second.address}/operations/${id}`);
+    expect(await answer.json()).toMatchObject({ id, status: 'running' });
+    second.child.kill('SIGTERM');
+    await second.ended;
+  });
+
+  it('answers those who wait before it stops', async () => {
+    const { child, address, ended } = await startListening({ EMULATOR_LATENCY_MS: '60000' });
+    const waiting = create(address, { prefer: 'wait=60' });
+    await expect.poll(async () => (await fetch(`${address}/readyz`)).status).toBe(200);
+    await expect
+      .poll(
+        async () => ((await (await fetch(`${address}/livez`)).json()) as { status: string }).status,
+      )
+      .toBe('live');
+    // The create is on its way once a second one has been accepted after it.
+    await (await create(address)).arrayBuffer();
+    child.kill('SIGTERM');
+    expect((await waiting).status).toBe(202);
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it('does not start with a wrong configuration, and names every mistake', async () => {
+    const { ended, errors } = start({
+      PORT: 'x',
+      LOG_LEVEL: 'loud',
+      UPSTREAM_API_KEY: 'canary key',
+    });
+    expect((await ended)[0]).toBe(1);
+    expect(errors()).toMatch(/PORT: .*\n.*UPSTREAM_API_KEY: .*\n.*LOG_LEVEL: /);
+    expect(errors()).not.toContain('canary');
+  });
+
+  it('says when its port is taken', async () => {
+    const first = await startListening();
+    const second = start({ PORT: new URL(first.address).port });
+    expect((await second.ended)[0]).toBe(1);
+    expect(second.errors()).toContain('in use');
+    first.child.kill('SIGTERM');
+    await first.ended;
+  });
+});
