@@ -1,0 +1,64 @@
+/** What one folder of src/ may use. docs/architecture.md shows the same table to readers. */
+export interface Layer {
+  /** Other folders of src/, types included. */
+  readonly imports: readonly string[];
+  /** Packages from npm, types included; built-in modules are named by `pure`. */
+  readonly packages: readonly string[];
+  /** No clock, randomness, I/O, `async` or built-in module. */
+  readonly pure: boolean;
+}
+
+/** The rows are in order: a folder imports only from rows above its own, so there is no cycle. */
+export const layers: Readonly<Record<string, Layer>> = {
+  errors: { imports: [], packages: [], pure: true },
+  gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
+  schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
+  config: { imports: [], packages: ['zod'], pure: true },
+  state: { imports: [], packages: [], pure: false },
+  observability: { imports: ['errors'], packages: ['pino'], pure: false },
+  image: { imports: ['errors'], packages: [], pure: true },
+  grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
+  translation: {
+    imports: ['errors', 'gen', 'image', 'schemas'],
+    packages: ['@bufbuild/protobuf'],
+    pure: true,
+  },
+  upstream: {
+    imports: ['errors', 'gen', 'grpc'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
+    pure: false,
+  },
+  emulator: {
+    imports: ['gen', 'grpc'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'dejavu-fonts-ttf', 'sharp'],
+    pure: false,
+  },
+  operations: {
+    imports: ['errors', 'gen', 'image', 'state', 'translation', 'upstream'],
+    packages: ['@bufbuild/protobuf'],
+    pure: false,
+  },
+  http: {
+    imports: ['errors', 'observability', 'operations', 'schemas', 'state', 'translation'],
+    packages: ['@fastify/swagger', '@fastify/swagger-ui', 'fastify', 'zod'],
+    pure: false,
+  },
+};
+
+/** The files beside the folders. They join the parts, so they are not part of the order. */
+export const roots: Readonly<Record<string, readonly string[]>> = {
+  'app.ts': Object.keys(layers),
+  'main.ts': ['app.ts', 'config', 'observability'],
+};
+
+/** Entry of the emulator's own process: nothing imports it. */
+export const entries: readonly string[] = ['src/main.ts', 'src/emulator/main.ts'];
+
+/** The only file of src/operations that touches the machine's clock and randomness. */
+export const operationsPorts = 'src/operations/system-ports.ts';
+
+/** Names that say nothing of what a file holds. */
+export const emptyNames: readonly string[] = [
+  ...['utils', 'helpers', 'common', 'misc', 'types'],
+  ...['manager', 'handler', 'processor', 'info', 'index'],
+];
