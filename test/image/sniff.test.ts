@@ -237,7 +237,7 @@ test('never throws on a picture with some bytes changed', async () => {
       const bytes = Uint8Array.from(base);
       for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
       const facts = imageFactsFromBytes(bytes);
-      if (facts !== undefined) expect(facts.mediaType).toMatch(/^image\//);
+      expect(facts?.width === undefined).toBe(facts?.height === undefined);
     }),
     { numRuns: 2_000 },
   );
