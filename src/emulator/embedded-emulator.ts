@@ -23,12 +23,7 @@ const closeTimeoutMs = 2_000;
  */
 export function startEmbeddedEmulator(options: EmbeddedEmulatorOptions): Promise<EmbeddedEmulator> {
   const { onFailure, ...workerData } = options;
-  const isSource = import.meta.url.endsWith('.ts');
-  const worker = new Worker(new URL(isSource ? './worker.ts' : './worker.js', import.meta.url), {
-    workerData,
-    // From sources, a thread on Node 20 needs to be taught TypeScript.
-    ...(isSource && { execArgv: ['--import', 'tsx'] }),
-  });
+  const worker = new Worker(workerUrl(), { workerData });
   return new Promise((resolve, reject) => {
     let isClosing = false;
     worker.once('message', ({ address, port }: { address: string; port: number }) => {
@@ -54,4 +49,10 @@ export function startEmbeddedEmulator(options: EmbeddedEmulatorOptions): Promise
     worker.on('error', fail);
     worker.on('exit', (code) => fail(new Error(`the embedded upstream ended with code ${code}`)));
   });
+}
+
+/** Node 20 can't load TypeScript on a thread, so from sources the thread runs the build. */
+function workerUrl(): URL {
+  const isSource = import.meta.url.endsWith('.ts');
+  return new URL(isSource ? '../../dist/emulator/worker.js' : './worker.js', import.meta.url);
 }

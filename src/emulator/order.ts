@@ -30,7 +30,7 @@ export const moderationMessage =
 /** Area of every picture, in pixels. */
 const areaPixels = 1024 * 1024;
 /** Sides are multiples of this, as of real models. */
-const sidePixels = 32;
+const sidePixels = 8;
 const ratioMax = 8;
 const seedMax = 2n ** 63n - 1n;
 const modelUri = /^art:\/\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/;

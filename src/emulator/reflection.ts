@@ -83,12 +83,12 @@ function answerer(services: readonly DescService[], files: ReadonlyMap<string, D
   };
 }
 
-/** A file with all that it imports, which is what a client needs to use it. */
+/** A file and after it all that it imports, which is what a client needs to use it. */
 function fileAnswer(file: DescFile | undefined): Answer {
   if (file === undefined) return notFound;
-  const bytes = [...withDependencies([file]).values()].map(({ proto }) =>
-    toBinary(FileDescriptorProtoSchema, proto),
-  );
+  const bytes = [...withDependencies([file]).values()]
+    .toReversed()
+    .map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
   return {
     case: 'fileDescriptorResponse',
     value: { $typeName: 'grpc.reflection.v1.FileDescriptorResponse', fileDescriptorProto: bytes },
@@ -104,13 +104,13 @@ function errorAnswer(errorCode: number, errorMessage: string): Answer {
 
 const notFound = errorAnswer(status.NOT_FOUND, 'not found');
 
+/** The files and all that they import, each after its own imports. */
 function withDependencies(roots: readonly DescFile[]): Map<string, DescFile> {
   const files = new Map<string, DescFile>();
   const add = (file: DescFile) => {
-    const name = file.proto.name;
-    if (files.has(name)) return;
-    files.set(name, file);
+    if (files.has(file.proto.name)) return;
     file.dependencies.forEach(add);
+    files.set(file.proto.name, file);
   };
   roots.forEach(add);
   return files;
