@@ -15,6 +15,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { parse } from 'yaml';
 
 const root = mkdtempSync(join(tmpdir(), 'gateway-container-'));
 process.on('exit', () => rmSync(root, { recursive: true, force: true }));
@@ -51,11 +52,20 @@ function run(stage, command) {
   if (status !== 0) throw new Error(`failed: ${command}`);
 }
 
+/** What the engine is given: everything is ignored but what .dockerignore brings back. */
+function contextNames() {
+  const lines = readFileSync('.dockerignore', 'utf8').split('\n').filter(Boolean);
+  if (lines[0] !== '*') throw new Error('.dockerignore must ignore everything first');
+  return lines.slice(1).map((line) => line.replace(/^!/, ''));
+}
+
 function copy(stages, stage, args) {
   const from = args.find((arg) => arg.startsWith('--from='))?.slice('--from='.length);
   const paths = args.filter((arg) => !arg.startsWith('--'));
   const target = paths.pop();
   for (const path of paths) {
+    const isKnown = from !== undefined || contextNames().includes(path);
+    if (!isKnown) throw new Error(`COPY ${path}: .dockerignore keeps it away`);
     const source = from === undefined ? path : inside(stages.get(from), path);
     if (!existsSync(source)) throw new Error(`COPY ${path}: there is no such file`);
     const isFolder = target.endsWith('/');
@@ -130,44 +140,84 @@ async function until(what, attempt) {
   throw new Error(`${what} did not happen within 10 s`);
 }
 
-/** Starts the image's command and uses it as somebody would. */
-async function use(image) {
-  const port = await freePort();
-  const env = {
-    PATH: process.env.PATH,
-    ...image.env,
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    DATA_DIR: join(image.root, 'data'),
-    EMULATOR_LATENCY_MS: '200',
-  };
-  const [command, ...args] = image.command;
+/** Starts a command of the image; `stop` ends it as the engine does and expects it to end well. */
+function start(image, command, settings) {
+  const env = { PATH: process.env.PATH, ...image.env, ...settings };
   const cwd = inside(image, '.');
-  const gateway = spawn(command, args, { cwd, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(command[0], command.slice(1), {
+    cwd,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const ended = new Promise((resolve) =>
-    gateway.once('exit', (code, signal) => resolve({ code, signal })),
+    child.once('exit', (code, signal) => resolve({ code, signal })),
   );
+  return {
+    isHealthy: (health) => spawnSync(health[0], health.slice(1), { cwd, env }).status === 0,
+    async stop() {
+      child.kill('SIGTERM');
+      const { code, signal } = await ended;
+      if (code !== 0) throw new Error(`SIGTERM ended ${command.join(' ')} with ${code ?? signal}`);
+    },
+  };
+}
+
+async function takePicture(origin) {
+  const response = await fetch(`${origin}/v1/images`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'image/*' },
+    body: JSON.stringify({ prompt: 'a red cat in a container' }),
+  });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (!response.ok || bytes[0] !== 0xff || bytes[1] !== 0xd8)
+    throw new Error(`no picture: ${response.status}`);
+  process.stdout.write(`   a picture of ${bytes.length} bytes\n`);
+}
+
+/** On loopback and a free port, whatever the image says: this machine is no container. */
+async function settingsHere(image) {
+  const port = await freePort();
+  return { HOST: '127.0.0.1', PORT: String(port), DATA_DIR: join(image.root, 'data') };
+}
+
+/** Starts the image's command and uses it as somebody would. */
+async function use(image, settings) {
+  const gateway = start(image, image.command, settings);
   try {
-    const origin = `http://127.0.0.1:${port}`;
+    const origin = `http://127.0.0.1:${settings.PORT}`;
     await until('/livez', async () => (await fetch(`${origin}/livez`)).ok);
-    const health = spawnSync(image.health[0], image.health.slice(1), { cwd, env });
-    if (health.status !== 0) throw new Error('the health check fails on a healthy gateway');
-    const response = await fetch(`${origin}/v1/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'image/*' },
-      body: JSON.stringify({ prompt: 'a red cat in a container' }),
-    });
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    if (!response.ok || bytes[0] !== 0xff || bytes[1] !== 0xd8)
-      throw new Error(`no picture: ${response.status}`);
-    process.stdout.write(`   a picture of ${bytes.length} bytes\n`);
+    if (!gateway.isHealthy(image.health))
+      throw new Error('the health check fails on a healthy gateway');
+    await takePicture(origin);
   } finally {
-    gateway.kill('SIGTERM');
+    await gateway.stop();
   }
-  const { code, signal } = await ended;
-  if (code !== 0) throw new Error(`SIGTERM ended it with ${code ?? signal} instead of 0`);
-  const after = spawnSync(image.health[0], image.health.slice(1), { cwd, env });
-  if (after.status === 0) throw new Error('the health check passes without a gateway');
+  if (gateway.isHealthy(image.health)) throw new Error('the health check passes without a gateway');
+}
+
+/** The gateway with the emulator as a service, by the commands and settings of docker-compose.yml. */
+async function useComposed(image) {
+  process.stdout.write('── docker-compose.yml: gateway and emulator\n');
+  const { services } = parse(readFileSync('docker-compose.yml', 'utf8'));
+  const { command, environment, healthcheck } = services.emulator;
+  const composedPort = environment.EMULATOR_PORT;
+  const port = String(await freePort());
+  const here = { ...environment, HOST: '127.0.0.1', EMULATOR_PORT: port };
+  const emulator = start(image, command, { ...here, EMULATOR_LATENCY_MS: '200' });
+  try {
+    const [, ...health] = healthcheck.test.map((word) => word.replaceAll(composedPort, port));
+    await until('health of the emulator', async () => emulator.isHealthy(health));
+    const upstream = services.gateway.environment.UPSTREAM_ADDRESS;
+    if (upstream !== `http://emulator:${composedPort}`)
+      throw new Error('the gateway and the emulator disagree about the port');
+    await use(image, {
+      ...services.gateway.environment,
+      ...(await settingsHere(image)),
+      UPSTREAM_ADDRESS: `http://127.0.0.1:${port}`,
+    });
+  } finally {
+    await emulator.stop();
+  }
 }
 
 const image = build(instructionsOf(readFileSync('Dockerfile', 'utf8')));
@@ -177,5 +227,6 @@ const development = readdirSync(join(image.root, 'app', 'node_modules')).filter(
 );
 if (development.length > 0)
   throw new Error(`development dependencies are shipped: ${development.join(', ')}`);
-await use(image);
+await use(image, { ...(await settingsHere(image)), EMULATOR_LATENCY_MS: '200' });
+await useComposed(image);
 process.stdout.write('the image builds, answers, draws and stops\n');
