@@ -7,16 +7,24 @@ export interface ReceiveLimits {
   readonly windowBytes: number;
 }
 
+/** Longest pause between two connection attempts, before jitter. */
+export const reconnectBackoffMaxMs = 5_000;
+
+/** Far more than the largest request; what is larger is refused before it is sent. */
+const requestBytesMax = 1_048_576;
+
 /** Deadlines and limits that every channel has; what differs is how much it may receive. */
 export function channelOptions({ messageBytesMax, windowBytes }: ReceiveLimits): ChannelOptions {
   return {
     'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': requestBytesMax,
     'grpc-node.flow_control_window': windowBytes,
     // A stuck connection must not be shared with the client that replaces this one.
     'grpc.use_local_subchannel_pool': 1,
     // Nobody but this process decides about retries: a service config could come from DNS.
     'grpc.service_config_disable_resolution': 1,
     'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    // Off, also the one repetition of a refused stream: a Generate is sent once.
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
@@ -27,6 +35,6 @@ export function channelOptions({ messageBytesMax, windowBytes }: ReceiveLimits):
     // A path that was silent for long is dialled anew rather than trusted.
     'grpc.client_idle_timeout_ms': 60_000,
     'grpc.initial_reconnect_backoff_ms': 200,
-    'grpc.max_reconnect_backoff_ms': 5_000,
+    'grpc.max_reconnect_backoff_ms': reconnectBackoffMaxMs,
   };
 }

@@ -4,6 +4,7 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
 } from '@grpc/grpc-js';
+import { reconnectBackoffMaxMs } from './channel-options.ts';
 
 export interface UpstreamChannelOptions {
   readonly target: string;
@@ -27,18 +28,25 @@ const watchMs = 60_000;
 export class UpstreamChannel {
   readonly #options: UpstreamChannelOptions;
   #client: Client;
+  #state: connectivityState | undefined;
   #hasBeenReady = false;
+  #isStuck = false;
   #isClosed = false;
   #stuckTimer: NodeJS.Timeout | undefined;
 
   constructor(options: UpstreamChannelOptions) {
     this.#options = options;
-    this.#client = this.#dial();
+    this.#client = this.#dialed();
+    this.#follow();
   }
 
-  /** The client to make the next call with; not to be kept. */
-  get client(): Client {
-    return this.#client;
+  /**
+   * The client to make the next call with; not to be kept. None after a
+   * connection attempt got stuck, until the next one tells something: a call
+   * would wait for it as long as its deadline lets it.
+   */
+  get client(): Client | undefined {
+    return this.#isStuck ? undefined : this.#client;
   }
 
   /** Whether the upstream was ever reached. */
@@ -46,45 +54,52 @@ export class UpstreamChannel {
     return this.#hasBeenReady;
   }
 
-  /** Ends the calls in flight with CANCELLED. */
+  /** No call can be made any more. Those in flight go on to their end. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#stuckTimer);
     this.#client.close();
   }
 
-  #dial(): Client {
+  #dialed(): Client {
     const { target, credentials, channelOptions } = this.#options;
-    const client = new Client(target, credentials, channelOptions);
-    this.#watch(client);
-    return client;
+    return new Client(target, credentials, channelOptions);
   }
 
-  /** Follows the state of one client until it is replaced or closed. */
-  #watch(client: Client): void {
-    if (this.#isClosed || (this.#client !== undefined && client !== this.#client)) return;
+  /** Looks at the state of the present client now and whenever it changes. */
+  #follow(): void {
+    if (this.#isClosed) return;
+    const client = this.#client;
     const channel = client.getChannel();
-    const state = channel.getConnectivityState(!this.#hasBeenReady);
-    if (state === connectivityState.SHUTDOWN) return;
-    if (state === connectivityState.READY) this.#hasBeenReady = true;
-    if (state !== connectivityState.CONNECTING) {
-      clearTimeout(this.#stuckTimer);
-      this.#stuckTimer = undefined;
-    } else {
-      this.#stuckTimer ??= setTimeout(
-        () => this.#replace(),
-        this.#options.connectTimeoutMs,
-      ).unref();
-    }
-    channel.watchConnectivityState(state, Date.now() + watchMs, () => this.#watch(client));
+    const state = channel.getConnectivityState(this.#isStuck || !this.#hasBeenReady);
+    if (state !== this.#state) this.#enter(state);
+    channel.watchConnectivityState(state, Date.now() + watchMs, () => {
+      if (client === this.#client) this.#follow();
+    });
+  }
+
+  #enter(state: connectivityState): void {
+    this.#state = state;
+    clearTimeout(this.#stuckTimer);
+    const isReady = state === connectivityState.READY;
+    const isFailing = state === connectivityState.TRANSIENT_FAILURE;
+    // A failing channel refuses calls at once by itself.
+    if (isReady || isFailing) this.#isStuck = false;
+    if (isReady) this.#hasBeenReady = true;
+    if (isReady || state === connectivityState.IDLE) return;
+    // A channel that failed once keeps that state through its later attempts, stuck ones too.
+    const { connectTimeoutMs } = this.#options;
+    const limitMs = isFailing ? connectTimeoutMs + reconnectBackoffMaxMs : connectTimeoutMs;
+    this.#stuckTimer = setTimeout(() => this.#replace(), limitMs).unref();
   }
 
   #replace(): void {
-    this.#stuckTimer = undefined;
-    if (this.#isClosed) return;
     this.#options.onStuck?.();
     const stuck = this.#client;
-    this.#client = this.#dial();
+    this.#isStuck = true;
+    this.#state = undefined;
+    this.#client = this.#dialed();
     stuck.close();
+    this.#follow();
   }
 }

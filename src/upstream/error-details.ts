@@ -13,7 +13,7 @@ import { boundedBulkField } from '../grpc/bounded-fields.ts';
 /** What the upstream's google.rpc details tell a caller. */
 export interface ErrorDetails {
   readonly faults: readonly Fault[];
-  /** Seconds, rounded up, at least 1. */
+  /** Seconds, rounded up, 1 … 60. */
   readonly retryAfterS: number | undefined;
   readonly requestId: string | undefined;
 }
@@ -21,6 +21,7 @@ export interface ErrorDetails {
 const nothing: ErrorDetails = { faults: [], retryAfterS: undefined, requestId: undefined };
 const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
 const faultsMax = 50;
+const retryAfterSMax = 60;
 const textCharactersMax = 300;
 
 /** Reads `grpc-status-details-bin`. Details of an unknown type, or broken ones, tell nothing. */
@@ -39,6 +40,7 @@ function detailsFromStatus(status: Status): ErrorDetails {
   let retryAfterS: number | undefined;
   let requestId: string | undefined;
   for (const detail of status.details) {
+    boundedBulkField(detail.value, bounds);
     const violations = anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? [];
     for (const { field, description } of violations.slice(0, faultsMax - faults.length)) {
       faults.push({
@@ -49,7 +51,8 @@ function detailsFromStatus(status: Status): ErrorDetails {
     }
     const delay = anyUnpack(detail, RetryInfoSchema)?.retryDelay;
     if (delay !== undefined) {
-      retryAfterS = Math.max(1, Math.ceil(Number(delay.seconds) + delay.nanos / 1e9));
+      const delayS = Math.ceil(Number(delay.seconds) + delay.nanos / 1e9);
+      retryAfterS = Math.min(Math.max(delayS, 1), retryAfterSMax);
     }
     requestId ??= anyUnpack(detail, RequestInfoSchema)?.requestId;
   }

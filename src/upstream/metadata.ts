@@ -8,6 +8,9 @@ export interface FixedMetadata {
   readonly folderId?: string | undefined;
 }
 
+/** W3C Trace Context, section 3.2; what does not look so is not passed on. */
+const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
 /**
  * All metadata a call carries. Built here from nothing: a header of a caller's
  * that was copied by name could drop the connection that every call shares.
@@ -16,11 +19,14 @@ export function callMetadata(
   fixed: FixedMetadata,
   call: { readonly authorization?: string | undefined; readonly traceparent?: string | undefined },
 ): Metadata {
+  const { authorization, traceparent } = call;
   const metadata = new Metadata();
   metadata.set('x-client-request-id', randomUUID());
-  if (call.authorization !== undefined) metadata.set('authorization', call.authorization);
+  if (authorization !== undefined) metadata.set('authorization', authorization);
   if (!fixed.dataLogging) metadata.set('x-data-logging-enabled', 'false');
   if (fixed.folderId !== undefined) metadata.set('x-folder-id', fixed.folderId);
-  if (call.traceparent !== undefined) metadata.set('traceparent', call.traceparent);
+  if (traceparent !== undefined && traceparentPattern.test(traceparent)) {
+    metadata.set('traceparent', traceparent);
+  }
   return metadata;
 }

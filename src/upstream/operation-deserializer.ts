@@ -1,16 +1,13 @@
-import { boundedBulkField, type FieldBounds } from '../grpc/bounded-fields.ts';
+import { boundedBulkField } from '../grpc/bounded-fields.ts';
 import { deserializerFromSchema } from '../grpc/service-definition.ts';
+import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 
 /** Everything about an operation but its picture fits in this, by a wide margin. */
 const small = { otherBytesMax: 65_536, fieldsMax: 1_000 };
 
-/** The way to the picture: `response` of Operation, `value` of Any, `image` of ImageGenerationResponse. */
-const pathToPicture: readonly FieldBounds[] = [
-  { bulkField: 9, ...small },
-  { bulkField: 2, ...small },
-  { bulkField: 1, ...small },
-];
+/** The one field on each level that leads to the picture, and the one that leads to an error's details. */
+const fields = { operationError: 8, operationResponse: 9, anyValue: 2, image: 1, none: 0 };
 
 const decode = deserializerFromSchema(OperationSchema);
 
@@ -21,10 +18,22 @@ const decode = deserializerFromSchema(OperationSchema);
  * @throws Error for bytes that are no operation, or would cost too much to read.
  */
 export function boundedOperationFromBytes(bytes: Uint8Array): Operation {
-  let level: Uint8Array | undefined = bytes;
-  for (const bounds of pathToPicture) {
-    if (level === undefined) break;
-    level = boundedBulkField(level, bounds);
+  const response = boundedBulkField(bytes, { bulkField: fields.operationResponse, ...small });
+  if (response !== undefined) boundedBulkField(response, { bulkField: fields.anyValue, ...small });
+  const error = boundedBulkField(bytes, {
+    bulkField: fields.operationError,
+    otherBytesMax: bytes.byteLength,
+    fieldsMax: small.fieldsMax,
+  });
+  if (error !== undefined) boundedBulkField(error, { bulkField: fields.none, ...small });
+  const operation = decode(bytes);
+  const { result } = operation;
+  if (result.case === 'response' && isPicture(result.value.typeUrl)) {
+    boundedBulkField(result.value.value, { bulkField: fields.image, ...small });
   }
-  return decode(bytes);
+  return operation;
+}
+
+function isPicture(typeUrl: string): boolean {
+  return typeUrl.slice(typeUrl.lastIndexOf('/') + 1) === ImageGenerationResponseSchema.typeName;
 }

@@ -8,7 +8,7 @@ import {
 import type { Reason } from '../errors/reason.ts';
 import { printableText } from '../errors/printable.ts';
 import { errorDetailsFromBytes } from './error-details.ts';
-import { expiredUnsent, localStatuses, type LocalStatus } from './local-status.ts';
+import { localStatuses, type LocalStatus } from './local-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
 export type MethodName = 'Generate' | 'Get' | 'Cancel';
@@ -78,7 +78,7 @@ export function errorFromStatus(status: CallStatus, context: StatusContext): Gat
     const detail = 'the upstream answered with a code that is no gRPC code';
     return new GatewayError('bad_upstream_result', detail, {
       cause: causeOf(status),
-      upstream: traceOf(status, undefined),
+      ...(Number.isInteger(status.code) && { upstream: traceOf(status, undefined) }),
       ...outcomeOf(context.method, 'unknown'),
     });
   }
@@ -93,7 +93,7 @@ function errorFromLocal(
   return new GatewayError(made.reason, made.detail, {
     cause: causeOf(status),
     ...retryOf(made.reason, undefined, context),
-    ...outcomeOf(context.method, made.neverSent ? 'not_started' : 'unknown'),
+    ...outcomeOf(context.method, made.spend),
   });
 }
 
@@ -105,8 +105,6 @@ function errorFromAnswer(
   const judgement: Judgement = judgements[name];
   const details = errorDetailsFromBytes(status.detailsBytes);
   const reason = refinedReason(judgement.reason, name, status.details, context.method);
-  const neverSent =
-    name === 'DEADLINE_EXCEEDED' && !status.hasAnswered && expiredUnsent(status.details);
   const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
   return new GatewayError(
     reason,
@@ -116,7 +114,7 @@ function errorFromAnswer(
       faults: quotable.has(reason) ? details.faults : [],
       ...(status.hasAnswered && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
-      ...outcomeOf(context.method, neverSent ? 'not_started' : judgement.spend),
+      ...outcomeOf(context.method, judgement.spend),
     },
   );
 }
@@ -135,7 +133,10 @@ function refinedReason(
 
 function localStatusOf(status: CallStatus): LocalStatus | undefined {
   return localStatuses.find(
-    ({ code, beginning }) => status.code === code && status.details.startsWith(beginning),
+    ({ code, text, isBeforeAnswer }) =>
+      (code === undefined || code === status.code) &&
+      !(isBeforeAnswer === true && status.hasAnswered) &&
+      text.test(status.details),
   );
 }
 
@@ -154,7 +155,7 @@ function traceOf(status: CallStatus, requestId: string | undefined) {
   return id === undefined ? { grpcCode } : { grpcCode, requestId: printableText(id, 128) };
 }
 
-/** For the log: what grpc-js said, which may hold addresses but no credential. */
+/** For the log: what was said, which may hold addresses. */
 function causeOf(status: CallStatus): Error {
   const name = grpcCodeName(status.code) ?? String(status.code);
   return new Error(`${name}: ${printableText(status.details, detailCharactersMax)}`);

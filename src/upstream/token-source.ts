@@ -25,13 +25,19 @@ type Scheme = 'Api-Key' | 'Bearer';
  *
  * @throws Error that names the setting.
  */
-export async function tokenSourceFromSettings(settings: CredentialSettings): Promise<TokenSource> {
+export async function tokenSourceFromSettings(
+  settings: CredentialSettings,
+  nowMs: () => number = Date.now,
+): Promise<TokenSource> {
   const { apiKey, apiKeyFile, iamToken, iamTokenFile } = settings;
   if (apiKey !== undefined) return fixedToken(apiKey, 'Api-Key', 'UPSTREAM_API_KEY');
   if (iamToken !== undefined) return fixedToken(iamToken, 'Bearer', 'UPSTREAM_IAM_TOKEN');
-  if (apiKeyFile !== undefined) return fileToken(apiKeyFile, 'Api-Key', 'UPSTREAM_API_KEY_FILE');
-  if (iamTokenFile !== undefined)
-    return fileToken(iamTokenFile, 'Bearer', 'UPSTREAM_IAM_TOKEN_FILE');
+  if (apiKeyFile !== undefined) {
+    return fileToken(apiKeyFile, { scheme: 'Api-Key', setting: 'UPSTREAM_API_KEY_FILE', nowMs });
+  }
+  if (iamTokenFile !== undefined) {
+    return fileToken(iamTokenFile, { scheme: 'Bearer', setting: 'UPSTREAM_IAM_TOKEN_FILE', nowMs });
+  }
   return { authorization: async () => undefined };
 }
 
@@ -40,10 +46,21 @@ function fixedToken(text: string, scheme: Scheme, setting: string): TokenSource 
   return { authorization: async () => value };
 }
 
+const lookAgainMs = 1_000;
+
+interface FileTokenOptions {
+  readonly scheme: Scheme;
+  readonly setting: string;
+  readonly nowMs: () => number;
+}
+
 /** Looks at the file again when its time or size has changed, at most once a second. */
-async function fileToken(path: string, scheme: Scheme, setting: string): Promise<TokenSource> {
+async function fileToken(
+  path: string,
+  { scheme, setting, nowMs }: FileTokenOptions,
+): Promise<TokenSource> {
   let known = { value: '', version: '' };
-  let lookedAtMs = 0;
+  let lookedAtMs = nowMs();
   const look = async () => {
     const { mtimeMs, size } = await stat(path);
     const version = `${mtimeMs} ${size}`;
@@ -58,8 +75,8 @@ async function fileToken(path: string, scheme: Scheme, setting: string): Promise
   });
   return {
     async authorization() {
-      if (Date.now() - lookedAtMs < 1_000) return known.value;
-      lookedAtMs = Date.now();
+      if (nowMs() - lookedAtMs < lookAgainMs) return known.value;
+      lookedAtMs = nowMs();
       // A file that is just being replaced is no reason to fail: the last good value still holds.
       await look().catch(() => undefined);
       return known.value;

@@ -1,4 +1,11 @@
-import type { Client, Metadata, MethodDefinition, ServiceError } from '@grpc/grpc-js';
+import {
+  status,
+  type Client,
+  type Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { unsentText } from './local-status.ts';
 
 export interface UnaryCallOptions {
   readonly metadata: Metadata;
@@ -23,29 +30,43 @@ export interface CallStatus {
   readonly requestId: string | undefined;
 }
 
+/** A call under way. */
+export interface UnaryCall<Response> {
+  /** Never rejects. */
+  readonly ended: Promise<UnaryResult<Response>>;
+  /** Ends it on this side, if it has not ended. */
+  cancel(): void;
+}
+
 const timeoutMsMax = 600_000;
 const requestIdHeaders = ['x-request-id', 'x-server-trace-id'];
 
-/** Makes one unary call. Never rejects, never repeats, always ends. */
+/**
+ * Makes one unary call; it is not repeated and always ends. What is too late,
+ * no longer wanted or without a connection is not sent.
+ *
+ * @param client undefined when there is no connection to make it on.
+ */
 export function unaryCall<Request, Response>(
-  client: Client,
+  client: Client | undefined,
   method: MethodDefinition<Request, Response>,
   request: Request,
   options: UnaryCallOptions,
-): Promise<UnaryResult<Response>> {
-  const { metadata, signal } = options;
-  const timeoutMs = Number.isFinite(options.timeoutMs)
-    ? Math.min(Math.max(options.timeoutMs, 1), timeoutMsMax)
-    : timeoutMsMax;
-  return new Promise((resolve) => {
-    let received: Metadata | undefined;
+): UnaryCall<Response> {
+  const { metadata, signal, timeoutMs } = options;
+  if (signal?.aborted === true) return notSent(status.CANCELLED, 'no longer wanted');
+  if (timeoutMs <= 0) return notSent(status.DEADLINE_EXCEEDED, 'the deadline has passed');
+  if (client === undefined) return notSent(status.UNAVAILABLE, 'no connection');
+  const { promise: ended, resolve } = deferred<UnaryResult<Response>>();
+  let received: Metadata | undefined;
+  try {
     const call = client.makeUnaryRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       request,
       metadata,
-      { deadline: Date.now() + timeoutMs },
+      { deadline: Date.now() + clampedTimeoutMs(timeoutMs) },
       (error, message) => {
         signal?.removeEventListener('abort', cancel);
         if (error === null && message !== undefined) {
@@ -57,9 +78,38 @@ export function unaryCall<Request, Response>(
     );
     const cancel = () => call.cancel();
     call.on('metadata', (headers: Metadata) => (received = headers));
-    if (signal?.aborted === true) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
-  });
+    return { ended, cancel };
+  } catch (error) {
+    // A channel that is closed throws; what it sends, it sends on a later turn.
+    return notSent(status.UNAVAILABLE, (error as Error).message);
+  }
+}
+
+function clampedTimeoutMs(timeoutMs: number): number {
+  return Number.isFinite(timeoutMs) ? Math.min(Math.max(timeoutMs, 1), timeoutMsMax) : timeoutMsMax;
+}
+
+function notSent(code: number, why: string): UnaryCall<never> {
+  return {
+    ended: Promise.resolve({
+      ok: false,
+      status: {
+        code,
+        details: unsentText + why,
+        detailsBytes: undefined,
+        hasAnswered: false,
+        requestId: undefined,
+      },
+    }),
+    cancel: () => undefined,
+  };
+}
+
+function deferred<Value>(): { promise: Promise<Value>; resolve: (value: Value) => void } {
+  let resolve: (value: Value) => void = () => undefined;
+  const promise = new Promise<Value>((settle) => (resolve = settle));
+  return { promise, resolve };
 }
 
 function statusOf(error: ServiceError | null, received: Metadata | undefined): CallStatus {

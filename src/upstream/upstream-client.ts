@@ -13,6 +13,7 @@ import {
   OperationService,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { CallsInFlight } from './calls-in-flight.ts';
 import { UpstreamChannel } from './channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel-options.ts';
 import { callMetadata } from './metadata.ts';
@@ -20,8 +21,8 @@ import { boundedOperationFromBytes } from './operation-deserializer.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
-import { unaryCall } from './unary-call.ts';
-import { upstreamAddressFromText } from './upstream-address.ts';
+import { unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
+import { upstreamAddressFromText, type UpstreamAddress } from './upstream-address.ts';
 
 export interface CallOptions {
   /** Ends the call on this side. Money that a Generate has spent stays spent. */
@@ -43,8 +44,14 @@ export interface UpstreamClient {
   cancelOperation(operationId: string, options?: CallOptions): Promise<Operation>;
   /** Whether both services were reached at least once. */
   readonly ready: boolean;
-  /** Ends the calls in flight. */
-  close(): Promise<void>;
+  /**
+   * Ends the reads in flight at once, and a Generate in flight after the grace:
+   * it may be paid for, and its answer is the only way to the picture. Resolves
+   * when every call has ended; later calls are refused.
+   *
+   * @param generateGraceMs 0 unless told.
+   */
+  close(generateGraceMs?: number): Promise<void>;
 }
 
 /** Told of every call when it ends; what it does must be quick and may not throw. */
@@ -54,6 +61,8 @@ export interface UpstreamObserver {
     /** Name of the gRPC code. */
     readonly code: string;
     readonly durationMs: number;
+    /** The upstream's own id of the call. */
+    readonly requestId?: string;
   }): void;
 }
 
@@ -79,6 +88,8 @@ export interface UpstreamClientOptions {
 }
 
 const mebibyte = 1_048_576;
+/** Said outright, because Node's default can be turned off by an environment variable. */
+const verified = { rejectUnauthorized: true };
 const acceptedLimits: ReceiveLimits = { messageBytesMax: 65_536, windowBytes: 262_144 };
 
 function withBoundedResponse<Request>(
@@ -98,56 +109,12 @@ const methods = {
 /**
  * Opens the channels and starts to connect.
  *
- * Generate and the operations have a channel each: what they may receive
- * differs by three orders of magnitude, and a large picture on the way must not
- * hold up the answer to a create.
- *
  * @throws Error for an address that can't be read.
  */
 export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
-  const { random = Math.random, observer, tokenSource } = options;
-  const open = (name: string, address: string, limits: ReceiveLimits) => {
-    const { target, isPlaintext } = upstreamAddressFromText(address);
-    return new UpstreamChannel({
-      target,
-      credentials: isPlaintext
-        ? credentials.createInsecure()
-        : credentials.createSsl(options.caPem ?? null),
-      channelOptions: channelOptions(limits),
-      connectTimeoutMs: options.connectTimeoutMs,
-      onStuck: () =>
-        options.log.warn({ channel: name }, 'connection got stuck and is dialled anew'),
-    });
-  };
-  const generateChannel = open('generate', options.address, acceptedLimits);
-  const operationsChannel = open('operations', options.operationsAddress, {
-    messageBytesMax: options.imageBytesMax + mebibyte,
-    windowBytes: 8 * mebibyte,
-  });
-
-  const call = async <Request>(
-    name: MethodName,
-    method: MethodDefinition<Request, Operation>,
-    request: Request,
-    { signal, traceparent }: CallOptions,
-  ): Promise<Operation> => {
-    const isGenerate = name === 'Generate';
-    const authorization = await authorizationOf(tokenSource, isGenerate);
-    const startMs = performance.now();
-    const channel = isGenerate ? generateChannel : operationsChannel;
-    const result = await unaryCall(channel.client, method, request, {
-      metadata: callMetadata(options, { authorization, traceparent }),
-      timeoutMs: isGenerate ? options.generateTimeoutMs : options.getTimeoutMs,
-      signal,
-    });
-    const code = result.ok
-      ? 'OK'
-      : (grpcCodeName(result.status.code) ?? String(result.status.code));
-    observer?.callEnded({ method: name, code, durationMs: performance.now() - startMs });
-    if (!result.ok) throw errorFromStatus(result.status, { method: name, random });
-    return result.message;
-  };
-
+  const channels = openChannels(options);
+  const inFlight = new CallsInFlight();
+  const call = unaryCaller(options, channels, inFlight);
   return {
     async generate(request, callOptions = {}) {
       const operation = await call('Generate', methods.generate, request, callOptions);
@@ -165,13 +132,89 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
       return call('Cancel', methods.cancel, request, callOptions);
     },
     get ready() {
-      return generateChannel.hasBeenReady && operationsChannel.hasBeenReady;
+      return channels.generate.hasBeenReady && channels.operations.hasBeenReady;
     },
-    async close() {
-      generateChannel.close();
-      operationsChannel.close();
+    async close(generateGraceMs = 0) {
+      await inFlight.end(generateGraceMs);
+      channels.generate.close();
+      channels.operations.close();
     },
   };
+}
+
+interface Channels {
+  readonly generate: UpstreamChannel;
+  readonly operations: UpstreamChannel;
+}
+
+/**
+ * Generate and the operations have a channel each: what they may receive
+ * differs by three orders of magnitude, and a large picture on the way must not
+ * hold up the answer to a create.
+ */
+function openChannels(options: UpstreamClientOptions): Channels {
+  const { caPem, connectTimeoutMs, log } = options;
+  const open = (name: string, { target, isPlaintext }: UpstreamAddress, limits: ReceiveLimits) =>
+    new UpstreamChannel({
+      target,
+      credentials: isPlaintext
+        ? credentials.createInsecure()
+        : credentials.createSsl(caPem ?? null, null, null, verified),
+      channelOptions: channelOptions(limits),
+      connectTimeoutMs,
+      onStuck: () => log.warn({ channel: name }, 'connection got stuck and is dialled anew'),
+    });
+  const address = upstreamAddressFromText(options.address);
+  const operationsAddress = upstreamAddressFromText(options.operationsAddress);
+  return {
+    generate: open('generate', address, acceptedLimits),
+    operations: open('operations', operationsAddress, {
+      messageBytesMax: options.imageBytesMax + mebibyte,
+      windowBytes: 8 * mebibyte,
+    }),
+  };
+}
+
+/** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
+function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFlight: CallsInFlight) {
+  const { random = Math.random, observer, tokenSource } = options;
+  return async <Request>(
+    name: MethodName,
+    method: MethodDefinition<Request, Operation>,
+    request: Request,
+    { signal, traceparent }: CallOptions,
+  ): Promise<Operation> => {
+    const isGenerate = name === 'Generate';
+    const authorization = await authorizationOf(tokenSource, isGenerate);
+    const startMs = performance.now();
+    const channel = isGenerate ? channels.generate : channels.operations;
+    const started = unaryCall(inFlight.isEnding ? undefined : channel.client, method, request, {
+      metadata: callMetadata(options, { authorization, traceparent }),
+      timeoutMs: isGenerate ? options.generateTimeoutMs : options.getTimeoutMs,
+      signal,
+    });
+    const result = await inFlight.follow(name, started);
+    observer?.callEnded({
+      method: name,
+      ...endOf(result),
+      durationMs: performance.now() - startMs,
+    });
+    if (result.ok) return result.message;
+    throw errorFromStatus(withoutSecret(result.status, authorization), { method: name, random });
+  };
+}
+
+function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {
+  const { requestId } = result.ok ? result : result.status;
+  const code = result.ok ? 'OK' : (grpcCodeName(result.status.code) ?? String(result.status.code));
+  return requestId === undefined ? { code } : { code, requestId };
+}
+
+/** An upstream that refuses a credential may quote it, and what it says is logged. */
+function withoutSecret(status: CallStatus, authorization: string | undefined): CallStatus {
+  const secret = authorization?.split(' ')[1];
+  if (secret === undefined) return status;
+  return { ...status, details: status.details.replaceAll(secret, '[redacted]') };
 }
 
 async function authorizationOf(

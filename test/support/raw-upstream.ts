@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { hang, type RawAnswer } from './raw-answers.ts';
+
+export type RawMethod = 'Generate' | 'Get' | 'Cancel';
+
+/** One call of which the whole request arrived. */
+export interface RawCall {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Without its five bytes of framing. */
+  readonly message: Buffer;
+  /** Whether it cost money: a Generate that was not answered with a refusal. */
+  readonly isSpent: boolean;
+}
+
+const framingBytes = 5;
+
+/** Starts one on loopback. @param port 0 takes any free one. */
+export async function startRawUpstream(port = 0): Promise<RawUpstream> {
+  // Node's own limit would answer with ENHANCE_YOUR_CALM before a test orders it.
+  const server = createServer({ maxSessionMemory: 256 });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return new RawUpstream(server);
+}
+
+/**
+ * An upstream on bare HTTP/2 that misbehaves on order and keeps a ledger of
+ * what it was asked and what that cost. A call without an order is never answered.
+ */
+export class RawUpstream {
+  /** The ledger, in order of arrival. */
+  readonly calls: RawCall[] = [];
+  /** Streams begun by clients, with or without a request in them. */
+  streamsOpened = 0;
+  readonly #server: Http2Server;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #answers = new Map<string, RawAnswer[]>();
+  #refusalsLeft = 0;
+
+  constructor(server: Http2Server) {
+    this.#server = server;
+    server.on('session', (session) => {
+      this.#sessions.add(session);
+      session.on('close', () => this.#sessions.delete(session));
+      session.on('error', () => undefined);
+    });
+    server.on('sessionError', () => undefined);
+    server.on('stream', (stream, headers) => this.#take(stream, headers));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** As the gateway's settings take it. */
+  get address(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Generate calls that cost money. */
+  get spent(): number {
+    return this.calls.filter(({ isSpent }) => isSpent).length;
+  }
+
+  /** The answers to the next calls of a method; the last one stays for all that follow. */
+  on(method: RawMethod, ...answers: RawAnswer[]): void {
+    this.#answers.set(method, answers);
+  }
+
+  /** Gives the next streams back unread, with REFUSED_STREAM. */
+  refuseStreams(count: number): void {
+    this.#refusalsLeft = count;
+  }
+
+  /** Breaks every connection off. */
+  cut(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.cut();
+    await closed;
+  }
+
+  #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    this.streamsOpened += 1;
+    stream.on('error', () => undefined);
+    if (this.#refusalsLeft > 0) {
+      this.#refusalsLeft -= 1;
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    const path = String(headers[':path']);
+    const method = path.slice(path.lastIndexOf('/') + 1);
+    const answer = this.#nextAnswer(method);
+    if (answer.at === 'headers') answer.act(stream);
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('end', () => {
+      const request = Buffer.concat(chunks);
+      if (request.length < framingBytes) return;
+      const isSpent = method === 'Generate' && !answer.isRefusal;
+      this.calls.push({ path, headers, message: request.subarray(framingBytes), isSpent });
+      if (answer.at === 'request') answer.act(stream);
+    });
+  }
+
+  #nextAnswer(method: string): RawAnswer {
+    const answers = this.#answers.get(method) ?? [];
+    return (answers.length > 1 ? answers.shift() : answers[0]) ?? hang;
+  }
+}
