@@ -12,7 +12,7 @@ export interface UpstreamChannelOptions {
   readonly channelOptions: ChannelOptions;
   /** How long a connection attempt may stay without an outcome. */
   readonly connectTimeoutMs: number;
-  /** Told when a stuck connection attempt was given up. */
+  /** Told when there was no connection for too long and the client is replaced. */
   readonly onStuck?: (() => void) | undefined;
 }
 

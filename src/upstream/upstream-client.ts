@@ -162,7 +162,7 @@ function openChannels(options: UpstreamClientOptions): Channels {
         : credentials.createSsl(caPem ?? null, null, null, verified),
       channelOptions: channelOptions(limits),
       connectTimeoutMs,
-      onStuck: () => log.warn({ channel: name }, 'connection got stuck and is dialled anew'),
+      onStuck: () => log.warn({ channel: name }, 'no connection to the upstream for too long, dialling anew'),
     });
   const address = upstreamAddressFromText(options.address);
   const operationsAddress = upstreamAddressFromText(options.operationsAddress);

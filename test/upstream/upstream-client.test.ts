@@ -337,28 +337,6 @@ describe('reading an operation', () => {
   });
 });
 
-describe('the watchdog', () => {
-  it('dials anew when a peer accepts and stays silent, and finds it once it speaks', async () => {
-    const silent = await silentServer();
-    const client = open({
-      operationsAddress: silent.address,
-      connectTimeoutMs: 200,
-      getTimeoutMs: 300,
-    });
-    expect((await errorOf(client.getOperation('x'))).reason).toBe('upstream_unavailable');
-    await silent.close();
-    const healed = await startRawUpstream(silent.port);
-    healed.on('Get', raw.ok(accepted));
-    await expect
-      .poll(async () => (await client.getOperation('x').catch(() => undefined))?.id, {
-        timeout: 6_000,
-      })
-      .toBe('upstream1');
-    await client.close();
-    await healed.close();
-  });
-});
-
 function lengthDelimited(field: number, payload: Uint8Array): Buffer {
   const head = [field * 8 + 2];
   let length = payload.length;
