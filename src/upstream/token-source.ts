@@ -71,7 +71,8 @@ async function fileToken(
     };
   };
   await look().catch((error: unknown) => {
-    throw new Error(`${setting}: ${reasonOf(error)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === undefined ? error : new Error(`${setting}: the file can not be read (${code})`);
   });
   return {
     async authorization() {
@@ -82,11 +83,6 @@ async function fileToken(
       return known.value;
     },
   };
-}
-
-function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === undefined ? (error as Error).message : `the file can not be read (${code})`;
 }
 
 const withScheme = /^(api-key|bearer) +/i;

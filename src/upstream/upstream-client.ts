@@ -88,7 +88,7 @@ export interface UpstreamClientOptions {
 }
 
 const mebibyte = 1_048_576;
-/** Said outright, because Node's default can be turned off by an environment variable. */
+/** Said outright: Node's own default hangs on an environment variable. */
 const verified = { rejectUnauthorized: true };
 const acceptedLimits: ReceiveLimits = { messageBytesMax: 65_536, windowBytes: 262_144 };
 
@@ -162,7 +162,8 @@ function openChannels(options: UpstreamClientOptions): Channels {
         : credentials.createSsl(caPem ?? null, null, null, verified),
       channelOptions: channelOptions(limits),
       connectTimeoutMs,
-      onStuck: () => log.warn({ channel: name }, 'no connection to the upstream for too long, dialling anew'),
+      onStuck: () =>
+        log.warn({ channel: name }, 'no connection to the upstream for too long, dialling anew'),
     });
   const address = upstreamAddressFromText(options.address);
   const operationsAddress = upstreamAddressFromText(options.operationsAddress);

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import {
   constants,
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import type { TestCertificate } from './certificate.ts';
 import { hang, type RawAnswer } from './raw-answers.ts';
 
 export type RawMethod = 'Generate' | 'Get' | 'Cancel';
@@ -24,10 +27,22 @@ export interface RawCall {
 
 const framingBytes = 5;
 
-/** Starts one on loopback. @param port 0 takes any free one. */
-export async function startRawUpstream(port = 0): Promise<RawUpstream> {
+/**
+ * Starts one on loopback.
+ *
+ * @param port 0 takes any free one.
+ * @param certificate makes it speak TLS.
+ */
+export async function startRawUpstream(
+  port = 0,
+  certificate?: TestCertificate,
+): Promise<RawUpstream> {
   // Node's own limit would answer with ENHANCE_YOUR_CALM before a test orders it.
-  const server = createServer({ maxSessionMemory: 256 });
+  const options = { maxSessionMemory: 256 };
+  const server =
+    certificate === undefined
+      ? createServer(options)
+      : createSecureServer({ ...options, cert: certificate.certPem, key: certificate.keyPem });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return new RawUpstream(server);
@@ -40,14 +55,16 @@ export async function startRawUpstream(port = 0): Promise<RawUpstream> {
 export class RawUpstream {
   /** The ledger, in order of arrival. */
   readonly calls: RawCall[] = [];
+  /** TCP connections accepted. */
+  connections = 0;
   /** Streams begun by clients, with or without a request in them. */
   streamsOpened = 0;
-  readonly #server: Http2Server;
+  readonly #server: Http2Server | Http2SecureServer;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #answers = new Map<string, RawAnswer[]>();
   #refusalsLeft = 0;
 
-  constructor(server: Http2Server) {
+  constructor(server: Http2Server | Http2SecureServer) {
     this.#server = server;
     server.on('session', (session) => {
       this.#sessions.add(session);
@@ -55,6 +72,7 @@ export class RawUpstream {
       session.on('error', () => undefined);
     });
     server.on('sessionError', () => undefined);
+    server.on('connection', () => (this.connections += 1));
     server.on('stream', (stream, headers) => this.#take(stream, headers));
   }
 
@@ -62,7 +80,7 @@ export class RawUpstream {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** As the gateway's settings take it. */
+  /** As the gateway's settings take it, for plaintext. */
   get address(): string {
     return `http://127.0.0.1:${this.port}`;
   }

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import {
   ImageGenerationRequestSchema,
@@ -9,6 +10,7 @@ import {
   type UpstreamClient,
   type UpstreamClientOptions,
 } from '../../src/upstream/upstream-client.ts';
+import { startRawUpstream, type RawUpstream } from './raw-upstream.ts';
 
 /** A client of one address with everything at its default; `change` says what is not. */
 export function clientOf(
@@ -18,7 +20,7 @@ export function clientOf(
   return openUpstreamClient({
     address,
     operationsAddress: address,
-    tokenSource: { authorization: async () => 'Api-Key secret-of-the-gateway' },
+    tokenSource: { authorization: async () => `Api-Key ${canaryCredential}` },
     generateTimeoutMs: 5_000,
     getTimeoutMs: 5_000,
     connectTimeoutMs: 5_000,
@@ -43,13 +45,56 @@ export function catRequest(): ImageGenerationRequest {
   });
 }
 
-/** What a promise is rejected with; a fulfilled one, or another error, is thrown. */
+/** The credential of every client here, so that a leak of it is seen. */
+export const canaryCredential = 'canary-credential';
+
+/**
+ * What a promise is rejected with: a GatewayError that shows the caller no
+ * address and no credential. Anything else is thrown.
+ */
 export async function failureOf(promise: Promise<unknown>): Promise<GatewayError> {
   try {
     await promise;
   } catch (error) {
-    if (error instanceof GatewayError) return error;
-    throw error;
+    if (!(error instanceof GatewayError)) throw error;
+    const { message, detail, faults, upstream, headers } = error;
+    const shown = JSON.stringify([message, detail, faults, upstream, headers]);
+    if (!/127\.0\.0\.1|localhost|remote_addr|canary/.test(shown)) return error;
+    throw new Error(`it shows what it must not: ${shown}`, { cause: error });
   }
   throw new Error('it succeeded');
+}
+
+export interface UpstreamFixture {
+  /** The raw upstream of this test. */
+  readonly upstream: RawUpstream;
+  /** A client of it, closed after the test. */
+  open(change?: Partial<UpstreamClientOptions>): UpstreamClient;
+}
+
+/** Gives every test of a file an upstream of its own. */
+export function useRawUpstream(): UpstreamFixture {
+  let upstream: RawUpstream | undefined;
+  const clients: UpstreamClient[] = [];
+  const present = () => {
+    if (upstream === undefined) throw new Error('only within a test');
+    return upstream;
+  };
+  beforeEach(async () => {
+    upstream = await startRawUpstream();
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await upstream?.close();
+  });
+  return {
+    get upstream() {
+      return present();
+    },
+    open(change = {}) {
+      const client = clientOf(present().address, change);
+      clients.push(client);
+      return client;
+    },
+  };
 }

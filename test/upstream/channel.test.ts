@@ -58,7 +58,9 @@ describe('a channel', () => {
     const client = open(gate.address, { log });
     // Two channels, and more than one attempt each: the one that replaces is watched too.
     await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(4);
-    expect(new Set(warnings)).toEqual(new Set(['no connection to the upstream for too long, dialling anew']));
+    expect(new Set(warnings)).toEqual(
+      new Set(['no connection to the upstream for too long, dialling anew']),
+    );
     gate.state = 'open';
     await expect.poll(() => client.ready, patience).toBe(true);
     expect((await client.generate(catRequest())).id).toBe('fbv1');
