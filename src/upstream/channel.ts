@@ -42,8 +42,8 @@ export class UpstreamChannel {
 
   /**
    * The client to make the next call with; not to be kept. None after a
-   * connection attempt got stuck, until the next one tells something: a call
-   * would wait for it as long as its deadline lets it.
+   * connection attempt got stuck, until a later one gets through: a call would
+   * wait for that as long as its deadline lets it.
    */
   get client(): Client | undefined {
     return this.#isStuck ? undefined : this.#client;
@@ -83,9 +83,10 @@ export class UpstreamChannel {
     clearTimeout(this.#stuckTimer);
     const isReady = state === connectivityState.READY;
     const isFailing = state === connectivityState.TRANSIENT_FAILURE;
-    // A failing channel refuses calls at once by itself.
-    if (isReady || isFailing) this.#isStuck = false;
-    if (isReady) this.#hasBeenReady = true;
+    if (isReady) {
+      this.#hasBeenReady = true;
+      this.#isStuck = false;
+    }
     if (isReady || state === connectivityState.IDLE) return;
     // A channel that failed once keeps that state through its later attempts, stuck ones too.
     const { connectTimeoutMs } = this.#options;

@@ -40,9 +40,9 @@ function sent(code: number | undefined, text: RegExp, reason: Reason, detail: st
   return { ...(code !== undefined && { code }), text, reason, detail, spend: 'unknown' };
 }
 
-/** The waits of a call that has no stream yet; one that has also names its `remote_addr`. */
+/** What a call without a stream waits for. One with a stream may tell how long it took, as `name resolution: 0.01s`. */
 const deadlineBeforeSending =
-  /^Deadline exceeded after (?!.*remote_addr=).*(?:Waiting for LB pick|waiting for name resolution|waiting for metadata filters)/;
+  /^Deadline exceeded after .*(?:Waiting for LB pick|waiting for name resolution|waiting for metadata filters)/;
 
 /** 401 and 403 of plain HTTP. */
 const refusedByProxy = {

@@ -3,6 +3,7 @@ import { AnySchema, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { BadRequestSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts';
+import { errorDetailsFromBytes } from '../../src/upstream/error-details.ts';
 import * as raw from '../support/raw-answers.ts';
 import { catRequest, failureOf, useRawUpstream } from '../support/upstream-client.ts';
 
@@ -66,18 +67,43 @@ describe('the words of the upstream', () => {
     ]);
   });
 
-  it('come with when to try again, rounded up', async () => {
-    const retry = create(RetryInfoSchema, {
-      retryDelay: create(DurationSchema, { seconds: 7n, nanos: 1 }),
-    });
+  it.each([
+    [{ seconds: 7n, nanos: 1 }, 8],
+    [{ seconds: 0n, nanos: 0 }, 1],
+    [{ seconds: -5n, nanos: 0 }, 1],
+    [{ seconds: 315_576_000_000n, nanos: 0 }, 60],
+  ])('come with when to try again, in whole seconds: %o → %i', async (delay, retryAfterS) => {
+    const retry = create(RetryInfoSchema, { retryDelay: create(DurationSchema, delay) });
     const any = { typeUrl: 'x/google.rpc.RetryInfo', value: toBinary(RetryInfoSchema, retry) };
     fixture.upstream.on('Generate', raw.status(8, 'quota', details(any)));
     const error = await failureOf(fixture.open().generate(catRequest()));
-    expect([error.reason, error.retryAfterS]).toEqual(['quota_exceeded', 8]);
+    expect([error.reason, error.retryAfterS]).toEqual(['quota_exceeded', retryAfterS]);
+  });
+
+  it('come with the id that the upstream gave the call', async () => {
+    fixture.upstream.on('Get', raw.status(8));
+    const error = await failureOf(fixture.open().getOperation('x'));
     expect(error.upstream).toEqual({
       grpcCode: 'RESOURCE_EXHAUSTED',
-      requestId: 'upstream-request-1',
+      requestId: raw.rawRequestId,
     });
+  });
+
+  const violation = create(BadRequestSchema, { fieldViolations: [{ field: 'a' }] });
+  const badRequest = (value: Uint8Array) => ({ typeUrl: 'x/google.rpc.BadRequest', value });
+  const inBounds = Array.from({ length: 90 }, () =>
+    badRequest(toBinary(BadRequestSchema, violation)),
+  );
+
+  it('are read as far as they are few', () => {
+    expect(errorDetailsFromBytes(details(...inBounds)).faults).toHaveLength(50);
+  });
+
+  it.each([
+    ['details', details(...inBounds, ...inBounds)],
+    ['faults', details(badRequest(Buffer.alloc(40_000, Buffer.of(0x0a, 0))))],
+  ])('are not read when they are too many %s', (_, bytes) => {
+    expect(errorDetailsFromBytes(bytes).faults).toEqual([]);
   });
 
   it.each([

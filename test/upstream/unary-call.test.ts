@@ -45,6 +45,13 @@ describe('what became of a Generate', () => {
     await silent.close();
   });
 
+  it('that waited for its name and was then sent may have been paid for', async () => {
+    const address = `http://localhost:${fixture.upstream.port}`;
+    const client = fixture.open({ address, generateTimeoutMs: 300 });
+    const error = await failureOf(client.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual(['upstream_timeout', 'unknown']);
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY, 1e18])(
     'takes a timeout of %s for a long one',
     async (generateTimeoutMs) => {
@@ -77,7 +84,9 @@ describe('what is known before sending', () => {
   it.each([0, -1, -1e18])(
     'keeps a Generate here whose time is over: %s',
     async (generateTimeoutMs) => {
-      const error = await failureOf(fixture.open({ generateTimeoutMs }).generate(catRequest()));
+      const client = fixture.open({ generateTimeoutMs });
+      await expect.poll(() => client.ready).toBe(true);
+      const error = await failureOf(client.generate(catRequest()));
       expect([error.reason, error.outcome]).toEqual(['upstream_timeout', 'not_started']);
       expect(fixture.upstream.streamsOpened).toBe(0);
     },
