@@ -36,7 +36,7 @@ export interface Cell {
   readonly load: Child;
   readonly origin: string;
   readonly pictureSha256: string;
-  counts(): Promise<UpstreamCounts>;
+  readonly counts: () => Promise<UpstreamCounts>;
   /** POSTs so many creates; resolves with their ids in order. */
   create(count: number): Promise<readonly string[]>;
   stop(): Promise<void>;
@@ -74,7 +74,7 @@ export async function openCell(options: CellOptions = {}): Promise<Cell> {
         connections: 16,
         keep: true,
       });
-      return result.bodies.map((body) => String((JSON.parse(body) as { id: string }).id));
+      return result.bodies.map((body) => (JSON.parse(body) as { id: string }).id);
     },
     async stop() {
       await Promise.all([load.stop(), gateway.stop()]);

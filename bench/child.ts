@@ -43,11 +43,11 @@ export async function startRole(
   };
 }
 
+/** For a profile of the gateway: BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=…". */
+const nodeArguments = (process.env['BENCH_NODE_ARGUMENTS'] ?? '').split(' ').filter(Boolean);
+
 /** Starts the gateway as an operator does. Its first log line tells the address. */
-export async function startGateway(
-  environment: Record<string, string>,
-  nodeArguments: readonly string[] = [],
-): Promise<Child> {
+export async function startGateway(environment: Record<string, string>): Promise<Child> {
   const [command = '', ...args] = pinned(0, [process.execPath, ...nodeArguments, 'dist/main.js']);
   const child = spawn(command, args, {
     env: { ...process.env, PORT: '0', ...environment },

@@ -150,7 +150,8 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
     async close() {
-      await client.close();
+      // What was sent may be paid for: its answer is worth waiting for.
+      await client.close(settings.GENERATE_TIMEOUT_MS);
       await emulator?.close();
     },
   };

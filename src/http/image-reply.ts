@@ -30,8 +30,22 @@ export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): Suc
 
 const maxAgeS = 31_536_000;
 
+/** Headers of pictures that are shown, kept for as long as the picture is known. */
+const inlineHeaders = new WeakMap<PictureFacts, Readonly<Record<string, string>>>();
+
+function headersOf(
+  snapshot: SucceededSnapshot,
+  { download }: { readonly download: boolean },
+): Readonly<Record<string, string>> {
+  if (download) return imageHeaders(snapshot, { download });
+  const { picture } = snapshot.state;
+  const known = inlineHeaders.get(picture) ?? imageHeaders(snapshot, { download });
+  inlineHeaders.set(picture, known);
+  return known;
+}
+
 /** What every answer about a picture carries, 304 and 206 too. */
-export function imageHeaders(
+function imageHeaders(
   snapshot: SucceededSnapshot,
   options: { readonly download: boolean },
 ): Record<string, string> {
@@ -88,7 +102,7 @@ export async function sendImage(
   const { picture } = snapshot.state;
   const etag = etagOf(picture);
   const { headers } = request;
-  const fixed = imageHeaders(snapshot, options);
+  const fixed = headersOf(snapshot, options);
   if (matchesETag(headers['if-none-match'], etag)) return reply.code(304).headers(fixed).send();
   const holds = ifRangeHolds(headers['if-range'] as string | undefined, etag);
   const range = byteRangeFromHeader(holds ? headers.range : undefined, picture.byteLength);

@@ -31,6 +31,8 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
   contract: RouteContract<Query, Body>,
   handler: (call: RouteCall<z.output<Query>, Body>) => Promise<FastifyReply>,
 ): void {
+  // Most requests have no query: what that means is worked out once.
+  const emptyQuery = parseQuery(contract.query, {});
   app.route({
     // Not Fastify's own HEAD routes: they count a body that was never loaded as empty.
     method: contract.method === 'get' ? ['GET', 'HEAD'] : 'POST',
@@ -41,7 +43,10 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
       handler({
         request,
         reply,
-        query: parseQuery(contract.query, request.query),
+        query:
+          request.raw.url?.includes('?') === true
+            ? parseQuery(contract.query, request.query)
+            : emptyQuery,
         body: contract.body,
         id: (request.params as { id?: string }).id ?? '',
         caller: callerOf(request),

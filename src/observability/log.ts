@@ -9,12 +9,17 @@ export interface OpenedLog {
   readonly flush: () => void;
 }
 
+/** Lines are written together: a write of its own costs as much as making the line. */
+const minLength = 4_096;
+/** How long a line may wait for others. */
+const flushMs = 100;
+
 /**
  * Opens the log on standard output. Lines are written asynchronously, so that a
  * slow reader of the log does not hold up requests.
  */
 export function openLog(options: { readonly level: string }): OpenedLog {
-  const output = destination({ fd: 1, sync: false });
+  const output = destination({ fd: 1, sync: false, minLength, periodicFlush: flushMs });
   const log = pino({ level: options.level, base: null, timestamp: isoTime }, output);
   return {
     log,

@@ -58,8 +58,19 @@ function canonicalValue(
   return canonicalObject(fields as FieldTree, value, pointer, faults);
 }
 
+/** Trees are constants, so the names of each are made once. */
+const camelNamesOfTree = new WeakMap<FieldTree, ReadonlyMap<string, string>>();
+
+function camelNames(fields: FieldTree): ReadonlyMap<string, string> {
+  const known = camelNamesOfTree.get(fields);
+  if (known !== undefined) return known;
+  const names = new Map(Object.keys(fields).map((name) => [snakeFromCamel(name), name]));
+  camelNamesOfTree.set(fields, names);
+  return names;
+}
+
 function canonicalObject(fields: FieldTree, value: JsonObject, pointer: string, faults: Fault[]) {
-  const camelOf = new Map(Object.keys(fields).map((name) => [snakeFromCamel(name), name]));
+  const camelOf = camelNames(fields);
   const entries: [string, Json][] = [];
   const spellings = new Map<string, string>();
   for (const [key, item] of Object.entries(value)) {

@@ -1,0 +1,59 @@
+import { Agent, request } from 'node:http';
+
+// The clients of a whole life: one creates a picture, ten more look at it.
+
+interface Order {
+  readonly origin: string;
+  readonly lives: number;
+  readonly viewers: number;
+  /** How a client learns that the picture is there: the gateway waits for it, or it polls every second. */
+  readonly style: 'wait' | 'poll';
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 2_000 });
+
+function send(
+  method: string,
+  url: string,
+  body?: string,
+): Promise<{ status: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const call = request(url, { method, agent, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }),
+      );
+    });
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+async function view(origin: string, id: string, style: Order['style']): Promise<number> {
+  const image = `${origin}/operations/${id}/image`;
+  if (style === 'wait') return (await send('GET', `${image}?wait=60`)).body.length;
+  for (;;) {
+    const { body } = await send('GET', `${origin}/operations/${id}`);
+    if ((JSON.parse(body.toString()) as { done: boolean }).done) break;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+  return (await send('GET', image)).body.length;
+}
+
+async function live({ origin, viewers, style }: Order): Promise<number[]> {
+  const { body } = await send('POST', `${origin}/v1/images`, JSON.stringify({ prompt: 'a cat' }));
+  const { id } = JSON.parse(body.toString()) as { id: string };
+  return Promise.all(Array.from({ length: viewers + 1 }, () => view(origin, id, style)));
+}
+
+process.on('message', (order: Order) => {
+  const lives = Array.from({ length: order.lives }, async (_, index) => {
+    // Spread over a second, as people are.
+    await new Promise((resolve) => setTimeout(resolve, (index * 1_000) / order.lives));
+    return live(order);
+  });
+  void Promise.all(lives).then((bytes) => process.send?.({ bytes: bytes.flat() }));
+});
+process.send?.({ ready: true });
