@@ -69,4 +69,18 @@ export class GatewayError extends Error {
     this.upstream = options.upstream;
     this.headers = options.headers ?? {};
   }
+
+  /** The same error with other parts. */
+  with(changes: GatewayErrorOptions): GatewayError {
+    const { reason, detail, cause, faults, headers, outcome, retryAfterS, upstream } = this;
+    return new GatewayError(reason, detail, {
+      cause,
+      faults,
+      headers,
+      ...(outcome !== undefined && { outcome }),
+      ...(retryAfterS !== undefined && { retryAfterS }),
+      ...(upstream !== undefined && { upstream }),
+      ...changes,
+    });
+  }
 }

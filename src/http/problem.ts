@@ -73,8 +73,9 @@ export function gatewayErrorFrom(error: unknown): GatewayError {
 export function rescue(origin: () => string) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = gatewayErrorFrom(thrown);
-    const outcome = known.outcome ?? request.journal.outcome;
-    const error = outcome === known.outcome ? known : withOutcome(known, outcome);
+    const { outcome } = request.journal;
+    const isSilent = known.outcome === undefined && outcome !== undefined;
+    const error = isSilent ? known.with({ outcome }) : known;
     request.journal.error = error;
     if (error.upstream !== undefined) request.journal.upstreamCode ??= error.upstream.grpcCode;
     const problem = problemFromError(error, {
@@ -91,16 +92,4 @@ export function rescue(origin: () => string) {
       .header('content-type', 'application/problem+json; charset=utf-8')
       .send(JSON.stringify(problem));
   };
-}
-
-function withOutcome(error: GatewayError, outcome: GatewayError['outcome']): GatewayError {
-  const { reason, detail, cause, faults, upstream, headers } = error;
-  return new GatewayError(reason, detail, {
-    cause,
-    faults,
-    headers,
-    ...(outcome !== undefined && { outcome }),
-    ...(error.retryAfterS !== undefined && { retryAfterS: error.retryAfterS }),
-    ...(upstream !== undefined && { upstream }),
-  });
 }

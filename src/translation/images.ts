@@ -1,11 +1,12 @@
 import { create } from '@bufbuild/protobuf';
-import { GatewayError } from '../errors/gateway-error.ts';
+import { GatewayError, type Fault } from '../errors/gateway-error.ts';
 import { ImageGenerationOptionsSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_pb.ts';
 import {
   ImageGenerationRequestSchema,
   type ImageGenerationRequest,
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { ImageRequestBody } from '../schemas/images.ts';
+import { pointerFromPath } from '../schemas/spelling.ts';
 
 /** What completes a request that leaves things open. */
 export interface ImageDefaults {
@@ -122,4 +123,36 @@ function charactersOf(text: string): number {
   let characters = 0;
   for (const _ of text) characters += 1;
   return characters;
+}
+
+/** Where each field of the upstream's request comes from when the body has the short form. */
+const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
+  [/^#\/modelUri/, '#/model'],
+  [/^#\/messages\/0(?:\/|$)/, '#/prompt'],
+  [/^#\/messages\/1(?:\/|$)/, '#/negativePrompt'],
+  [/^#\/messages$/, '#/prompt'],
+  [/^#\/generationOptions\/seed/, '#/seed'],
+  [/^#\/generationOptions\/mimeType/, '#/mimeType'],
+  [/^#\/generationOptions\/aspectRatio/, '#/aspectRatio'],
+];
+
+/** A fault the upstream found, at the place in the body that the caller wrote. */
+export function faultInBody(fault: Fault, json: unknown): Fault {
+  const { pointer } = fault;
+  if (pointer === undefined) return fault;
+  const segments = pointer.split('/').slice(1);
+  const long = pointerFromPath(segments, json);
+  if (hasPath(json, long.split('/').slice(1))) return { ...fault, pointer: long };
+  const short = shortForms.find(([pattern]) => pattern.test(pointer))?.[1];
+  if (short === undefined) return fault;
+  return { ...fault, pointer: pointerFromPath([short.slice(2)], json) };
+}
+
+function hasPath(json: unknown, segments: readonly string[]): boolean {
+  let value = json;
+  for (const segment of segments) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return false;
+    value = (value as Readonly<Record<string, unknown>>)[segment];
+  }
+  return true;
 }

@@ -313,6 +313,22 @@ describe('POST /v1/images', () => {
     });
   });
 
+  it.each([
+    [{ prompt: 'a', aspectRatio: '100:1' }, '#/aspectRatio'],
+    [{ prompt: 'a', aspect_ratio: '100:1' }, '#/aspect_ratio'],
+    [
+      {
+        messages: [{ text: 'a' }],
+        generation_options: { aspect_ratio: { width_ratio: 100, height_ratio: 1 } },
+      },
+      '#/generation_options/aspect_ratio',
+    ],
+  ])('names what the upstream refuses in the spelling of %j', async (body, pointer) => {
+    const response = await gateway.create(body);
+    expect(response.status).toBe(400);
+    expect((await json(response))['errors']).toMatchObject([{ pointer }]);
+  });
+
   it('blames itself, not the caller, when the upstream denies the model', async () => {
     const response = await gateway.create({ ...cat, model: 'no-such-model' });
     expect(response.status).toBe(502);

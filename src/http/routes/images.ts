@@ -4,7 +4,11 @@ import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts
 import { createImage } from '../../schemas/contract.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
 import { parseBody } from '../../schemas/parse.ts';
-import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
+import {
+  faultInBody,
+  imageGenerationRequestFromBody,
+  requestedMediaType,
+} from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
@@ -111,6 +115,9 @@ async function startOf(
       .header('x-operation-id', snapshot.id)
       .header('location', surface.replies.link(snapshot.id));
     return snapshot;
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
   } finally {
     journal.upstreamMs = surface.clock.nowMs() - startMs;
   }

@@ -1,0 +1,73 @@
+// Types the one-liners of the README and the surface page into a shell, as printed but for the port, against a gateway of
+// its own. Needs curl ≥ 7.82.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const version = /^curl (\d+)\.(\d+)/.exec(
+  spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? '',
+);
+if (version === null || Number(version[1]) * 1000 + Number(version[2]) < 7082) {
+  process.stderr.write(
+    'curl 7.82 or newer is needed: install it, for example with "apt-get install curl".\n',
+  );
+  process.exit(1);
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'gateway-one-liners-'));
+const gateway = spawn(process.execPath, [join(process.cwd(), 'dist/main.js')], {
+  cwd: directory,
+  env: { PATH: process.env.PATH, PORT: '0', EMULATOR_LATENCY_MS: '500' },
+  stdio: ['ignore', 'pipe', 'ignore'],
+});
+let failed = 0;
+
+function shell(line, environment = {}) {
+  const { status, stdout } = spawnSync('bash', ['-c', line], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, ...environment },
+    timeout: 70_000,
+  });
+  return { status, stdout };
+}
+
+function check(line, ok) {
+  process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${line}\n`);
+  if (!ok) failed += 1;
+}
+
+const isJpeg = (name) =>
+  readFileSync(join(directory, name)).subarray(0, 3).toString('hex') === 'ffd8ff';
+
+try {
+  const [first] = await once(gateway.stdout, 'data');
+  const { address } = JSON.parse(first.toString().split('\n', 1)[0]);
+  const here = (line) => line.replaceAll('localhost:8080', new URL(address).host);
+
+  const picture = `curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' localhost:8080/v1/images -o cat.jpg`;
+  check(picture, shell(here(picture)).status === 0 && isJpeg('cat.jpg'));
+
+  const create = `curl --json '{"prompt":"a red cat"}' localhost:8080/v1/images`;
+  const { id: ID, status } = JSON.parse(shell(here(create)).stdout);
+  check(create, /^op_/.test(ID) && status === 'running');
+
+  const wait = `curl -f "localhost:8080/operations/$ID/image?wait=60" -o waited.jpg`;
+  check(wait, shell(here(wait), { ID }).status === 0 && isJpeg('waited.jpg'));
+
+  const early = `curl -sf -H 'Accept: image/*' -H 'Prefer: wait=0' --json '{"prompt":"a red cat"}' localhost:8080/v1/images`;
+  check(`${early}  (fails rather than saving JSON)`, shell(here(early)).status === 22);
+
+  const wrong = `curl -s --json '{"promt":"a red cat"}' localhost:8080/v1/images`;
+  check(
+    `${wrong}  (names the mistake)`,
+    JSON.parse(shell(here(wrong)).stdout).errors[0].pointer === '#/promt',
+  );
+} finally {
+  gateway.kill('SIGTERM');
+  await once(gateway, 'exit');
+  rmSync(directory, { recursive: true, force: true });
+}
+process.exit(failed === 0 ? 0 : 1);

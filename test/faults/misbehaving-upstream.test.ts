@@ -1,0 +1,188 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import {
+  failedOperation,
+  runningOperation,
+  succeededOperation,
+  tinyPng,
+} from '../support/fake-upstream.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+import * as raw from '../support/raw-answers.ts';
+import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
+
+let upstream: RawUpstream;
+let gateway: Gateway;
+
+beforeEach(async () => {
+  upstream = await startRawUpstream();
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: upstream.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+    GENERATE_TIMEOUT_MS: '500',
+    GET_TIMEOUT_MS: '300',
+    IMAGE_BYTES_MAX: '100000',
+  });
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await upstream.close();
+});
+
+type Json = Record<string, unknown>;
+const json = async (response: Response) => (await response.json()) as Json;
+const operation = (bytes?: Uint8Array) =>
+  toBinary(OperationSchema, succeededOperation('up1', bytes));
+const accepted = raw.ok(toBinary(OperationSchema, runningOperation('up1')));
+const running = accepted;
+const generates = () => upstream.calls.filter(({ path }) => path.endsWith('/Generate')).length;
+
+async function created(): Promise<string> {
+  upstream.on('Generate', accepted);
+  return String((await json(await gateway.create({ prompt: 'a cat' })))['id']);
+}
+
+describe('a create', () => {
+  it.each([
+    ['INVALID_ARGUMENT', raw.status(3, 'bad'), 400, 'invalid_request', 'not_started'],
+    [
+      'moderation',
+      raw.status(3, 'may violate the terms of usage'),
+      422,
+      'content_policy_violation',
+      'not_started',
+    ],
+    ['UNAUTHENTICATED', raw.status(16, 'x'), 502, 'upstream_auth', 'not_started'],
+    ['RESOURCE_EXHAUSTED', raw.status(8, 'x'), 429, 'quota_exceeded', 'not_started'],
+    ['UNAVAILABLE', raw.status(14, 'x'), 503, 'upstream_unavailable', 'unknown'],
+    ['INTERNAL', raw.status(13, 'x'), 502, 'upstream_error', 'unknown'],
+    ['the code 99', raw.status(99, 'x'), 502, 'bad_upstream_result', 'unknown'],
+    ['no id', raw.ok(new Uint8Array()), 502, 'bad_upstream_result', 'unknown'],
+    ['a cut connection', raw.cutConnection, 503, 'upstream_unavailable', 'unknown'],
+    ['silence', raw.hang, 504, 'upstream_timeout', 'unknown'],
+  ])(
+    'that ends with %s tells what became of the money, once',
+    async (_, answer, status, code, outcome) => {
+      upstream.on('Generate', answer);
+      const response = await gateway.create({ prompt: 'a cat' });
+      const problem = await json(response);
+      expect([response.status, problem['code'], problem['outcome']]).toEqual([
+        status,
+        code,
+        outcome,
+      ]);
+      // What may have been paid for is never called retryable.
+      const mayRetry = outcome === 'not_started' && status === 429;
+      expect([problem['retryable'], response.headers.has('retry-after')]).toEqual([
+        mayRetry,
+        mayRetry,
+      ]);
+      expect(JSON.stringify(problem)).not.toMatch(/127\.0\.0\.1:(?!\d+\/(?:problems|v1))/);
+      expect(generates()).toBe(1);
+    },
+  );
+
+  it('goes on although its caller is gone, and its answer is kept', async () => {
+    upstream.on('Generate', accepted);
+    upstream.on('Get', raw.ok(operation()));
+    const caller = new AbortController();
+    const request = gateway.fetch('/v1/images', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+      body: '{"prompt":"a cat"}',
+      signal: caller.signal,
+    });
+    await expect.poll(generates).toBe(1);
+    caller.abort();
+    await expect(request).rejects.toThrow();
+    const line = () =>
+      gateway.logLines
+        .map((text) => JSON.parse(text) as Json)
+        .find(({ route }) => route === '/v1/images');
+    await expect.poll(line).toMatchObject({ outcome: 'accepted' });
+    const id = String(line()?.['operationId']);
+    expect(await json(await gateway.fetch(`/operations/${id}?wait=5`))).toMatchObject({
+      status: 'succeeded',
+    });
+    expect(generates()).toBe(1);
+  });
+});
+
+describe('a picture', () => {
+  it.each([
+    ['UNAVAILABLE', raw.status(14, 'x')],
+    ['INTERNAL', raw.status(13, 'x')],
+    ['a reset', raw.reset(2)],
+    ['a cut connection', raw.cutConnection],
+    ['silence', raw.hang],
+    ['a web page', raw.html(502)],
+    ['nothing', raw.ok(new Uint8Array())],
+    ['another operation', raw.ok(toBinary(OperationSchema, succeededOperation('up2')))],
+    ['what is no protobuf', raw.ok(Buffer.from('ffffffff', 'hex'))],
+    ['a gzip bomb', raw.gzipBomb(1_000_000)],
+    ['a result that is no picture', raw.ok(operation(Buffer.from('<svg onload=alert(1)>')))],
+  ])('survives a poll that brings %s', async (_, answer) => {
+    const id = await created();
+    upstream.on('Get', answer, raw.ok(operation()));
+    const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/png']);
+    expect(bytes.equals(tinyPng)).toBe(true);
+  });
+
+  it('over the limit is final, and says whose limit', async () => {
+    const id = await created();
+    upstream.on('Get', raw.ok(operation(Buffer.concat([tinyPng, Buffer.alloc(150_000)]))));
+    const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
+    expect([response.status, (await json(response))['code']]).toEqual([
+      502,
+      'upstream_message_too_large',
+    ]);
+    expect(await json(await gateway.fetch(`/operations/${id}`))).toMatchObject({
+      status: 'failed',
+      error: { reason: 'upstream_message_too_large', retryable: false },
+    });
+  });
+
+  it('that came as base64 text is decoded', async () => {
+    const id = await created();
+    upstream.on('Get', raw.ok(operation(Buffer.from(tinyPng.toString('base64')))));
+    const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
+    expect(Buffer.from(await response.arrayBuffer()).equals(tinyPng)).toBe(true);
+  });
+
+  it('that is no picture again and again is a bad result', async () => {
+    const id = await created();
+    upstream.on('Get', raw.ok(operation(Buffer.from('<html><script>alert(1)</script>'))));
+    const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
+    expect([response.status, (await json(response))['code']]).toEqual([502, 'bad_upstream_result']);
+  });
+});
+
+describe('an operation', () => {
+  it('is served as last known while the upstream is away', async () => {
+    const id = await created();
+    upstream.on('Get', running);
+    await json(await gateway.fetch(`/operations/${id}?wait=0.1`));
+    upstream.on('Get', raw.status(14, 'x'));
+    const response = await gateway.fetch(`/operations/${id}?wait=0.2`);
+    expect(response.status).toBe(200);
+    expect(await json(response)).toMatchObject({ status: 'running' });
+    expect(response.headers.get('retry-after')).toBeTruthy();
+  });
+
+  it('with an error is failed even when the upstream does not say done', async () => {
+    const id = await created();
+    upstream.on(
+      'Get',
+      raw.ok(toBinary(OperationSchema, failedOperation('up1', 13, 'broken', false))),
+    );
+    const response = await gateway.fetch(`/operations/${id}?wait=5`);
+    expect(await json(response)).toMatchObject({
+      status: 'failed',
+      done: true,
+      error: { code: 13, message: 'broken', reason: 'upstream_error' },
+    });
+  });
+});
