@@ -8,7 +8,7 @@ const gapMsMax = 1_500;
 const jitterRatio = 0.3;
 const lateGapMsMax = 30_000;
 const errorGapMsMax = 30_000;
-const askedAtQuantile = 0.4;
+const askedAtQuantile = 0.25;
 const earliestQuantile = 0.05;
 
 /**
@@ -16,7 +16,7 @@ const earliestQuantile = 0.05;
  *
  * A read costs a share of a small quota, and a late one costs the caller's
  * time. The schedule therefore learns how long operations take and asks when
- * the answer is likely to have changed: each poll stands where 40 % of those
+ * the answer is likely to have changed: each poll stands where 25 % of those
  * still running at this age have finished, but once the first of them may be
  * done, never more than 1.5 s ± 30 % after the one before. An operation older
  * than all known ones is asked about at a tenth of its age.

@@ -85,7 +85,7 @@ describe('a create', () => {
 
   it('goes on although its caller is gone, and its answer is kept', async () => {
     upstream.on('Generate', accepted);
-    upstream.on('Get', raw.ok(operation()));
+    upstream.on('Get', running);
     const caller = new AbortController();
     const request = gateway.fetch('/v1/images', {
       method: 'POST',
@@ -102,6 +102,7 @@ describe('a create', () => {
         .find(({ route }) => route === '/v1/images');
     await expect.poll(line).toMatchObject({ outcome: 'accepted' });
     const id = String(line()?.['operationId']);
+    upstream.on('Get', raw.ok(operation()));
     expect(await json(await gateway.fetch(`/operations/${id}?wait=5`))).toMatchObject({
       status: 'succeeded',
     });

@@ -35,14 +35,14 @@ describe('PollSchedule', () => {
   it('asks little and tells soon when operations take alike', () => {
     const { polls, p50, p99 } = pollMany((fraction) => 3_000 * (0.8 + 0.4 * fraction));
     expect(polls).toBeLessThanOrEqual(4);
-    expect(p50).toBeLessThanOrEqual(250);
-    expect(p99).toBeLessThanOrEqual(750);
+    expect(p50).toBeLessThanOrEqual(150);
+    expect(p99).toBeLessThanOrEqual(500);
   });
 
   it('stays within its reads when operations take anything from 1 to 10 s', () => {
     const { polls, p50 } = pollMany((fraction) => 1_000 + 9_000 * fraction);
-    expect(polls).toBeLessThanOrEqual(6);
-    expect(p50).toBeLessThanOrEqual(1_000);
+    expect(polls).toBeLessThanOrEqual(4);
+    expect(p50).toBeLessThanOrEqual(750);
   });
 
   it('asks an old operation rarely, but never less than every 40 s', () => {
