@@ -10,7 +10,7 @@ export interface OpenedLog {
 }
 
 /** Lines are written together: a write of its own costs as much as making the line. */
-const minLength = 4_096;
+const minLength = 32_768;
 /** How long a line may wait for others. */
 const flushMs = 100;
 
