@@ -20,6 +20,7 @@ const audience = 'https://iam.api.cloud.yandex.net/iam/v1/tokens';
 const tokenLifeMs = 12 * 3_600_000;
 const assertionLifeS = 3_600;
 const clockSkewS = 60;
+const issuedMax = 10_000;
 
 /** Checks the credentials of calls, and exchanges signed assertions for tokens. */
 export class CredentialDesk {
@@ -71,12 +72,19 @@ export class CredentialDesk {
       throw refused('the signature is wrong');
     }
     checkClaims(decoded(claims), key, nowMs / 1000);
-    for (const [token, expiresAtMs] of this.#issued)
-      if (expiresAtMs <= nowMs) this.#issued.delete(token);
+    this.#forgetIssued(nowMs);
     const token = `t1.${randomBytes(32).toString('base64url')}`;
     const expiresAtMs = nowMs + tokenLifeMs;
     this.#issued.set(token, expiresAtMs);
     return { token, expiresAtMs };
+  }
+
+  #forgetIssued(nowMs: number): void {
+    // The oldest come first, and all live equally long.
+    for (const [token, expiresAtMs] of this.#issued) {
+      if (expiresAtMs > nowMs && this.#issued.size < issuedMax) return;
+      this.#issued.delete(token);
+    }
   }
 }
 
@@ -99,11 +107,14 @@ function isSigned(text: string, signature: string, key: KeyObject): boolean {
 }
 
 function decoded(part: string): Record<string, unknown> {
+  let value: unknown;
   try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>;
+    value = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
   } catch {
     throw refused('the assertion is no JWT');
   }
+  if (typeof value !== 'object' || value === null) throw refused('the assertion is no JWT');
+  return value as Record<string, unknown>;
 }
 
 function refused(why: string): Refusal {

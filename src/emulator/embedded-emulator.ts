@@ -1,58 +1,81 @@
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import type { EmulatorOptions } from './emulator.ts';
 
 /** An emulator that runs beside the gateway, in the same process. */
 export interface EmbeddedEmulator {
   readonly address: string;
   readonly port: number;
+  /** Ends the thread; a drawing that is under way is waited for no longer than two seconds. */
   close(): Promise<void>;
 }
 
-export interface EmbeddedEmulatorOptions extends Omit<EmulatorOptions, 'nowMs'> {
-  /** Told when the thread ends without having been closed. */
+/** What can be handed over to a thread. */
+export interface EmbeddedEmulatorOptions extends Omit<EmulatorOptions, 'nowMs' | 'random'> {
+  /** Told once when the thread ends, after it has started, without having been closed. */
   readonly onFailure?: (error: Error) => void;
 }
 
-/** A drawing that is under way is waited for no longer than this. */
 const closeTimeoutMs = 2_000;
 
 /**
- * Starts an emulator on a worker thread.
+ * Starts an emulator on a worker thread, which does not keep the process alive.
  *
  * @throws Error when it can't listen.
  */
-export function startEmbeddedEmulator(options: EmbeddedEmulatorOptions): Promise<EmbeddedEmulator> {
-  const { onFailure, ...workerData } = options;
-  const worker = new Worker(workerUrl(), { workerData });
-  return new Promise((resolve, reject) => {
-    let isClosing = false;
-    worker.once('message', ({ address, port }: { address: string; port: number }) => {
-      worker.unref();
-      resolve({
-        address,
-        port,
-        async close() {
-          isClosing = true;
-          const ended = new Promise<void>((done) => worker.once('exit', () => done()));
-          worker.postMessage('close');
-          const force = setTimeout(() => void worker.terminate(), closeTimeoutMs).unref();
-          await ended;
-          clearTimeout(force);
-        },
-      });
+export async function startEmbeddedEmulator(
+  options: EmbeddedEmulatorOptions = {},
+): Promise<EmbeddedEmulator> {
+  const { onFailure, ...emulatorOptions } = options;
+  const worker = startThread(emulatorOptions);
+  let failure: Error | undefined;
+  worker.on('error', (error) => (failure = error));
+  const ended = new Promise<Error>((resolve) => {
+    worker.on('exit', (code) => {
+      resolve(failure ?? new Error(`the embedded upstream ended with code ${code}`));
     });
-    const fail = (error: Error) => {
-      if (isClosing) return;
-      reject(error);
-      onFailure?.(error);
-    };
-    worker.on('error', fail);
-    worker.on('exit', (code) => fail(new Error(`the embedded upstream ended with code ${code}`)));
   });
+  const started = new Promise<Place>((resolve) => worker.once('message', resolve));
+  const first = await Promise.race([started, ended]);
+  if (first instanceof Error) throw first;
+  worker.unref();
+  let isClosing = false;
+  worker.on('exit', () => {
+    if (!isClosing) void ended.then(onFailure);
+  });
+  return {
+    ...first,
+    async close() {
+      isClosing = true;
+      // Else the process could end before the thread has.
+      worker.ref();
+      worker.postMessage('close');
+      const force = setTimeout(() => void worker.terminate(), closeTimeoutMs).unref();
+      await ended;
+      clearTimeout(force);
+    },
+  };
 }
 
-/** Node 20 can't load TypeScript on a thread, so from sources the thread runs the build. */
-function workerUrl(): URL {
+interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The fonts' library reads the environment of the process, which a thread shares only when told to. */
+const threadOptions = { env: SHARE_ENV } satisfies WorkerOptions;
+
+function startThread(options: object): Worker {
   const isSource = import.meta.url.endsWith('.ts');
-  return new URL(isSource ? '../../dist/emulator/worker.js' : './worker.js', import.meta.url);
+  if (!isSource) {
+    const entry = new URL('./worker.js', import.meta.url);
+    return new Worker(entry, { ...threadOptions, workerData: options });
+  }
+  // A thread of Node 20 has no loader for TypeScript until it registers one.
+  const loader = import.meta.resolve('tsx/esm/api');
+  const entry = new URL('./worker.ts', import.meta.url).href;
+  const code = `import(${JSON.stringify(loader)}).then(({ register }) => {
+    register();
+    return import(${JSON.stringify(entry)});
+  });`;
+  return new Worker(code, { ...threadOptions, eval: true, workerData: options });
 }

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import {
   ImageGenerationAsyncService,
@@ -13,8 +13,8 @@ import {
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import { CredentialDesk, type AcceptedCredentials } from './credentials.ts';
-import { openDraftsman, type Draftsman } from './drawing/draw.ts';
-import { FaultBook, operationWithFault } from './faults.ts';
+import { openDraftsman } from './drawing/draw.ts';
+import { FaultBook } from './faults.ts';
 import { Ledger, type SpendLedger } from './ledger.ts';
 import { OperationBook } from './operation-book.ts';
 import { orderFromRequest } from './order.ts';
@@ -32,7 +32,8 @@ export interface EmulatorOptions {
   /** How far single operations differ from that, 0 … 1. */
   readonly latencySpreadRatio?: number;
   readonly retentionMs?: number;
-  readonly picturesMax?: number;
+  /** Finished pictures kept in memory; others are drawn again when they are read. */
+  readonly pictureBytesMax?: number;
   readonly promptCharactersMax?: number;
   readonly generationsPerMinuteMax?: number;
   readonly generationsPerDayMax?: number;
@@ -43,8 +44,10 @@ export interface EmulatorOptions {
   readonly credentials?: AcceptedCredentials;
   readonly models?: readonly string[];
   readonly folders?: readonly string[];
-  readonly tls?: { readonly certificatePem: string; readonly privateKeyPem: string };
+  readonly tls?: { readonly certPem: string; readonly keyPem: string };
   readonly nowMs?: () => number;
+  /** In [0, 1): for the spread of the latency and for seeds that were left to chance. */
+  readonly random?: () => number;
 }
 
 /** A running upstream. */
@@ -71,37 +74,44 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const { host = '127.0.0.1', port = 0, nowMs = Date.now } = options;
   const ledger = new Ledger();
   const faults = new FaultBook();
-  let draftsman: Promise<Draftsman> | undefined;
-  const openOnce = () => (draftsman ??= openDraftsman());
+  const draftsman = openDraftsman();
   const book = new OperationBook({
     retentionMs: options.retentionMs ?? 3 * dayMs,
-    picturesMax: options.picturesMax ?? 64,
+    pictureBytesMax: options.pictureBytesMax ?? 32 * 1_048_576,
     operationTimes: options.operationTimes ?? false,
-    draftsman: openOnce,
+    draftsman,
   });
   const desk = new CredentialDesk(options.credentials);
   const server = new Server();
-  const address = () => `${host}:${boundPort}`;
   addImageService(server, { options, ledger, faults, book, desk, nowMs });
   addOperationService(server, { options, ledger, faults, book, desk, nowMs });
-  addVendorServices(server, desk, address, nowMs);
+  addVendorServices(server, desk, nowMs);
   addStandardServices(server);
-  const boundPort = await bind(server, `${host}:${port}`, options.tls);
+  const boundPort = await bind(server, `${inUrl(host)}:${port}`, options.tls);
   // In the background: the first drawing should not have to wait for it.
-  openOnce().catch(() => undefined);
+  void draftsman.prepare();
+  const scheme = options.tls === undefined ? 'http' : 'https';
   return {
-    address: `${options.tls === undefined ? 'http' : 'https'}://${address()}`,
+    address: `${scheme}://${inUrl(reachable(host))}:${boundPort}`,
     port: boundPort,
     ledger,
     faults,
     async close() {
       server.forceShutdown();
-      await openOnce().then(
-        (opened) => opened.close(),
-        () => undefined,
-      );
+      draftsman.close();
+      // Not while it loads: it cleans up after itself.
+      await draftsman.prepare();
     },
   };
+}
+
+/** An address to listen on is not always one to connect to. */
+function reachable(host: string): string {
+  return { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 interface Parts {
@@ -117,7 +127,8 @@ function addImageService(
   server: Server,
   { options, ledger, faults, book, desk, nowMs }: Parts,
 ): void {
-  const { latencyMs = 3_000, latencySpreadRatio = 0.2 } = options;
+  const { latencyMs = 3_000, latencySpreadRatio = 0.2, random = Math.random } = options;
+  const drawSeed = () => 1n + BigInt(Math.floor(random() * seedsDrawn));
   const perMinute = new QuotaCounter({
     name: 'ai.imageGenerationAsync.rate',
     max: options.generationsPerMinuteMax ?? 500,
@@ -134,19 +145,20 @@ function addImageService(
     folders: options.folders,
   };
   server.addService(serviceDefinitionFromDescriptor(ImageGenerationAsyncService), {
-    generate: unary(async (call: Call<ImageGenerationRequest>) => {
-      desk.check(call.metadata, nowMs());
-      await faults.next('Generate');
-      const order = orderFromRequest(call.request, rules, () => BigInt(randomInt(1, seedsDrawn)));
-      perMinute.take(nowMs());
-      perDay.take(nowMs());
-      const id = operationId();
-      const spread = 1 + latencySpreadRatio * (2 * Math.random() - 1);
-      book.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
-      ledger.accepted(String(call.metadata.get('x-client-request-id')[0] ?? randomUUID()), id);
-      // The first answer of a real call carried nothing else.
-      return create(OperationSchema, { id });
-    }),
+    generate: unary((call: Call<ImageGenerationRequest>) =>
+      faults.apply('Generate', async () => {
+        desk.check(call.metadata, nowMs());
+        const order = orderFromRequest(call.request, rules, drawSeed);
+        perMinute.take(nowMs());
+        perDay.take(nowMs());
+        const id = operationId();
+        const spread = 1 + latencySpreadRatio * (2 * random() - 1);
+        book.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
+        ledger.accepted(id, call.metadata.get('x-client-request-id')[0]?.toString());
+        // The first answer of a real call carried nothing else.
+        return create(OperationSchema, { id });
+      }),
+    ),
   });
 }
 
@@ -160,18 +172,20 @@ function addOperationService(
     windowMs: 1_000,
   });
   server.addService(serviceDefinitionFromDescriptor(OperationService), {
-    get: unary(async (call: Call<GetOperationRequest>) => {
+    get: unary((call: Call<GetOperationRequest>) => {
       ledger.gets += 1;
-      desk.check(call.metadata, nowMs());
-      const fault = await faults.next('Get');
-      perSecond.take(nowMs());
-      return operationWithFault(await book.get(call.request.operationId, nowMs()), fault);
+      return faults.apply('Get', async () => {
+        desk.check(call.metadata, nowMs());
+        perSecond.take(nowMs());
+        return book.get(call.request.operationId, nowMs());
+      });
     }),
-    cancel: unary(async (call: Call<CancelOperationRequest>) => {
+    cancel: unary((call: Call<CancelOperationRequest>) => {
       ledger.cancels += 1;
-      desk.check(call.metadata, nowMs());
-      await faults.next('Cancel');
-      return book.cancel(call.request.operationId, nowMs());
+      return faults.apply('Cancel', async () => {
+        desk.check(call.metadata, nowMs());
+        return book.cancel(call.request.operationId, nowMs());
+      });
     }),
   });
 }
@@ -182,8 +196,8 @@ function bind(server: Server, address: string, tls: EmulatorOptions['tls']): Pro
       ? ServerCredentials.createInsecure()
       : ServerCredentials.createSsl(null, [
           {
-            cert_chain: Buffer.from(tls.certificatePem),
-            private_key: Buffer.from(tls.privateKeyPem),
+            cert_chain: Buffer.from(tls.certPem),
+            private_key: Buffer.from(tls.keyPem),
           },
         ]);
   return new Promise((resolve, reject) => {

@@ -4,25 +4,40 @@ export interface SpendLedger {
   readonly generates: number;
   readonly gets: number;
   readonly cancels: number;
-  /** Operation ids by the x-client-request-id of the Generate that made them; the last 10,000. */
-  readonly operationIds: ReadonlyMap<string, string>;
+  /**
+   * Operations by the x-client-request-id of the Generate that made them: more
+   * than one under an id is a Generate that was repeated. The last 10,000.
+   */
+  readonly operationIds: ReadonlyMap<string, readonly string[]>;
+  /** The other way round; a Generate without a request id is not in here. The last 10,000. */
+  readonly requestIds: ReadonlyMap<string, string>;
 }
 
 const rememberedMax = 10_000;
 
 /** The ledger's own side: where the counting happens. */
 export class Ledger implements SpendLedger {
-  readonly operationIds = new Map<string, string>();
+  readonly operationIds = new Map<string, readonly string[]>();
+  readonly requestIds = new Map<string, string>();
   generates = 0;
   gets = 0;
   cancels = 0;
 
-  accepted(requestId: string, operationId: string): void {
+  accepted(operationId: string, requestId: string | undefined): void {
     this.generates += 1;
-    this.operationIds.set(requestId, operationId);
-    for (const oldest of this.operationIds.keys()) {
-      if (this.operationIds.size <= rememberedMax) break;
-      this.operationIds.delete(oldest);
-    }
+    if (requestId === undefined) return;
+    remember(this.operationIds, requestId, [
+      ...(this.operationIds.get(requestId) ?? []).slice(-rememberedMax),
+      operationId,
+    ]);
+    remember(this.requestIds, operationId, requestId);
+  }
+}
+
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= rememberedMax) return;
+    map.delete(oldest);
   }
 }

@@ -4,19 +4,25 @@ import { status } from '@grpc/grpc-js';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import type { Draftsman } from './drawing/draw.ts';
+import type { QueuedDrawing } from './drawing/drawing-queue.ts';
 import { moderationMessage, type Order } from './order.ts';
 import { Refusal } from './refusal.ts';
 
 /** Told with every picture, so that nobody takes it for a model's. */
 export const modelVersion = 'emulator-1 (local drawing, no model)';
 
+/** Drawings that may stand in line before anybody asks for them. */
+const drawnAheadMax = 16;
+/** Far above what the daily quota lets in during the retention. */
+const operationsMax = 100_000;
+
 export interface BookOptions {
   readonly retentionMs: number;
-  /** Finished pictures kept in memory; older ones are drawn again when asked for. */
-  readonly picturesMax: number;
+  /** Finished pictures kept in memory; others are drawn again when asked for. */
+  readonly pictureBytesMax: number;
   /** Whether created_at and modified_at are told; recorded calls did not. */
   readonly operationTimes: boolean;
-  readonly draftsman: () => Promise<Draftsman>;
+  readonly draftsman: Draftsman;
 }
 
 interface Entry {
@@ -25,21 +31,22 @@ interface Entry {
   readonly acceptedAtMs: number;
   readonly doneAtMs: number;
   canceledAtMs: number | undefined;
-  picture: Promise<Buffer> | undefined;
+  drawing: QueuedDrawing | undefined;
 }
 
 /** All operations of one emulator, for as long as they are retained. */
 export class OperationBook {
   readonly #options: BookOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Ids whose picture is kept, oldest first. */
-  readonly #kept = new Set<string>();
+  /** Sizes of the pictures that are kept, by operation id, least recently read first. */
+  readonly #keptBytes = new Map<string, number>();
+  #keptBytesTotal = 0;
 
   constructor(options: BookOptions) {
     this.#options = options;
   }
 
-  /** Accepts an order; the drawing begins at once, so that it is ready when its time comes. */
+  /** Accepts an order; the drawing is begun, so that it is ready when its time comes. */
   accept(
     id: string,
     order: Order,
@@ -52,13 +59,15 @@ export class OperationBook {
       acceptedAtMs: nowMs,
       doneAtMs: nowMs + latencyMs,
       canceledAtMs: undefined,
-      picture: undefined,
+      drawing: undefined,
     };
     this.#entries.set(id, entry);
     this.#expire(nowMs);
-    if (order.ending !== 'picture') return;
-    // A drawing that fails is tried again when it is asked for; nobody listens yet.
-    this.#picture(entry).catch(() => undefined);
+    const { draftsman } = this.#options;
+    if (order.ending === 'picture' && draftsman.waitingCount < drawnAheadMax) {
+      // A drawing that fails is tried again when it is asked for; nobody listens yet.
+      this.#draw(entry).picture.catch(() => undefined);
+    }
   }
 
   /** @throws Refusal NOT_FOUND for an id that is unknown or no longer retained. */
@@ -111,35 +120,53 @@ export class OperationBook {
     return operation;
   }
 
-  async #picture(entry: Entry): Promise<Buffer> {
-    entry.picture ??= this.#draw(entry);
-    try {
-      return await entry.picture;
-    } catch (error) {
-      entry.picture = undefined;
-      throw error;
+  #picture(entry: Entry): Promise<Buffer> {
+    const { id } = entry;
+    const bytes = this.#keptBytes.get(id);
+    if (bytes !== undefined) {
+      this.#keptBytes.delete(id);
+      this.#keptBytes.set(id, bytes);
+    }
+    const drawing = entry.drawing ?? this.#draw(entry);
+    drawing.hurry();
+    return drawing.picture;
+  }
+
+  #draw(entry: Entry): QueuedDrawing {
+    const { drawing: order, mediaType } = entry.order;
+    const drawing = this.#options.draftsman.draw(order, mediaType);
+    entry.drawing = drawing;
+    drawing.picture.then(
+      (picture) => this.#keep(entry.id, picture.length),
+      () => (entry.drawing = undefined),
+    );
+    return drawing;
+  }
+
+  #keep(id: string, bytes: number): void {
+    if (!this.#entries.has(id)) return;
+    this.#keptBytes.set(id, bytes);
+    this.#keptBytesTotal += bytes;
+    for (const oldest of this.#keptBytes.keys()) {
+      if (this.#keptBytesTotal <= this.#options.pictureBytesMax) return;
+      this.#letGo(oldest);
     }
   }
 
-  async #draw({ id, order }: Entry): Promise<Buffer> {
-    const draftsman = await this.#options.draftsman();
-    const picture = await draftsman.draw(order.drawing, order.mediaType);
-    this.#kept.add(id);
-    for (const oldest of this.#kept) {
-      if (this.#kept.size <= this.#options.picturesMax) break;
-      this.#kept.delete(oldest);
-      const entry = this.#entries.get(oldest);
-      if (entry !== undefined) entry.picture = undefined;
-    }
-    return picture;
+  #letGo(id: string): void {
+    this.#keptBytesTotal -= this.#keptBytes.get(id) ?? 0;
+    this.#keptBytes.delete(id);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.drawing = undefined;
   }
 
   #expire(nowMs: number): void {
     // A Map iterates in order of insertion, which is the order of acceptance.
     for (const [id, { acceptedAtMs }] of this.#entries) {
-      if (nowMs - acceptedAtMs < this.#options.retentionMs) return;
+      const isRetained = nowMs - acceptedAtMs < this.#options.retentionMs;
+      if (isRetained && this.#entries.size <= operationsMax) return;
+      this.#letGo(id);
       this.#entries.delete(id);
-      this.#kept.delete(id);
     }
   }
 }

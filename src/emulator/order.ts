@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
+import { createHash } from 'node:crypto';
 import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { drawnMediaTypes, type DrawnMediaType } from './drawing/draw.ts';
@@ -50,16 +51,19 @@ export function orderFromRequest(
   drawSeed: () => bigint,
 ): Order {
   refuseModel(request.modelUri, rules);
-  const prompt = textsOf(request, (weight) => weight > 0);
-  const negative = textsOf(request, (weight) => weight < 0);
-  const characters = [...prompt].length;
-  if (request.messages.length === 0 || characters === 0) {
-    throw badField('messages', 'Prompt is empty');
+  if (request.messages.some(({ weight }) => Number.isNaN(weight))) {
+    throw badField('messages.weight', 'Weight must be a number');
   }
+  // The wire can't tell a weight of 0 from none, and a text without one is plainly meant.
+  const wanted = request.messages.filter(({ weight }) => weight >= 0).map(({ text }) => text);
+  const unwanted = request.messages.filter(({ weight }) => weight < 0).map(({ text }) => text);
+  const characters = wanted.reduce((sum, text) => sum + charactersOf(text), 0);
+  if (characters === 0) throw badField('messages', 'Prompt is empty');
   if (characters > rules.promptCharactersMax) {
     const message = `Prompt positive size ${characters} exceeds limit (${rules.promptCharactersMax})`;
     throw new Refusal(status.INVALID_ARGUMENT, message);
   }
+  const prompt = wanted.join('\n');
   const ending = endingOf(prompt);
   const options = request.generationOptions;
   const seed = options?.seed ?? 0n;
@@ -73,15 +77,20 @@ export function orderFromRequest(
   return {
     ending,
     mediaType,
-    drawing: { prompt, negative, seed: seed === 0n ? drawSeed() : seed, width, height },
+    drawing: {
+      prompt,
+      // Has no limit, is kept for days, and only has to make a difference.
+      negative: createHash('sha256').update(JSON.stringify(unwanted)).digest('base64url'),
+      seed: seed === 0n ? drawSeed() : seed,
+      width,
+      height,
+    },
   };
 }
 
-function textsOf(request: ImageGenerationRequest, counts: (weight: number) => boolean): string {
-  return request.messages
-    .filter(({ weight }) => counts(weight))
-    .map(({ text }) => text)
-    .join('\n');
+/** As the limit counts: code points. */
+function charactersOf(text: string): number {
+  return [...text].length;
 }
 
 function refuseModel(uri: string, rules: OrderRules): void {

@@ -13,6 +13,7 @@ import {
   ApiEndpointService,
   ListApiEndpointsResponseSchema,
   type GetApiEndpointRequest,
+  type ListApiEndpointsRequest,
 } from '../gen/yandex/cloud/endpoint/api_endpoint_service_pb.ts';
 import {
   CreateIamTokenResponseSchema,
@@ -37,12 +38,7 @@ const services = [
 ];
 
 /** The vendor's services around the one that draws. */
-export function addVendorServices(
-  server: Server,
-  desk: CredentialDesk,
-  address: () => string,
-  nowMs: () => number,
-): void {
+export function addVendorServices(server: Server, desk: CredentialDesk, nowMs: () => number): void {
   server.addService(serviceDefinitionFromDescriptor(IamTokenService), {
     create: unary(async (call: Call<CreateIamTokenRequest>) => {
       const { identity } = call.request;
@@ -54,14 +50,17 @@ export function addVendorServices(
       return create(CreateIamTokenResponseSchema, { iamToken: token, expiresAt });
     }),
   });
-  const endpoints = () =>
+  // The address the caller came by, which is one that leads here from where the caller is.
+  const endpoints = (call: Call<unknown>) =>
     ['ai-foundation-models', 'operation', 'iam', 'endpoint'].map((id) =>
-      create(ApiEndpointSchema, { id, address: address() }),
+      create(ApiEndpointSchema, { id, address: call.getHost() }),
     );
   server.addService(serviceDefinitionFromDescriptor(ApiEndpointService), {
-    list: unary(async () => create(ListApiEndpointsResponseSchema, { endpoints: endpoints() })),
+    list: unary(async (call: Call<ListApiEndpointsRequest>) =>
+      create(ListApiEndpointsResponseSchema, { endpoints: endpoints(call) }),
+    ),
     get: unary(async (call: Call<GetApiEndpointRequest>) => {
-      const found = endpoints().find(({ id }) => id === call.request.apiEndpointId);
+      const found = endpoints(call).find(({ id }) => id === call.request.apiEndpointId);
       if (found === undefined) throw new Refusal(status.NOT_FOUND, 'no such endpoint');
       return found;
     }),

@@ -5,19 +5,27 @@ import { Refusal } from './refusal.ts';
 /** One call, by the type of its request. */
 export type Call<Request> = ServerUnaryCall<Request, unknown>;
 
-/** An async function as grpc-js takes a unary handler, with the ids every answer of the vendor carries. */
+/**
+ * An async function as grpc-js takes a unary handler, with the ids every answer
+ * of the vendor carries: in the headers of a message, in the trailers of an error.
+ */
 export function unary<Request, Response>(handle: (call: Call<Request>) => Promise<Response>) {
   return (call: Call<Request>, callback: sendUnaryData<Response>): void => {
-    const headers = new Metadata();
-    headers.set('x-request-id', randomUUID());
-    headers.set('x-server-trace-id', randomBytes(16).toString('hex'));
-    call.sendMetadata(headers);
-    handle(call).then(
-      (response) => callback(null, response),
-      (error: unknown) => {
+    const ids = new Metadata();
+    ids.set('x-request-id', randomUUID());
+    ids.set('x-server-trace-id', randomBytes(16).toString('hex'));
+    const answer = async () => {
+      try {
+        const response = await handle(call);
+        call.sendMetadata(ids);
+        callback(null, response);
+      } catch (error) {
         const known = error instanceof Refusal;
-        callback(known ? error : { code: status.INTERNAL, details: 'the emulator failed' });
-      },
-    );
+        if (known) ids.merge(error.metadata);
+        const code = known ? error.code : status.INTERNAL;
+        callback({ code, details: known ? error.details : 'the emulator failed', metadata: ids });
+      }
+    };
+    void answer();
   };
 }

@@ -196,7 +196,7 @@ describe('a refusal', () => {
     expect(refusal.code).toBe(code);
     expect(refusal.details).toMatch(details);
     expect(emulator.ledger.generates).toBe(0);
-    expect(refusal.metadata.get('x-request-id')).toHaveLength(0);
+    expect(refusal.metadata.get('x-request-id')).toHaveLength(1);
   });
 
   it('names the wrong field', async () => {

@@ -57,11 +57,20 @@ export function paletteFromWords(words: readonly string[], numbers: SeededNumber
   const [topHue, bottomHue] = isNight
     ? [numbers.between(215, 262), numbers.between(225, 320)]
     : numbers.pick(daySkies);
+  // A colour that is named also tints the sky, strongest at the horizon.
+  const tint = (sky: Color, share: number) =>
+    named.length === 0
+      ? sky
+      : mixed(sky, colorFromHsl(hue, saturation, isNight ? 0.3 : 0.7), share);
+  const skyTop = isNight ? colorFromHsl(topHue, 0.55, 0.09) : colorFromHsl(topHue, 0.55, 0.56);
+  const skyBottom = isNight
+    ? colorFromHsl(bottomHue, 0.4, 0.34)
+    : colorFromHsl(bottomHue, 0.7, 0.85);
   return {
     isNight,
     accent: colorFromHsl(...accent),
-    skyTop: isNight ? colorFromHsl(topHue, 0.55, 0.09) : colorFromHsl(topHue, 0.55, 0.56),
-    skyBottom: isNight ? colorFromHsl(bottomHue, 0.4, 0.34) : colorFromHsl(bottomHue, 0.7, 0.85),
+    skyTop: tint(skyTop, 0.35),
+    skyBottom: tint(skyBottom, 0.55),
     light: isNight ? colorFromHsl(48, 0.4, 0.92) : colorFromHsl(44, 0.95, 0.89),
     ground: colorFromHsl(hue, saturation * 0.75, isNight ? 0.07 : 0.17),
   };

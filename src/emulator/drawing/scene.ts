@@ -6,9 +6,9 @@ import { seededNumbers } from './seeded-numbers.ts';
 
 /** What to draw. Equal orders give equal pictures, byte for byte. */
 export interface DrawingOrder {
-  /** Texts of positive weight. */
+  /** What should be in the picture. */
   readonly prompt: string;
-  /** Texts of negative weight. */
+  /** What should not be; no more than that it differs makes a difference. */
   readonly negative: string;
   readonly seed: bigint;
   /** Pixels. */

@@ -1,0 +1,47 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type Sharp from 'sharp';
+
+export type DrawingLibrary = typeof Sharp;
+
+let loading: Promise<DrawingLibrary> | undefined;
+
+/**
+ * The drawing library with the fonts of its own package, so that pictures are
+ * the same on a machine without any. Loaded with the first call and not before:
+ * it costs a tenth of a second that nobody should wait for. An operator's own
+ * FONTCONFIG_FILE stays in force.
+ */
+export function drawingLibrary(): Promise<DrawingLibrary> {
+  return (loading ??= load());
+}
+
+async function load(): Promise<DrawingLibrary> {
+  const directory = await mkdtemp(join(tmpdir(), 'image-generation-emulator-'));
+  try {
+    const file = join(directory, 'fonts.conf');
+    await writeFile(file, fontConfiguration(directory));
+    process.env['FONTCONFIG_FILE'] ??= file;
+    const { default: sharp } = await import('sharp');
+    // Pictures are drawn a few at a time; each on one thread, and none twice.
+    sharp.concurrency(1);
+    sharp.cache(false);
+    // The fonts are looked up once in a process, with its first text; the files
+    // written here are not needed after it.
+    const text = '<svg width="9" height="9"><text font-family="DejaVu Sans">a</text></svg>';
+    await sharp(Buffer.from(text)).raw().toBuffer();
+    return sharp;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function fontConfiguration(directory: string): string {
+  const fonts = dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json'));
+  return `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${join(fonts, 'ttf')}</dir><cachedir>${join(directory, 'cache')}</cachedir></fontconfig>
+`;
+}
