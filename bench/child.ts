@@ -53,9 +53,13 @@ export async function startGateway(environment: Record<string, string>): Promise
     env: { ...process.env, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the gateway ended with ${String(code)} before it listened`);
+  });
+  ended.catch(() => undefined);
   let first = '';
   while (!first.includes('\n')) {
-    const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+    const [chunk] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer];
     first += chunk.toString();
   }
   child.stdout.resume();

@@ -9,8 +9,8 @@ export interface OpenedLog {
   readonly flush: () => void;
 }
 
-/** Lines are written together: a write of its own costs as much as making the line. */
-const minLength = 32_768;
+/** Lines are written together: a write of its own costs as much as making the line. Less than sonic-boom's 16 KiB a write. */
+const minLength = 16_000;
 /** How long a line may wait for others. */
 const flushMs = 100;
 
