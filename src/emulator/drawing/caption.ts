@@ -1,47 +1,61 @@
 const prefix = 'local drawing';
-const wordsCharactersMax = 90;
+const linesMax = 2;
 
 /** Where a caption is written. */
 export interface CaptionPlace {
   readonly width: number;
   readonly height: number;
+  /** The side of a square of the same area. */
+  readonly side: number;
 }
 
 /** The prompt in small letters at the foot of the picture, and that no model drew it. */
-export function caption(text: string, seed: bigint, { width, height }: CaptionPlace): string {
-  const unit = Math.min(width, height) / 1024;
-  const fontSize = Math.max(14, 30 * unit);
-  const margin = Math.max(16, 44 * unit);
-  // DejaVu Serif is about half as wide as it is high.
-  const lineCharacters = Math.max(10, Math.floor((width - 2 * margin) / (fontSize * 0.56)));
-  const line = cut(printable(text), Math.min(wordsCharactersMax, lineCharacters));
-  const small = fontSize * 0.52;
+export function caption(text: string, seed: bigint, place: CaptionPlace): string {
+  const { width, height, side } = place;
+  const unit = Math.min(side, height * 1.4) / 1024;
+  const fontSize = 29 * unit;
+  const small = 15.5 * unit;
+  const margin = 44 * unit;
+  // A letter of DejaVu Serif is a little more than half as wide as it is high.
+  const lineCharacters = Math.max(8, Math.floor((width - 2 * margin) / (fontSize * 0.6)));
+  const lines = wrapped(drawable(text), lineCharacters);
+  const written = lines.map((line, index) => {
+    const y = height - margin - small * 1.9 - (lines.length - 1 - index) * fontSize * 1.3;
+    return `<text x="${margin}" y="${y}" font-family="DejaVu Serif" font-style="italic" font-size="${fontSize}" fill="#fff" fill-opacity="0.95">${escaped(line)}</text>`;
+  });
   return `
-<defs><linearGradient id="foot" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="#000" stop-opacity="0"/><stop offset="1" stop-color="#000" stop-opacity="0.55"/></linearGradient></defs>
-<rect y="${height * 0.78}" width="${width}" height="${height * 0.22}" fill="url(#foot)"/>
-<text x="${margin}" y="${height - margin - small * 1.5}" font-family="DejaVu Serif" font-style="italic" font-size="${fontSize}" fill="#fff" fill-opacity="0.94">${escaped(line)}</text>
-<text x="${margin}" y="${height - margin}" font-family="DejaVu Sans" font-size="${small}" letter-spacing="${small * 0.06}" fill="#fff" fill-opacity="0.72">${prefix} · seed ${seed}</text>`;
+<defs><linearGradient id="foot" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="#000" stop-opacity="0"/><stop offset="1" stop-color="#000" stop-opacity="0.6"/></linearGradient></defs>
+<rect y="${height * 0.72}" width="${width}" height="${height * 0.28}" fill="url(#foot)"/>
+${written.join('')}
+<text x="${margin}" y="${height - margin}" font-family="DejaVu Sans" font-size="${small}" letter-spacing="${small * 0.05}" fill="#fff" fill-opacity="0.74">${prefix} · seed ${seed}</text>`;
 }
 
-/** Without what XML can't hold and what would turn the line around. */
-function printable(text: string): string {
+/** Scripts that the fonts hold; other signs, emoji among them, would be empty boxes. */
+const withoutGlyph =
+  /[^\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Armenian}\p{Script=Georgian}\p{Nd}\p{P}\p{Sc}\p{Sm}\p{Zs}\p{Mn}]+/gu;
+
+/** Without what XML can't hold, what has no letter in the fonts, and what would turn the line around. */
+function drawable(text: string): string {
   return text
     .toWellFormed()
-    .replace(
-      /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]+/g,
-      ' ',
-    )
     .replace(/\s+/g, ' ')
+    .replace(withoutGlyph, '')
+    .replace(/ +/g, ' ')
     .trim();
 }
 
-function cut(text: string, charactersMax: number): string {
-  const characters = [...text];
-  if (characters.length <= charactersMax) return text;
-  return `${characters
-    .slice(0, charactersMax - 1)
-    .join('')
-    .trimEnd()}…`;
+/** Lines of whole words where they fit; the rest is cut. */
+function wrapped(text: string, lineCharacters: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = [...text];
+  while (rest.length > lineCharacters && lines.length < linesMax - 1) {
+    const space = rest.slice(0, lineCharacters + 1).lastIndexOf(' ');
+    const end = space > lineCharacters / 3 ? space : lineCharacters;
+    lines.push(rest.slice(0, end).join('').trim());
+    rest = [...rest.slice(end).join('').trimStart()];
+  }
+  const last = rest.length > lineCharacters ? [...rest.slice(0, lineCharacters - 1), '…'] : rest;
+  return rest.length === 0 ? lines : [...lines, last.join('')];
 }
 
 function escaped(text: string): string {

@@ -33,8 +33,20 @@ const colorWords: readonly (readonly [RegExp, readonly [number, number, number]]
 ];
 const nightWords = /^(night|moon|star|space|midnight|dark|ноч|лун|зв[её]зд|космо|т[её]мн)/;
 
+const lowSunWords = /^(sunset|sunrise|dusk|dawn|evening|morning|закат|рассвет|вечер|утр)/;
+
+type SkyHues = readonly [top: number, horizon: number];
+
+/** Skies of a low sun: hue at the top, hue at the horizon. */
+const lowSunSkies: readonly SkyHues[] = [
+  [262, 20],
+  [228, 340],
+  [28, 42],
+  [214, 26],
+];
+
 /** Skies that exist: hue at the top, hue at the horizon. */
-const daySkies = [
+const daySkies: readonly SkyHues[] = [
   [208, 196],
   [214, 36],
   [200, 24],
@@ -42,7 +54,7 @@ const daySkies = [
   [262, 20],
   [190, 48],
   [28, 42],
-] as const;
+];
 
 /** The colours of a picture: those the words name, and a seeded harmony for the rest. */
 export function paletteFromWords(words: readonly string[], numbers: SeededNumbers): Palette {
@@ -50,13 +62,15 @@ export function paletteFromWords(words: readonly string[], numbers: SeededNumber
     const found = colorWords.find(([pattern]) => pattern.test(word));
     return found === undefined ? [] : [found[1]];
   });
-  const isNight = words.some((word) => nightWords.test(word)) || numbers.next() < 0.2;
+  const isNight =
+    words.some((word) => nightWords.test(word)) ||
+    (numbers.next() < 0.2 && !words.some((word) => lowSunWords.test(word)));
   const [hue, saturation] = named[0] ?? [numbers.between(0, 360), 0.5];
   // The last colour word stands nearest to the thing that it colours.
   const accent = named.at(-1) ?? ([hue + 180, 0.72, 0.56] as const);
   const [topHue, bottomHue] = isNight
     ? [numbers.between(215, 262), numbers.between(225, 320)]
-    : numbers.pick(daySkies);
+    : numbers.pick(words.some((word) => lowSunWords.test(word)) ? lowSunSkies : daySkies);
   // A colour that is named also tints the sky, strongest at the horizon.
   const tint = (sky: Color, share: number) =>
     named.length === 0
