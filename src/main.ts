@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const app = await buildApp(settings, log);
   const origin = await app.listen();
   log.info({ address: origin, upstream: settings.UPSTREAM_ADDRESS ?? 'embedded' }, 'listening');
-  flush();
+  void flush();
   if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(origin));
 
   const delay = settings.SHUTDOWN_TIMEOUT_MS + 4_000;
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
     else log.fatal({ err }, 'stopping after an error nobody caught');
     await app.close();
     log.info('stopped');
-    flush();
+    await flush();
   });
 }
 

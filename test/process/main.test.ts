@@ -93,6 +93,14 @@ describe('the process', () => {
     expect(await ended).toEqual([0, null]);
   });
 
+  it('stops although nobody reads its log any more', async () => {
+    const { child, address, ended } = await startListening();
+    child.stdout.destroy();
+    await (await create(address)).arrayBuffer();
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  });
+
   it('does not start with a wrong configuration, and names every mistake', async () => {
     const { ended, errors } = start({
       PORT: 'x',
