@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { startEmbeddedEmulator } from '../../src/emulator/embedded-emulator.ts';
+import {
+  closeAfterwards,
+  connect,
+  drawn,
+  generate,
+  order,
+  refusalOf,
+  start,
+} from './emulator-client.ts';
+
+describe('the embedded emulator', () => {
+  it('draws on a thread of its own what the process itself draws', async () => {
+    const embedded = closeAfterwards(await startEmbeddedEmulator({ latencyMs: 0 }));
+    const { grpc } = await start();
+    const onThread = await drawn(connect(embedded.address), order('a red cat'));
+    expect(onThread.equals(await drawn(grpc, order('a red cat')))).toBe(true);
+  });
+
+  it('ends when it is closed, however often, and that is no failure', async () => {
+    const failures: Error[] = [];
+    const onFailure = (error: Error) => failures.push(error);
+    const emulator = await startEmbeddedEmulator({ latencyMs: 0, onFailure });
+    await emulator.close();
+    await emulator.close();
+    const refusal = refusalOf(connect(emulator.address).call(generate, order('a')));
+    expect((await refusal).code).toBe(14);
+    expect(failures).toEqual([]);
+  });
+
+  it('does not start on a port that is taken', async () => {
+    const { emulator } = await start();
+    const failures: Error[] = [];
+    const onFailure = (error: Error) => failures.push(error);
+    const starting = startEmbeddedEmulator({ port: emulator.port, onFailure });
+    await expect(starting).rejects.toThrow(/EADDRINUSE|No address/);
+    expect(failures).toEqual([]);
+  });
+});

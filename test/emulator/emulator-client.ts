@@ -1,0 +1,74 @@
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ServiceError } from '@grpc/grpc-js';
+import { afterEach } from 'vitest';
+import { startEmulator, type Emulator, type EmulatorOptions } from '../../src/emulator/emulator.ts';
+import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts';
+import {
+  ImageGenerationAsyncService,
+  ImageGenerationResponseSchema,
+} from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import type { Operation } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import { OperationService } from '../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
+import { connectGrpc, type GrpcClient } from '../support/grpc-client.ts';
+
+const opened: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  for (const part of opened.splice(0).toReversed()) await part.close();
+});
+
+/** What a test opened is closed when it ends, the last one first. */
+export function closeAfterwards<Part extends { close(): unknown }>(part: Part): Part {
+  opened.push(part);
+  return part;
+}
+
+/** An emulator without latency, and a client of it. */
+export async function start(
+  options: EmulatorOptions = {},
+): Promise<{ emulator: Emulator; grpc: GrpcClient }> {
+  const emulator = closeAfterwards(await startEmulator({ latencyMs: 0, ...options }));
+  return { emulator, grpc: connect(emulator.address) };
+}
+
+export function connect(address: string, caPem?: string): GrpcClient {
+  const grpc = connectGrpc(address, caPem);
+  closeAfterwards(grpc.client);
+  return grpc;
+}
+
+export const { generate } = ImageGenerationAsyncService.method;
+export const { get, cancel } = OperationService.method;
+
+/** A request for one text, with a seed unless the options say otherwise. */
+export const order = (text: string, options: object = {}) => ({
+  modelUri: 'art://folder/yandex-art/latest',
+  messages: [{ text, weight: 1 }],
+  generationOptions: { seed: 7n, ...options },
+});
+
+export function pictureOf(operation: Operation) {
+  if (operation.result.case !== 'response') throw new Error(`no picture: ${operation.result.case}`);
+  const response = anyUnpack(operation.result.value, ImageGenerationResponseSchema);
+  if (response === undefined) throw new Error('the result is of another type');
+  return response;
+}
+
+export async function drawn(grpc: GrpcClient, request: ReturnType<typeof order>): Promise<Buffer> {
+  const { id } = await grpc.call(generate, request);
+  return Buffer.from(pictureOf(await grpc.call(get, { operationId: id })).image);
+}
+
+/** How a call was refused. */
+export async function refusalOf(promise: Promise<unknown>) {
+  try {
+    await promise;
+  } catch (error) {
+    const { code, details, metadata } = error as ServiceError;
+    const bytes = metadata.get('grpc-status-details-bin')[0] as Buffer | undefined;
+    const status = bytes === undefined ? undefined : fromBinary(StatusSchema, bytes);
+    return { code, details, typed: status?.details ?? [], metadata };
+  }
+  throw new Error('was not refused');
+}
