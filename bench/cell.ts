@@ -37,8 +37,8 @@ export interface Cell {
   readonly origin: string;
   readonly pictureSha256: string;
   readonly counts: () => Promise<UpstreamCounts>;
-  /** POSTs so many creates; resolves with their ids in order. */
-  create(count: number): Promise<readonly string[]>;
+  /** POSTs so many creates; resolves with their ids. On one connection they are accepted in that order. */
+  create(count: number, connections?: number): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -66,12 +66,12 @@ export async function openCell(options: CellOptions = {}): Promise<Cell> {
     origin,
     pictureSha256: String(upstream.ready['sha256']),
     counts: () => upstream.ask<UpstreamCounts>({ counts: true }),
-    async create(count) {
+    async create(count, connections = 16) {
       const result = await sendLoad(load, {
         origin,
         requests: [createRequest],
         count,
-        connections: 16,
+        connections,
         keep: true,
       });
       return result.bodies.map((body) => (JSON.parse(body) as { id: string }).id);

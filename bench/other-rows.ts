@@ -94,12 +94,13 @@ export async function measureWaiters(
         keep: true,
       });
     };
-    await wait(await cell.create(taughtOperations), 1);
+    await wait(await cell.create(taughtOperations, 1), 1);
     const before = await cell.counts();
     const rssBeforeKib = residentKib(gateway.pid).now;
     const cpuBeforeUs = cpuMicroseconds(gateway.pid);
     const operations = waiters / waitersPerOperation;
-    const ids = await cell.create(operations);
+    // One after the other, so that the upstream's list of ends is in the order of the ids.
+    const ids = await cell.create(operations, 1);
     let rssMaxKib = rssBeforeKib;
     const watch = setInterval(() => {
       rssMaxKib = Math.max(rssMaxKib, residentKib(gateway.pid).now);
@@ -139,8 +140,6 @@ function endOf(
   const { id, status } = JSON.parse(body ?? '{}') as { id?: string; status?: string };
   if (id !== ids[operation] || status !== 'succeeded')
     throw new Error('a waiter was told something else');
-  // Creates are sent by several connections at once, so ids and ends are in the order of acceptance
-  // only as a set; the nearest end before the answer is within a few milliseconds of the right one.
   return endsAtMs[taughtOperations + operation] ?? Number.NaN;
 }
 
