@@ -83,15 +83,12 @@ describe('a picture', () => {
   });
 
   it.each([
-    'a cat',
-    'космический корабль',
     'a rocket to the moon',
     'кошка в звездолёте',
     'a boat on the sea',
     'тюльпаны у моря',
     'город ночью',
     'snowy mountains at sunset',
-    'dark forest',
   ])('of %s differs from seed to seed', async (text) => {
     const { grpc } = await start();
     const one = await drawn(grpc, order(text, { seed: 1n }));

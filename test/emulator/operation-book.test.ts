@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OperationBook } from '../../src/emulator/operation-book.ts';
 import { cancel, generate, get, order, pictureOf, refusalOf, start } from './emulator-client.ts';
 
 describe('an operation', () => {
@@ -46,13 +47,6 @@ describe('an operation', () => {
     expect(Number(operation.createdAt?.seconds)).toBeGreaterThan(1_700_000_000);
     expect(operation.modifiedAt).toBeDefined();
   });
-  it('draws again what it no longer keeps, byte for byte', async () => {
-    const { grpc } = await start({ pictureBytesMax: 1 });
-    const { id } = await grpc.call(generate, order('a red cat'));
-    const read = async () => pictureOf(await grpc.call(get, { operationId: id })).image;
-    expect(Buffer.from(await read()).equals(Buffer.from(await read()))).toBe(true);
-  });
-
   it('takes as long as the latency and its spread say', async () => {
     let nowMs = 1_800_000_000_000;
     const options = { latencyMs: 1_000, latencySpreadRatio: 0.5, nowMs: () => nowMs };
@@ -87,5 +81,72 @@ describe('the ledger', () => {
     expect(emulator.ledger).toMatchObject({ generates: 3, gets: 2, cancels: 1 });
     expect(emulator.ledger.operationIds.get('request-1')).toEqual([first.id, second.id]);
     expect(emulator.ledger.requestIds.get(second.id)).toBe('request-1');
+  });
+});
+
+/** A book whose draftsman draws pictures of 100 bytes when it is told to. */
+function openBook(pictureBytesMax: number) {
+  const drawn: string[] = [];
+  const hurried: string[] = [];
+  const failures: Error[] = [];
+  const book = new OperationBook({
+    retentionMs: 1_000,
+    pictureBytesMax,
+    operationTimes: false,
+    draftsman: {
+      // So many that none is begun before it is asked for.
+      waitingCount: 100,
+      prepare: () => Promise.resolve(),
+      close: () => undefined,
+      draw({ prompt }) {
+        drawn.push(prompt);
+        const failure = failures.shift();
+        const picture =
+          failure === undefined ? Promise.resolve(Buffer.alloc(100)) : Promise.reject(failure);
+        return { picture, hurry: () => hurried.push(prompt) };
+      },
+    },
+  });
+  const accept = (name: string, nowMs = 0) => {
+    const drawing = { prompt: name, negative: '', seed: 1n, width: 8, height: 8 };
+    const accepted = { ending: 'picture', mediaType: 'image/png', drawing } as const;
+    book.accept(name, accepted, { nowMs, latencyMs: 0 });
+  };
+  return { book, drawn, hurried, failures, accept };
+}
+
+describe('the pictures of the book', () => {
+  it('are kept as far as their bytes allow, the last read longest, and else drawn again', async () => {
+    const { book, drawn, accept } = openBook(250);
+    for (const name of ['a', 'b', 'c']) accept(name);
+    for (const name of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await book.get(name, 0);
+    expect(drawn).toEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('make room when their operations are forgotten', async () => {
+    const { book, drawn, accept } = openBook(250);
+    accept('old', 0);
+    accept('a', 500);
+    for (const name of ['old', 'a', 'old']) await book.get(name, 999);
+    accept('b', 1_000);
+    for (const name of ['b', 'a']) await book.get(name, 1_000);
+    expect(drawn).toEqual(['old', 'a', 'b']);
+  });
+
+  it('are drawn once for many readers, and soon', async () => {
+    const { book, drawn, hurried, accept } = openBook(250);
+    accept('a');
+    await Promise.all([book.get('a', 0), book.get('a', 0), book.get('a', 0)]);
+    expect(drawn).toEqual(['a']);
+    expect(hurried).toContain('a');
+  });
+
+  it('are tried again after a drawing that failed', async () => {
+    const { book, drawn, failures, accept } = openBook(250);
+    accept('a');
+    failures.push(new Error('broken'));
+    await expect(book.get('a', 0)).rejects.toThrow('broken');
+    expect((await book.get('a', 0)).result.case).toBe('response');
+    expect(drawn).toEqual(['a', 'a']);
   });
 });
