@@ -88,8 +88,6 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   addVendorServices(server, desk, nowMs);
   addStandardServices(server);
   const boundPort = await bind(server, `${inUrl(host)}:${port}`, options.tls);
-  // In the background: the first drawing should not have to wait for it.
-  void draftsman.prepare();
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {
     address: `${scheme}://${inUrl(reachable(host))}:${boundPort}`,
@@ -98,9 +96,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     faults,
     async close() {
       server.forceShutdown();
-      draftsman.close();
-      // Not while it loads: it cleans up after itself.
-      await draftsman.prepare();
+      await draftsman.close();
     },
   };
 }

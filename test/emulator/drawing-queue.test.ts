@@ -41,14 +41,18 @@ describe('the queue of drawings', () => {
     expect(begun).toEqual(['next']);
   });
 
-  it('gives up what has not begun when it is closed, and begins nothing more', async () => {
+  it('gives up what has not begun when it is closed, begins nothing more, and waits for the rest', async () => {
     const { begun, queue, add, end } = openQueue(1);
     const first = add('first');
     const second = add('second');
-    queue.close();
+    let isClosed = false;
+    const closing = Promise.all([queue.close(), queue.close()]).then(() => (isClosed = true));
     await expect(second.picture).rejects.toThrow('given up');
     await expect(add('third').picture).rejects.toThrow('given up');
+    await turn();
+    expect(isClosed).toBe(false);
     end('first');
+    await closing;
     expect((await first.picture).toString()).toBe('first');
     expect(begun).toEqual(['first']);
   });

@@ -96,8 +96,7 @@ function openBook(pictureBytesMax: number) {
     draftsman: {
       // So many that none is begun before it is asked for.
       waitingCount: 100,
-      prepare: () => Promise.resolve(),
-      close: () => undefined,
+      close: () => Promise.resolve(),
       draw({ prompt }) {
         drawn.push(prompt);
         const failure = failures.shift();

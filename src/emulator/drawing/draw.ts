@@ -10,12 +10,10 @@ export type DrawnMediaType = (typeof drawnMediaTypes)[number];
 export interface Draftsman {
   /** Drawings that have not begun. */
   readonly waitingCount: number;
-  /** Loads what the first drawing needs; never rejects. */
-  prepare(): Promise<void>;
   /** The encoded picture; equal orders give equal bytes. */
   draw(order: DrawingOrder, mediaType: DrawnMediaType): QueuedDrawing;
-  /** Gives up the drawings that have not begun. */
-  close(): void;
+  /** Gives up the drawings that have not begun, and waits for the others. */
+  close(): Promise<void>;
 }
 
 const grainTilePixels = 256;
@@ -28,11 +26,6 @@ export function openDraftsman(): Draftsman {
     get waitingCount() {
       return queue.waitingCount;
     },
-    prepare: () =>
-      drawingLibrary().then(
-        () => undefined,
-        () => undefined,
-      ),
     draw: (order, mediaType) =>
       queue.add(async () => {
         const library = await drawingLibrary();

@@ -11,8 +11,8 @@ let loading: Promise<DrawingLibrary> | undefined;
 /**
  * The drawing library with the fonts of its own package, so that pictures are
  * the same on a machine without any. Loaded with the first call and not before:
- * it costs a tenth of a second that nobody should wait for. An operator's own
- * FONTCONFIG_FILE stays in force.
+ * it costs a tenth of a second and 20 MB, which an emulator that only stands by
+ * should not take. An operator's own FONTCONFIG_FILE stays in force.
  */
 export function drawingLibrary(): Promise<DrawingLibrary> {
   return (loading ??= load());

@@ -17,6 +17,7 @@ export class DrawingQueue {
   readonly #waiting: Waiting[] = [];
   #running = 0;
   #isClosed = false;
+  readonly #closings: (() => void)[] = [];
 
   constructor(atOnceMax: number) {
     this.#atOnceMax = atOnceMax;
@@ -40,6 +41,7 @@ export class DrawingQueue {
     const picture = begun.then(draw).finally(() => {
       this.#running -= 1;
       this.#next();
+      if (this.#running === 0) for (const closed of this.#closings.splice(0)) closed();
     });
     this.#next();
     return {
@@ -50,10 +52,11 @@ export class DrawingQueue {
     };
   }
 
-  /** Gives up what has not begun. */
-  close(): void {
+  /** Gives up what has not begun, and waits for the rest. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#next();
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#closings.push(resolve));
   }
 
   #next(): void {
