@@ -25,34 +25,48 @@ export async function startRole(
   core: 0 | 1,
   environment: Record<string, string> = {},
 ): Promise<Child> {
-  const [command = '', ...args] = pinned(core, [process.execPath, '--import', 'tsx', file]);
+  const [command = '', ...args] = pinned(core, [node, '--import', 'tsx', file]);
   const child = spawn(command, args, {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const [ready] = (await once(child, 'message')) as [Record<string, unknown>];
+  const ready = await nextMessage<Record<string, unknown>>(child);
   return {
     pid: child.pid ?? 0,
     ready,
-    async ask(message) {
-      child.send(message);
-      const [answer] = (await once(child, 'message')) as [never];
-      return answer;
-    },
+    ask: (message) => ask(child, message),
     stop: () => stop(child),
   };
 }
 
+/** BENCH_NODE is another Node to measure on. */
+const node = process.env['BENCH_NODE'] ?? process.execPath;
+
 /** For a profile of the gateway: BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=…". */
 const nodeArguments = (process.env['BENCH_NODE_ARGUMENTS'] ?? '').split(' ').filter(Boolean);
 
-/** Starts the gateway as an operator does. Its first log line tells the address. */
-export async function startGateway(environment: Record<string, string>): Promise<Child> {
-  const [command = '', ...args] = pinned(0, [process.execPath, ...nodeArguments, 'dist/main.js']);
+/** What the probe inside a gateway saw since it was last asked. */
+export interface ProbeReport {
+  /** The longest time that the event loop stood still. */
+  readonly stallMs: number;
+  readonly markCompacts: number;
+}
+
+/**
+ * Starts the gateway as an operator does. Its first log line tells the address.
+ * With a probe in it, `ask` resolves with a ProbeReport.
+ */
+export async function startGateway(
+  environment: Record<string, string>,
+  { hasProbe = false }: { readonly hasProbe?: boolean } = {},
+): Promise<Child> {
+  const probe = hasProbe ? ['--import', './bench/probe.mjs'] : [];
+  const [command = '', ...args] = pinned(0, [node, ...nodeArguments, ...probe, 'dist/main.js']);
   const child = spawn(command, args, {
     env: { ...process.env, PORT: '0', ...environment },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'ignore', hasProbe ? 'ipc' : 'ignore'],
   });
+  if (child.stdout === null) throw new Error('a pipe was asked for');
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`the gateway ended with ${String(code)} before it listened`);
   });
@@ -66,9 +80,33 @@ export async function startGateway(environment: Record<string, string>): Promise
   return {
     pid: child.pid ?? 0,
     ready: JSON.parse(first.split('\n', 1)[0] ?? '') as Record<string, unknown>,
-    ask: () => Promise.reject(new Error('the gateway takes no messages')),
+    ask: (message) => ask(child, message),
     stop: () => stop(child),
   };
+}
+
+async function ask<Answer>(child: ChildProcess, message: object): Promise<Answer> {
+  const answered = nextMessage<Answer>(child);
+  child.send(message);
+  return answered;
+}
+
+/** Rejects when the process ends instead of answering. */
+async function nextMessage<Message>(child: ChildProcess): Promise<Message> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`process ${child.pid} ended with ${String(code)} and no answer`);
+  });
+  const answered = once(child, 'message', { signal });
+  try {
+    const [message] = (await Promise.race([answered, ended])) as [Message];
+    return message;
+  } finally {
+    ended.catch(() => undefined);
+    answered.catch(() => undefined);
+    controller.abort();
+  }
 }
 
 async function stop(child: ChildProcess): Promise<void> {

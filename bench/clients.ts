@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
 // The clients of a whole life: one creates a picture, ten more look at it.
@@ -31,18 +32,23 @@ function send(
   });
 }
 
-async function view(origin: string, id: string, style: Order['style']): Promise<number> {
+/** The hash of the picture that one client ends up with. */
+async function view(origin: string, id: string, style: Order['style']): Promise<string> {
   const image = `${origin}/operations/${id}/image`;
-  if (style === 'wait') return (await send('GET', `${image}?wait=60`)).body.length;
+  if (style === 'wait') return sha256Of((await send('GET', `${image}?wait=60`)).body);
   for (;;) {
     const { body } = await send('GET', `${origin}/operations/${id}`);
     if ((JSON.parse(body.toString()) as { done: boolean }).done) break;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
-  return (await send('GET', image)).body.length;
+  return sha256Of((await send('GET', image)).body);
 }
 
-async function live({ origin, viewers, style }: Order): Promise<number[]> {
+function sha256Of(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+async function live({ origin, viewers, style }: Order): Promise<string[]> {
   const { body } = await send('POST', `${origin}/v1/images`, JSON.stringify({ prompt: 'a cat' }));
   const { id } = JSON.parse(body.toString()) as { id: string };
   return Promise.all(Array.from({ length: viewers + 1 }, () => view(origin, id, style)));
@@ -54,6 +60,6 @@ process.on('message', (order: Order) => {
     await new Promise((resolve) => setTimeout(resolve, (index * 1_000) / order.lives));
     return live(order);
   });
-  void Promise.all(lives).then((bytes) => process.send?.({ bytes: bytes.flat() }));
+  void Promise.all(lives).then((sha256) => process.send?.({ sha256: sha256.flat() }));
 });
 process.send?.({ ready: true });

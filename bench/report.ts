@@ -1,5 +1,7 @@
-import type { Sample } from './cell.ts';
+import type { RowSample } from './measure-row.ts';
+import type { LifeCost, StartResult } from './other-rows.ts';
 import type { RequestRow } from './request-rows.ts';
+import type { WaitersResult } from './waiters.ts';
 
 /** One row of the page. */
 export interface Line {
@@ -17,78 +19,106 @@ const baselineNames = {
   'post and unary call': 'bare Fastify POST + bare grpc-js call',
 } as const;
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The median of the rounds, with the least and the greatest. */
+function spread(values: readonly number[], digits: number): string {
+  const text = (value: number) => value.toFixed(digits);
+  if (values.length === 1) return text(median(values));
+  return `${text(median(values))} (${text(Math.min(...values))} … ${text(Math.max(...values))})`;
+}
+
+export interface Round {
+  readonly ours: RowSample;
+  readonly baseUs: number;
+}
+
 /** What the rounds of a row say together: medians, and the ratio within each round. */
-export function requestLine(
-  row: RequestRow,
-  rounds: readonly { readonly ours: Sample; readonly baseUs: number }[],
-): Line {
-  const of = (pick: (sample: Sample) => number) => median(rounds.map(({ ours }) => pick(ours)));
+export function requestLine(row: RequestRow, rounds: readonly Round[]): Line {
+  const of = (pick: (sample: RowSample) => number) => median(rounds.map(({ ours }) => pick(ours)));
   const ratios = rounds.map(({ ours, baseUs }) => ours.cpuUs / baseUs);
-  const ratio = median(ratios);
   const cpuUs = of((sample) => sample.cpuUs);
   const { cpuUsMax, ratioMax } = row.goal;
   const isMet =
-    (cpuUsMax === undefined || cpuUs <= cpuUsMax) && (ratioMax === undefined || ratio <= ratioMax);
+    (cpuUsMax === undefined || cpuUs <= cpuUsMax) &&
+    (ratioMax === undefined || median(ratios) <= ratioMax);
   const goals = [
     ...(cpuUsMax === undefined ? [] : [`≤ ${cpuUsMax} µs`]),
     ...(ratioMax === undefined ? [] : [`ratio ≤ ${ratioMax}`]),
   ];
+  const figures = [
+    `${cpuUs.toFixed(0)} µs`,
+    `${of((sample) => sample.perSecond).toFixed(0)} a second, p50 ${of((sample) => sample.p50Ms).toFixed(1)} ms, p99 ${of((sample) => sample.p99Ms).toFixed(1)} ms`,
+    `${of((sample) => sample.upstreamCalls).toFixed(2)} upstream calls`,
+    ...(row.cell.hasProbe === true
+      ? [`${of((sample) => sample.markCompacts ?? 0).toFixed(0)} mark-compacts per 1,000`]
+      : []),
+    `peak ${of((sample) => sample.peakMib).toFixed(0)} MiB`,
+  ];
   return {
     row: row.name,
-    figure: `${cpuUs.toFixed(0)} µs; ${of((sample) => sample.perSecond).toFixed(0)} a second, p50 ${of((sample) => sample.p50Ms).toFixed(1)} ms, p99 ${of((sample) => sample.p99Ms).toFixed(1)} ms; ${of((sample) => sample.upstreamCalls).toFixed(2)} upstream calls; peak ${of((sample) => sample.peakMib).toFixed(0)} MiB`,
+    figure: figures.join('; '),
     baseline: `${baselineNames[row.baseline]}: ${median(rounds.map(({ baseUs }) => baseUs)).toFixed(0)} µs`,
-    ratio: `${ratio.toFixed(2)} (${Math.min(...ratios).toFixed(2)} … ${Math.max(...ratios).toFixed(2)})`,
+    ratio: spread(ratios, 2),
     goal: goals.length === 0 ? '–' : goals.join(', '),
     verdict: goals.length === 0 ? 'no goal' : isMet ? 'met' : 'missed',
   };
 }
 
-export interface Machine {
-  readonly cores: number;
-  readonly node: string;
-  readonly load: number;
-  readonly rounds: number;
+export function lifeLine(
+  rounds: readonly { readonly ours: LifeCost; readonly plain: LifeCost }[],
+): Line {
+  const cpu = rounds.map(({ ours, plain }) => ours.cpuMs / plain.cpuMs);
+  const calls = rounds.map(({ ours, plain }) => ours.upstreamCalls / plain.upstreamCalls);
+  const cost = (costs: readonly LifeCost[]) =>
+    `${median(costs.map(({ cpuMs }) => cpuMs)).toFixed(1)} ms, ${median(costs.map(({ upstreamCalls }) => upstreamCalls)).toFixed(1)} upstream calls`;
+  return {
+    row: 'whole life: 1 creator, 10 viewers',
+    figure: cost(rounds.map(({ ours }) => ours)),
+    baseline: `plain transcoder: ${cost(rounds.map(({ plain }) => plain))}`,
+    ratio: `CPU ${spread(cpu, 2)}, calls ${spread(calls, 2)}`,
+    goal: 'CPU ≤ 0.2, calls ≤ 0.1',
+    verdict: median(cpu) <= 0.2 && median(calls) <= 0.1 ? 'met' : 'missed',
+  };
 }
 
-/** docs/benchmarks.md. */
-export function page(lines: readonly Line[], { cores, node, load, rounds }: Machine): string {
-  const rows = lines.map(
-    ({ row, figure, baseline, ratio, goal, verdict }) =>
-      `| ${row} | ${figure} | ${baseline} | ${ratio} | ${goal} | ${verdict === 'missed' ? '**missed**' : verdict} |`,
-  );
-  return [
-    '# Benchmarks',
-    '',
-    'Written by `npm run bench`. CPU is that of the gateway process with all its threads, per request, as the kernel accounts',
-    'for it. Every cell has fresh processes: an upstream whose answers are encoded before they are asked for, a gateway',
-    'with all its features on (validation, deadline, metadata, one log line a request), and a load that costs next to',
-    `nothing; the gateway has one core, everybody else the other. Medians of ${rounds} rounds, interleaved with the baseline in the same`,
-    'round; the ratio is the median of the rounds, with the least and the greatest. Ratios hold from machine to machine;',
-    'absolute times do not, and neither do the goals that are absolute.',
-    '',
-    `This run: ${cores} shared cores, Node ${node}, load average ${load.toFixed(1)} at the end.`,
-    '',
-    '| row | measured | baseline | ratio | goal | |',
-    '|---|---|---|---|---|---|',
-    ...rows,
-    '',
-    notes,
-    '',
-  ].join('\n');
+export function waitersLine(waiters: number, name: string, result: WaitersResult): Line {
+  const { kibPerWaiter, lateP50Ms, lateP99Ms, getsPerOperation, cpuUsPerWaiter } = result;
+  const isMet = kibPerWaiter <= 20 && lateP50Ms <= 150 && lateP99Ms <= 500 && getsPerOperation <= 4;
+  return {
+    row: `${waiters} waiters, operations of ${name}`,
+    figure: `${kibPerWaiter.toFixed(1)} KiB and ${cpuUsPerWaiter.toFixed(0)} µs a waiter; told ${lateP50Ms.toFixed(0)} ms (p50), ${lateP99Ms.toFixed(0)} ms (p99) late; ${getsPerOperation.toFixed(1)} Gets an operation`,
+    baseline: '–',
+    ratio: '–',
+    goal: '≤ 20 KiB, ≤ 150 ms, ≤ 500 ms, ≤ 4 Gets',
+    verdict: isMet ? 'met' : 'missed',
+  };
 }
 
-const notes = `## Reading it
+export function stallLine(stallsMs: readonly number[]): Line {
+  return {
+    row: 'base64 JSON of 16 MB, longest stall of the loop',
+    figure: `${spread(stallsMs, 1)} ms`,
+    baseline: '–',
+    ratio: '–',
+    goal: '≤ 10 ms',
+    verdict: median(stallsMs) <= 10 ? 'met' : 'missed',
+  };
+}
 
-- **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare
-  grpc-js call. What the gateway adds is validation, sealing the id, the JSON and the log line.
-- **image, first** is one Get that carries the picture. Beside grpc-js and its copy out of the HTTP/2 frames, SHA-256
-  for ETag and Content-Digest is the largest part.
-- **waiters** are told late by at most one gap of the poll schedule. Operations of 1 … 10 s can't be told within
-  0.5 s at four reads each by any schedule ([ADR 002](adr/002-poll-schedule.md)).
-- \`BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=profile" npm run bench -- --rows create\` writes profiles of the gateway.`;
+export function startLine(name: string, rounds: readonly StartResult[]): Line {
+  const readyMs = rounds.map((round) => round.readyMs);
+  const idleMib = rounds.map((round) => round.idleMib);
+  return {
+    row: `start, ${name}`,
+    figure: `ready after ${spread(readyMs, 0)} ms; ${spread(idleMib, 0)} MiB idle`,
+    baseline: '–',
+    ratio: '–',
+    goal: '≤ 600 ms, ≤ 110 MiB',
+    verdict: median(readyMs) <= 600 && median(idleMib) <= 110 ? 'met' : 'missed',
+  };
+}

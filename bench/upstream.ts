@@ -18,6 +18,13 @@ const header = Buffer.from(
 );
 const picture = Buffer.concat([header, randomFillSync(Buffer.alloc(bytes - header.length))]);
 
+/** As many as the row that asks for a range asks for. */
+const rangeBytes = 10_000;
+
+function sha256Of(part: Buffer): string {
+  return createHash('sha256').update(part).digest('hex');
+}
+
 function frame(message: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
@@ -88,7 +95,8 @@ server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
   process.send?.({
     address: `http://127.0.0.1:${port}`,
-    sha256: createHash('sha256').update(picture).digest('hex'),
+    sha256: sha256Of(picture),
+    rangeSha256: sha256Of(picture.subarray(0, rangeBytes)),
   });
 });
 process.on('message', (message: { counts?: true; ends?: true }) => {

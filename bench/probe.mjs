@@ -1,0 +1,23 @@
+import { monitorEventLoopDelay, PerformanceObserver, constants } from 'node:perf_hooks';
+
+// Loaded into the gateway before its own code: tells how long its loop stood still, and counts mark-compacts.
+
+const resolutionMs = 1;
+const delay = monitorEventLoopDelay({ resolution: resolutionMs });
+delay.enable();
+let markCompacts = 0;
+new PerformanceObserver((list) => {
+  for (const { detail } of list.getEntries()) {
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) markCompacts += 1;
+  }
+}).observe({ entryTypes: ['gc'] });
+
+process.on('message', () => {
+  // The timer's own period is no stall.
+  const stallMs = Math.max(0, delay.max / 1e6 - resolutionMs);
+  process.send?.({ stallMs, markCompacts });
+  delay.reset();
+  markCompacts = 0;
+});
+// The gateway ends when its own work does.
+process.channel?.unref();
