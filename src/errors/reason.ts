@@ -3,7 +3,7 @@
  *
  * It is the `code` of a problem document and the path of its page under
  * /problems. A reason is never renamed and never changes its meaning: callers
- * branch on it. How a reason looks over HTTP is decided in `schemas/problem.ts`.
+ * branch on it. How a reason looks over HTTP is decided in `schemas/problem-kinds.ts`.
  */
 export const reasons = [
   // The request is wrong; nothing was spent.
@@ -15,6 +15,10 @@ export const reasons = [
   // The caller's own credentials.
   'unauthenticated',
   'permission_denied',
+  // Idempotency keys.
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'outcome_unknown',
   // What was asked for is not there, or not in this form.
   'not_found',
   'operation_not_found',
@@ -28,9 +32,11 @@ export const reasons = [
   'unsupported_media_type',
   'range_not_satisfiable',
   // The gateway's own limits and state.
+  'rate_limited',
   'quota_exceeded',
   'overloaded',
   'draining',
+  'store_unavailable',
   'internal_error',
   // The upstream.
   'upstream_auth',

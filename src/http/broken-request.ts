@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Reason } from '../errors/reason.ts';
 import type { Log } from '../observability/log.ts';
-import { problemKindOf } from '../schemas/problem.ts';
+import { problemKindOf } from '../schemas/problem-kinds.ts';
 
 interface ClientError extends Error {
   readonly code?: string;

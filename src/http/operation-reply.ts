@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OperationPicture } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/snapshot.ts';
-import { problemKindOf } from '../schemas/problem.ts';
+import { problemKindOf } from '../schemas/problem-kinds.ts';
 import { operationJson } from '../translation/operation-json.ts';
 import { matchesETag } from './conditional.ts';
 

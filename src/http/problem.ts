@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Reason } from '../errors/reason.ts';
-import { problemKindOf, type Problem } from '../schemas/problem.ts';
+import type { Problem } from '../schemas/problem.ts';
+import { problemKindOf } from '../schemas/problem-kinds.ts';
 
 const retryAfterSMax = 60;
 const instanceCharactersMax = 256;

@@ -1,5 +1,5 @@
 import { reasons } from '../errors/reason.ts';
-import { problemKindOf } from './problem.ts';
+import { problemKindOf } from './problem-kinds.ts';
 
 /** docs/errors.md: every problem code, what it means, and what to do. */
 export function problemPage(): string {
@@ -14,7 +14,7 @@ export function problemPage(): string {
     'says whether the same request may succeed later without paying twice, `outcome` on a create says what became of the',
     'money: `not_started` (nothing was spent), `unknown` (nobody can tell), `accepted` (the operation goes on).',
     '',
-    'This page is generated from `src/schemas/problem.ts` by `npm run generate`. The same texts are served at',
+    'This page is generated from `src/schemas/problem-kinds.ts` by `npm run generate`. The same texts are served at',
     '`/problems/{code}`.',
     '',
     '| code | status | title | retryable | what to do |',

@@ -14,7 +14,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
   schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: [], packages: ['zod'], pure: true },
-  state: { imports: [], packages: [], pure: false },
+  state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
+  callers: { imports: ['errors'], packages: ['jose', 'zod'], pure: false },
   observability: { imports: ['errors'], packages: ['pino'], pure: false },
   image: { imports: ['errors'], packages: [], pure: true },
   grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
@@ -39,7 +40,15 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   http: {
-    imports: ['errors', 'observability', 'operations', 'schemas', 'state', 'translation'],
+    imports: [
+      'errors',
+      'callers',
+      'observability',
+      'operations',
+      'schemas',
+      'state',
+      'translation',
+    ],
     packages: ['@fastify/swagger', '@fastify/swagger-ui', 'fastify', 'zod'],
     pure: false,
   },
@@ -49,10 +58,11 @@ export const layers: Readonly<Record<string, Layer>> = {
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': Object.keys(layers),
   'main.ts': ['app.ts', 'config', 'observability'],
+  'keys.ts': ['callers', 'config'],
 };
 
 /** Entry of the emulator's own process: nothing imports it. */
-export const entries: readonly string[] = ['src/main.ts', 'src/emulator/main.ts'];
+export const entries: readonly string[] = ['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'];
 
 /** The only file of src/operations that touches the machine's clock and randomness. */
 export const operationsPorts = 'src/operations/system-ports.ts';

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { problemKindOf, problemSchema } from '../../src/schemas/problem.ts';
+import { problemSchema } from '../../src/schemas/problem.ts';
+import { problemKindOf } from '../../src/schemas/problem-kinds.ts';
 import type { RouteContract } from '../../src/schemas/route-contract.ts';
 
 /** Headers that every answer may carry and no contract lists. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { reasons, type Reason } from '../../errors/reason.ts';
-import { problemKindOf } from '../../schemas/problem.ts';
+import { problemKindOf } from '../../schemas/problem-kinds.ts';
 
 /** /problems/{code}: what `type` of a problem resolves to, for people and for programs. */
 export function problemsRoutes(app: FastifyInstance): void {
