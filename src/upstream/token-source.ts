@@ -8,6 +8,8 @@ export interface TokenSource {
    * @throws Error that names the setting, never the credential.
    */
   authorization(): Promise<string | undefined>;
+  /** Told that the upstream answered UNAUTHENTICATED to this value. Returns at once and never throws. */
+  refused?(authorization: string): void;
 }
 
 export interface CredentialSettings {

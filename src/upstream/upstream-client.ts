@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { credentials, status, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { grpcCodeName } from '../errors/grpc-code.ts';
 import {
@@ -201,6 +201,9 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
       durationMs: performance.now() - startMs,
     });
     if (result.ok) return result.message;
+    if (result.status.code === status.UNAUTHENTICATED && authorization !== undefined) {
+      tokenSource.refused?.(authorization);
+    }
     throw errorFromStatus(withoutSecret(result.status, authorization), { method: name, random });
   };
 }
