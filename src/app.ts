@@ -44,7 +44,7 @@ export async function buildApp(
   const operations = new Operations({
     upstream: upstream.client,
     clock: systemClock,
-    ids: openOperationIds(Buffer.from(secret)),
+    ids: openOperationIds({ current: Buffer.from(secret) }),
     schedule: new PollSchedule({
       random: systemRandom,
       intervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
@@ -128,16 +128,24 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
     : undefined;
   const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
   const caFile = settings.UPSTREAM_CA_FILE;
+  const caPem = caFile === undefined ? undefined : await readFile(caFile);
   const client = openUpstreamClient({
     address,
     operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
-    ...(caFile !== undefined && { caPem: await readFile(caFile) }),
-    tokenSource: await tokenSourceFromSettings({
-      apiKey: settings.UPSTREAM_API_KEY?.reveal(),
-      apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
-      iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
-      iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
-    }),
+    ...(caPem !== undefined && { caPem }),
+    tokenSource: await tokenSourceFromSettings(
+      {
+        apiKey: settings.UPSTREAM_API_KEY?.reveal(),
+        apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
+        iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
+        iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
+        serviceAccountKeyFile: settings.UPSTREAM_SERVICE_ACCOUNT_KEY_FILE,
+        metadataService: settings.UPSTREAM_METADATA_SERVICE,
+        iamAddress: settings.IAM_ADDRESS,
+        caPem,
+      },
+      { log },
+    ),
     generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     getTimeoutMs: settings.GET_TIMEOUT_MS,
     connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { CallerContext } from '../operations/operations.ts';
+import type { CallerContext } from '../operations/caller-context.ts';
 import { continuedTraceparent } from '../observability/trace-context.ts';
 
 /** Who asks. Everybody is the one anonymous tenant until callers have credentials. */

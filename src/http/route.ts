@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { CallerContext } from '../operations/operations.ts';
+import type { CallerContext } from '../operations/caller-context.ts';
 import type { BodyContract } from '../schemas/parse.ts';
 import { parseQuery } from '../schemas/parse.ts';
 import type { RouteContract } from '../schemas/route-contract.ts';

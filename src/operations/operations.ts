@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { Reason } from '../errors/reason.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import type { CallerContext } from './caller-context.ts';
 import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
 import type { PollSchedule } from './poll-schedule.ts';
 import { PollingHub, type PollingObserver } from './polling-hub.ts';
@@ -26,13 +28,6 @@ export interface OperationsOptions {
   /** Operations remembered at once; those somebody waits for are never forgotten. */
   readonly trackedMax: number;
   readonly observer?: PollingObserver | undefined;
-}
-
-export interface CallerContext {
-  /** Whose operations these are. An id opens only for the tenant it was made for. */
-  readonly tenant: string;
-  /** W3C trace context to go on upstream. */
-  readonly traceparent?: string | undefined;
 }
 
 export interface WaitOptions extends CallerContext {
@@ -65,7 +60,8 @@ export class Operations {
   constructor(options: OperationsOptions) {
     const { upstream, clock, schedule, budget, results, imageBytesMax, observer } = options;
     this.#options = options;
-    const read = (upstreamId: string) => upstream.getOperation(upstreamId);
+    const read = ({ sealed, own }: TrackedOperation) =>
+      upstream.getOperation(sealed.upstreamId, callOptionsOf({ own }));
     this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read, observer });
   }
 
@@ -77,11 +73,7 @@ export class Operations {
    */
   async start(request: ImageGenerationRequest, caller: CallerContext): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
-    const { traceparent } = caller;
-    const operation = await upstream.generate(
-      request,
-      traceparent === undefined ? {} : { traceparent },
-    );
+    const operation = await upstream.generate(request, callOptionsOf(caller));
     if (operation.id.length > upstreamIdBytesMax) {
       throw new GatewayError(
         'bad_upstream_result',
@@ -95,7 +87,7 @@ export class Operations {
     const seed = request.generationOptions?.seed ?? 0n;
     const sealed = { upstreamId: operation.id, seed, acceptedAtMs };
     const id = ids.seal(sealed, caller.tenant);
-    const tracked = this.#remember(id, sealed, caller.tenant);
+    const tracked = this.#remember(id, sealed, caller);
     tracked.known = true;
     tracked.nextPollAtMs = acceptedAtMs + schedule.delayMs(0);
     this.#hub.apply(tracked, operation);
@@ -109,14 +101,27 @@ export class Operations {
    * upstream's error while it has never told this process about the operation.
    */
   async get(id: string, caller: CallerContext): Promise<OperationSnapshot> {
-    const tracked = this.#find(id, caller.tenant);
+    const tracked = this.#find(id, caller);
     await this.#refresh(tracked);
     return told(tracked);
   }
 
+  /**
+   * The operation as far as it can be told now: like `get`, but an upstream
+   * that does not answer leaves what the id itself says.
+   *
+   * @throws GatewayError `operation_not_found` or `operation_expired`.
+   */
+  async recall(id: string, caller: CallerContext): Promise<OperationSnapshot> {
+    const tracked = this.#find(id, caller);
+    await this.#refresh(tracked);
+    if (tracked.expired !== undefined) throw tracked.expired;
+    return tracked.snapshot;
+  }
+
   /** Like `get`, but holds the answer back until the operation ends or the wait is over. */
   async wait(id: string, options: WaitOptions): Promise<OperationSnapshot> {
-    const tracked = this.#find(id, options.tenant);
+    const tracked = this.#find(id, options);
     if (options.waitMs > 0) await this.#settle(tracked, options);
     else await this.#refresh(tracked);
     return told(tracked);
@@ -128,8 +133,8 @@ export class Operations {
    * @throws GatewayError when they can't be had; the operation's state is unaffected.
    */
   async picture(id: string, caller: CallerContext): Promise<OperationPicture> {
-    const tracked = this.#find(id, caller.tenant);
-    const kept = this.#options.results.get(id);
+    const tracked = this.#find(id, caller);
+    const kept = this.#options.results.get(tracked.key);
     if (kept !== undefined) return { snapshot: tracked.snapshot, bytes: kept };
     const { bytes, error } = await this.#readInBudget(tracked);
     if (bytes !== undefined) return { snapshot: tracked.snapshot, bytes };
@@ -142,10 +147,13 @@ export class Operations {
 
   /** Asks the upstream to stop the work. Best effort: the answer is the operation as it then is. */
   async cancel(id: string, caller: CallerContext): Promise<OperationSnapshot> {
-    const tracked = this.#find(id, caller.tenant);
+    const tracked = this.#find(id, caller);
     if (isSettled(tracked)) return told(tracked);
     try {
-      const operation = await this.#options.upstream.cancelOperation(tracked.sealed.upstreamId);
+      const operation = await this.#options.upstream.cancelOperation(
+        tracked.sealed.upstreamId,
+        callOptionsOf(caller),
+      );
       this.#hub.apply(tracked, operation);
     } catch (error) {
       // An upstream that can't cancel leaves the operation as it is, and that is the answer.
@@ -157,7 +165,7 @@ export class Operations {
 
   /** Seconds after which asking again may bring something new, 1 … 5. */
   retryAfterS(id: string, caller: CallerContext): number {
-    const tracked = this.#find(id, caller.tenant);
+    const tracked = this.#find(id, caller);
     const dueMs = tracked.nextPollAtMs - this.#options.clock.nowMs();
     return Math.min(retryAfterSMax, Math.max(1, Math.ceil(dueMs / 1000)));
   }
@@ -167,24 +175,26 @@ export class Operations {
     for (const tracked of this.#tracked.values()) this.#hub.release(tracked);
   }
 
-  #find(id: string, tenant: string): TrackedOperation {
-    const tracked = this.#tracked.get(id);
-    if (tracked?.tenant === tenant) {
+  #find(id: string, caller: CallerContext): TrackedOperation {
+    const key = keyOf(id, caller);
+    const tracked = this.#tracked.get(key);
+    if (tracked?.tenant === caller.tenant) {
       // A Map iterates in order of insertion: put last what was used last.
-      this.#tracked.delete(id);
-      this.#tracked.set(id, tracked);
+      this.#tracked.delete(key);
+      this.#tracked.set(key, tracked);
       return tracked;
     }
-    const sealed = this.#options.ids.open(id, tenant);
+    const sealed = this.#options.ids.open(id, caller.tenant);
     if (sealed === undefined) {
       throw unknownOperation();
     }
-    return this.#remember(id, sealed, tenant);
+    return this.#remember(id, sealed, caller);
   }
 
-  #remember(id: string, sealed: SealedOperation, tenant: string): TrackedOperation {
-    const tracked = trackedFromSealed(id, sealed, tenant);
-    this.#tracked.set(id, tracked);
+  #remember(id: string, sealed: SealedOperation, caller: CallerContext): TrackedOperation {
+    const key = keyOf(id, caller);
+    const tracked = trackedFromSealed({ id, key, tenant: caller.tenant, own: caller.own }, sealed);
+    this.#tracked.set(key, tracked);
     const excess = this.#tracked.size - this.#options.trackedMax;
     if (excess > 0) this.#forget(excess);
     return tracked;
@@ -240,18 +250,38 @@ export class Operations {
   }
 }
 
+/** One caller's view of an operation: without credentials of their own, all share one. */
+function keyOf(id: string, { own }: CallerContext): string {
+  return own === undefined ? id : `${id} ${own.view}`;
+}
+
+function callOptionsOf({ own, traceparent }: Pick<CallerContext, 'own' | 'traceparent'>) {
+  return {
+    ...(own !== undefined && { authorization: own.authorization }),
+    ...(traceparent !== undefined && { traceparent }),
+  };
+}
+
 /** For whatever is not the id of an operation of this caller, however it is wrong. */
 export function unknownOperation(): GatewayError {
   return new GatewayError('operation_not_found', 'there is no operation with this id');
 }
+
+const credentialReasons: ReadonlySet<Reason> = new Set([
+  'upstream_auth',
+  'unauthenticated',
+  'permission_denied',
+]);
 
 /** What a caller is told: the snapshot, or why there is none worth telling. */
 function told(tracked: TrackedOperation): OperationSnapshot {
   if (tracked.expired !== undefined) throw tracked.expired;
   if (isSettled(tracked)) return tracked.snapshot;
   const { lastError } = tracked;
-  // The gateway's own credentials refused is nothing that waiting mends.
-  const isFatal = lastError?.reason === 'upstream_auth';
+  // A refused credential, the gateway's or the caller's own, is nothing that waiting mends.
+  const isFatal = lastError !== undefined && credentialReasons.has(lastError.reason);
+  // An operation of somebody else's looks like one that never was.
+  if (lastError?.reason === 'permission_denied') throw unknownOperation();
   if (lastError !== undefined && (isFatal || !tracked.known)) throw lastError;
   return tracked.snapshot;
 }

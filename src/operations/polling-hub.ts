@@ -14,7 +14,7 @@ import {
 } from './tracked-operation.ts';
 
 /** Reads one operation from the upstream; rejects with a GatewayError. */
-export type ReadOperation = (upstreamId: string) => Promise<Operation>;
+export type ReadOperation = (tracked: TrackedOperation) => Promise<Operation>;
 
 export interface PollingHubOptions {
   readonly clock: Clock;
@@ -30,6 +30,8 @@ export interface PollingHubOptions {
 export interface PollingObserver {
   /** A read brought nothing; the next one comes by schedule. */
   readFailed(error: GatewayError): void;
+  /** The operation has ended, or is gone: told once. */
+  settled?(operationId: string): void;
 }
 
 /** Waiters woken in one turn of the loop, so that a popular picture does not stall everybody else. */
@@ -114,16 +116,16 @@ export class PollingHub {
     }
     if (!wasSettled) {
       if (outcome.status === 'succeeded') schedule.record(durationMs(tracked, operation, ageMs));
-      this.#wake(tracked);
+      this.#settled(tracked);
     }
     if (outcome.status !== 'succeeded') return {};
-    results.set(tracked.snapshot.id, outcome.picture.bytes);
+    results.set(tracked.key, outcome.picture.bytes);
     return { bytes: outcome.picture.bytes };
   }
 
   async #read(tracked: TrackedOperation): Promise<ReadResult> {
     try {
-      return this.apply(tracked, await this.#options.read(tracked.sealed.upstreamId));
+      return this.apply(tracked, await this.#options.read(tracked));
     } catch (error) {
       const known =
         error instanceof GatewayError
@@ -148,14 +150,14 @@ export class PollingHub {
         'the upstream no longer holds this operation',
         { cause: error },
       );
-      this.#wake(tracked);
+      this.#settled(tracked);
       return { error: tracked.expired };
     }
     if (error.reason === 'upstream_message_too_large' && !isSettled(tracked)) {
       const failure = { code: 13, message: error.detail, details: [], reason: error.reason };
       const outcome: Outcome = { status: 'failed', failure };
       tracked.snapshot = snapshotAfter(tracked.snapshot, undefined, outcome, nowMs);
-      this.#wake(tracked);
+      this.#settled(tracked);
       return {};
     }
     return this.#failed(tracked, error);
@@ -193,6 +195,11 @@ export class PollingHub {
   #disarm(tracked: TrackedOperation): void {
     tracked.cancelTimer?.();
     tracked.cancelTimer = undefined;
+  }
+
+  #settled(tracked: TrackedOperation): void {
+    this.#options.observer?.settled?.(tracked.snapshot.id);
+    this.#wake(tracked);
   }
 
   #wake(tracked: TrackedOperation): void {

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
+import type { OwnCredential } from './caller-context.ts';
 import type { CancelTimer } from './ports.ts';
 import type { SealedOperation } from './operation-id.ts';
 import type { OperationSnapshot } from './snapshot.ts';
@@ -17,8 +18,12 @@ export interface ReadResult {
 
 /** All that this process knows of one operation. Belongs to the polling hub. */
 export interface TrackedOperation {
+  /** Tells it apart from others, and from other callers' views of the same one. */
+  readonly key: string;
   /** Whose it is. */
   readonly tenant: string;
+  /** The credential it is read with, where callers bring their own. */
+  readonly own: OwnCredential | undefined;
   readonly sealed: SealedOperation;
   snapshot: OperationSnapshot;
   /** Whether the upstream itself has told this process about it. */
@@ -46,12 +51,14 @@ export function isSettled(tracked: TrackedOperation): boolean {
 
 /** An operation of which only the id is known. */
 export function trackedFromSealed(
-  id: string,
+  view: Pick<TrackedOperation, 'key' | 'tenant' | 'own'> & { readonly id: string },
   sealed: SealedOperation,
-  tenant: string,
 ): TrackedOperation {
+  const { id, key, tenant, own } = view;
   return {
+    key,
     tenant,
+    own,
     sealed,
     snapshot: {
       id,

@@ -114,7 +114,10 @@ export interface SwapResult {
 /** Part of a limit that is wanted. Claims of one key must agree on its quantity. */
 export type Claim = RateClaim | CountClaim | SlotClaim;
 
-/** At most `quantity` in any `periodMs`, refilled evenly (GCRA). */
+/**
+ * Up to `quantity` at once, then one more every `periodMs / quantity` (GCRA):
+ * in one period after a pause at most twice the quantity.
+ */
 export interface RateClaim {
   readonly kind: 'rate';
   readonly key: string;

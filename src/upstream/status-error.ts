@@ -44,6 +44,20 @@ const judgements = {
   UNAUTHENTICATED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
 } as const satisfies Record<GrpcCodeName, Judgement>;
 
+/** The same where callers bring their own credential. */
+const ownJudgements: Partial<Record<GrpcCodeName, Judgement>> = {
+  UNAUTHENTICATED: {
+    reason: 'unauthenticated',
+    spend: 'not_started',
+    detail: 'the upstream does not accept your credential',
+  },
+  PERMISSION_DENIED: {
+    reason: 'permission_denied',
+    spend: 'not_started',
+    detail: 'the upstream denies your credential this folder, model or operation',
+  },
+};
+
 const detailCharactersMax = 500;
 
 /** Words for a status that brought none of its own. */
@@ -67,6 +81,8 @@ export interface StatusContext {
   readonly method: MethodName;
   /** A number in [0, 1), to spread the retries of many callers. */
   readonly random: () => number;
+  /** Whether the call carried the caller's own credential, so that its refusal is the caller's. */
+  readonly isCallersOwn?: boolean;
 }
 
 /** The error for a call that did not succeed: who is at fault, and what became of the money. */
@@ -102,7 +118,8 @@ function errorFromAnswer(
   name: GrpcCodeName,
   context: StatusContext,
 ): GatewayError {
-  const judgement: Judgement = judgements[name];
+  const judgement: Judgement =
+    (context.isCallersOwn === true ? ownJudgements[name] : undefined) ?? judgements[name];
   const details = errorDetailsFromBytes(status.detailsBytes);
   const reason = refinedReason(judgement.reason, name, status.details, context.method);
   const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';

@@ -18,6 +18,7 @@ import { UpstreamChannel } from './channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel-options.ts';
 import { callMetadata } from './metadata.ts';
 import { boundedOperationFromBytes } from './operation-deserializer.ts';
+import { RefusedCredential } from './refused-credential.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
@@ -28,6 +29,8 @@ export interface CallOptions {
   /** Ends the call on this side. Money that a Generate has spent stays spent. */
   readonly signal?: AbortSignal;
   readonly traceparent?: string;
+  /** The caller's own credential, sent in place of the gateway's. */
+  readonly authorization?: string;
 }
 
 /** The two services of the upstream. Every method rejects with a GatewayError and nothing else. */
@@ -178,15 +181,16 @@ function openChannels(options: UpstreamClientOptions): Channels {
 
 /** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
 function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFlight: CallsInFlight) {
-  const { random = Math.random, observer, tokenSource } = options;
+  const { random = Math.random, observer } = options;
+  const gateway = new GatewayCredential(options.tokenSource);
   return async <Request>(
     name: MethodName,
     method: MethodDefinition<Request, Operation>,
     request: Request,
-    { signal, traceparent }: CallOptions,
+    { signal, traceparent, authorization: own }: CallOptions,
   ): Promise<Operation> => {
     const isGenerate = name === 'Generate';
-    const authorization = await authorizationOf(tokenSource, isGenerate);
+    const authorization = own ?? (await gateway.authorization(isGenerate));
     const startMs = performance.now();
     const channel = isGenerate ? channels.generate : channels.operations;
     const started = unaryCall(inFlight.isEnding ? undefined : channel.client, method, request, {
@@ -200,12 +204,51 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
       ...endOf(result),
       durationMs: performance.now() - startMs,
     });
+    if (own === undefined) gateway.answered(authorization, result);
     if (result.ok) return result.message;
-    if (result.status.code === status.UNAUTHENTICATED && authorization !== undefined) {
-      tokenSource.refused?.(authorization);
-    }
-    throw errorFromStatus(withoutSecret(result.status, authorization), { method: name, random });
+    throw errorFromStatus(withoutSecret(result.status, authorization), {
+      method: name,
+      random,
+      isCallersOwn: own !== undefined,
+    });
   };
+}
+
+/** The credential of the gateway itself, held back for a while after the upstream refused it. */
+class GatewayCredential {
+  readonly #source: TokenSource;
+  readonly #refused = new RefusedCredential(() => performance.now());
+
+  constructor(source: TokenSource) {
+    this.#source = source;
+  }
+
+  /** @throws GatewayError `upstream_auth`. */
+  async authorization(isGenerate: boolean): Promise<string | undefined> {
+    let authorization: string | undefined;
+    try {
+      authorization = await this.#source.authorization();
+    } catch (error) {
+      throw this.#error('the gateway has no credential for the upstream', isGenerate, error);
+    }
+    if (!this.#refused.holdsBack(authorization)) return authorization;
+    throw this.#error('the upstream does not accept the credentials of the gateway', isGenerate);
+  }
+
+  answered(authorization: string | undefined, result: UnaryResult<unknown>): void {
+    if (authorization === undefined) return;
+    if (result.ok) return this.#refused.clear(authorization);
+    if (result.status.code !== status.UNAUTHENTICATED) return;
+    this.#refused.note(authorization);
+    this.#source.refused?.(authorization);
+  }
+
+  #error(detail: string, isGenerate: boolean, cause?: unknown): GatewayError {
+    return new GatewayError('upstream_auth', detail, {
+      cause,
+      ...(isGenerate && { outcome: 'not_started' }),
+    });
+  }
 }
 
 function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {
@@ -219,20 +262,6 @@ function withoutSecret(status: CallStatus, authorization: string | undefined): C
   const secret = authorization?.split(' ')[1];
   if (secret === undefined) return status;
   return { ...status, details: status.details.replaceAll(secret, '[redacted]') };
-}
-
-async function authorizationOf(
-  source: TokenSource,
-  isGenerate: boolean,
-): Promise<string | undefined> {
-  try {
-    return await source.authorization();
-  } catch (error) {
-    throw new GatewayError('upstream_auth', 'the gateway has no credential for the upstream', {
-      cause: error,
-      ...(isGenerate && { outcome: 'not_started' }),
-    });
-  }
 }
 
 /** An id goes into a sealed id and back onto the wire, so it has to be plain text of some length. */

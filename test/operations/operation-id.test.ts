@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
 
 const secret = Buffer.alloc(32, 7);
-const ids = openOperationIds(secret);
+const ids = openOperationIds({ current: secret });
 const operation = {
   upstreamId: 'fbveu1sntj0a1b2c3d4e',
   seed: 2n ** 53n - 1n,
@@ -34,7 +34,38 @@ describe('operation ids', () => {
     const id = ids.seal(operation, 'a');
     expect(ids.open(id, 'b')).toBeUndefined();
     expect(ids.open(id, '')).toBeUndefined();
-    expect(openOperationIds(Buffer.alloc(32, 8)).open(id, 'a')).toBeUndefined();
+    expect(openOperationIds({ current: Buffer.alloc(32, 8) }).open(id, 'a')).toBeUndefined();
+  });
+
+  it('open under the previous secret until it is gone', () => {
+    const id = ids.seal(operation, 'a');
+    const next = Buffer.alloc(32, 9);
+    expect(openOperationIds({ current: next, previous: secret }).open(id, 'a')).toEqual(operation);
+    expect(openOperationIds({ current: secret, previous: next }).open(id, 'a')).toEqual(operation);
+    expect(openOperationIds({ current: next }).open(id, 'a')).toBeUndefined();
+  });
+
+  it('open under either of two secrets whose key ids are the same', () => {
+    const keyIdOf = (byte: number) =>
+      Buffer.from(
+        openOperationIds({ current: Buffer.alloc(32, byte) })
+          .seal(operation, '')
+          .slice(3),
+        'base64url',
+      )[1];
+    const seen = new Map<number | undefined, number>();
+    for (let byte = 0; byte < 256; byte += 1) {
+      const twin = seen.get(keyIdOf(byte));
+      if (twin === undefined) {
+        seen.set(keyIdOf(byte), byte);
+        continue;
+      }
+      const [current, previous] = [Buffer.alloc(32, byte), Buffer.alloc(32, twin)];
+      const old = openOperationIds({ current: previous }).seal(operation, '');
+      expect(openOperationIds({ current, previous }).open(old, '')).toEqual(operation);
+      return;
+    }
+    expect.unreachable('256 secrets of 256 key ids without a twin');
   });
 
   it('do not open with any one character changed, added or left out', () => {

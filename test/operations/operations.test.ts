@@ -19,7 +19,7 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 
 const request = create(ImageGenerationRequestSchema, { generationOptions: { seed: 42n } });
 const caller = { tenant: '' };
-const ids = openOperationIds(Buffer.alloc(32, 1));
+const ids = openOperationIds({ current: Buffer.alloc(32, 1) });
 
 let clock: VirtualClock;
 let upstream: FakeUpstream;
