@@ -16,6 +16,8 @@ const credentialNames = [
   'UPSTREAM_API_KEY_FILE',
   'UPSTREAM_IAM_TOKEN',
   'UPSTREAM_IAM_TOKEN_FILE',
+  'UPSTREAM_SERVICE_ACCOUNT_KEY_FILE',
+  'UPSTREAM_METADATA_SERVICE',
 ] as const;
 
 const loopbackHosts = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1|\[::1\])$/;

@@ -14,6 +14,17 @@ const address = text.refine(
   { error: 'must be host:port for TLS, or http://host:port for plaintext' },
 );
 
+const instanceMetadataOrigin = 'http://169.254.169.254';
+
+const metadataService = z.string().transform((input, context) => {
+  const value = input.trim();
+  if (value === 'false') return undefined;
+  if (value === 'true') return instanceMetadataOrigin;
+  if (/^http:\/\/[^/?#@\s]+\/?$/.test(value) && URL.canParse(value)) return value;
+  context.addIssue({ code: 'custom', message: 'must be true, false or an http:// origin' });
+  return z.NEVER;
+});
+
 const imageMediaType = z.enum(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif']);
 
 const mediaTypes = z.string().transform((input, context) => {
@@ -76,6 +87,20 @@ export const settings = {
   }),
   UPSTREAM_IAM_TOKEN_FILE: setting(text.optional(), {
     meaning: 'File that holds the IAM token; read again when it changes.',
+  }),
+  UPSTREAM_SERVICE_ACCOUNT_KEY_FILE: setting(text.optional(), {
+    meaning:
+      'JSON file of a service account’s authorized key, exchanged for IAM tokens that are replaced hourly; read again when it changes.',
+  }),
+  UPSTREAM_METADATA_SERVICE: setting(metadataService.optional(), {
+    default: 'false',
+    meaning:
+      '`true` takes the tokens of the virtual machine’s own service account from its metadata service; an `http://` origin says where that is.',
+  }),
+  IAM_ADDRESS: setting(address.default('iam.api.cloud.yandex.net:443'), {
+    default: 'iam.api.cloud.yandex.net:443',
+    meaning:
+      '`host:port` (TLS) or `http://host:port` (plaintext) of IamTokenService, which UPSTREAM_SERVICE_ACCOUNT_KEY_FILE is exchanged at.',
   }),
   UPSTREAM_DATA_LOGGING: setting(flag.default(true), {
     default: 'true',

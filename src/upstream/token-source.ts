@@ -1,4 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { openIamExchange } from './iam-exchange.ts';
+import { openInstanceMetadata } from './instance-metadata.ts';
+import { RefreshingToken } from './refreshing-token.ts';
+import { openReloadingFile } from './reloading-file.ts';
+import { assertionFromKey, serviceAccountKeyFromText } from './service-account.ts';
+import type { UpstreamLog } from './silence-grpc-logger.ts';
 
 /** Where the gateway's own credential for the upstream comes from. */
 export interface TokenSource {
@@ -17,19 +22,34 @@ export interface CredentialSettings {
   readonly apiKeyFile?: string | undefined;
   readonly iamToken?: string | undefined;
   readonly iamTokenFile?: string | undefined;
+  readonly serviceAccountKeyFile?: string | undefined;
+  /** Where service account keys are exchanged: `host:port`, or `http://host:port`. */
+  readonly iamAddress?: string | undefined;
+  /** PEM of the CA to trust there in place of Node's. */
+  readonly caPem?: Buffer | undefined;
+  /** Origin of the instance metadata service. */
+  readonly metadataService?: string | undefined;
+}
+
+export interface TokenSourcePorts {
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly nowMs?: () => number;
+  /** Told when a token could not be replaced, which nobody notices while the old one holds. */
+  readonly log?: UpstreamLog;
 }
 
 type Scheme = 'Api-Key' | 'Bearer';
 
 /**
  * The source for what is configured; none when nothing is. A file is read once
- * here, so that a wrong one stops the start.
+ * here, so that a wrong one stops the start. Nothing is asked for over the
+ * network before the first call.
  *
  * @throws Error that names the setting.
  */
 export async function tokenSourceFromSettings(
   settings: CredentialSettings,
-  nowMs: () => number = Date.now,
+  { nowMs = Date.now, log }: TokenSourcePorts = {},
 ): Promise<TokenSource> {
   const { apiKey, apiKeyFile, iamToken, iamTokenFile } = settings;
   if (apiKey !== undefined) return fixedToken(apiKey, 'Api-Key', 'UPSTREAM_API_KEY');
@@ -40,6 +60,16 @@ export async function tokenSourceFromSettings(
   if (iamTokenFile !== undefined) {
     return fileToken(iamTokenFile, { scheme: 'Bearer', setting: 'UPSTREAM_IAM_TOKEN_FILE', nowMs });
   }
+  const onFailure = (error: Error) =>
+    log?.warn({ cause: error.message }, 'no new token for the upstream');
+  const { serviceAccountKeyFile, metadataService } = settings;
+  if (serviceAccountKeyFile !== undefined) {
+    return serviceAccountToken(serviceAccountKeyFile, settings, { nowMs, onFailure });
+  }
+  if (metadataService !== undefined) {
+    const fetchToken = openInstanceMetadata({ origin: metadataService, nowMs });
+    return new RefreshingToken({ fetchToken, nowMs, onFailure });
+  }
   return { authorization: async () => undefined };
 }
 
@@ -48,42 +78,52 @@ function fixedToken(text: string, scheme: Scheme, setting: string): TokenSource 
   return { authorization: async () => value };
 }
 
-const lookAgainMs = 1_000;
-
 interface FileTokenOptions {
   readonly scheme: Scheme;
   readonly setting: string;
   readonly nowMs: () => number;
 }
 
-/** Looks at the file again when its time or size has changed, at most once a second. */
 async function fileToken(
   path: string,
   { scheme, setting, nowMs }: FileTokenOptions,
 ): Promise<TokenSource> {
-  let known = { value: '', version: '' };
-  let lookedAtMs = nowMs();
-  const look = async () => {
-    const { mtimeMs, size } = await stat(path);
-    const version = `${mtimeMs} ${size}`;
-    if (version === known.version) return;
-    known = {
-      value: authorizationFromText(await readFile(path, 'utf8'), scheme, setting),
-      version,
-    };
-  };
-  await look().catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? error : new Error(`${setting}: the file can not be read (${code})`);
+  const parse = (text: string) => authorizationFromText(text, scheme, setting);
+  const file = await openReloadingFile(path, { setting, nowMs, parse });
+  return { authorization: () => file.value() };
+}
+
+interface ServiceAccountPorts {
+  readonly nowMs: () => number;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Tokens for the key in a file. A key that changed is used at once, and the old token until it has one of its own. */
+async function serviceAccountToken(
+  path: string,
+  { iamAddress = '', caPem }: CredentialSettings,
+  { nowMs, onFailure }: ServiceAccountPorts,
+): Promise<TokenSource> {
+  const setting = 'UPSTREAM_SERVICE_ACCOUNT_KEY_FILE';
+  const parse = (text: string) => serviceAccountKeyFromText(text, setting);
+  const file = await openReloadingFile(path, { setting, nowMs, parse });
+  const exchange = openIamExchange({ address: iamAddress, caPem });
+  let key = await file.value();
+  const token = new RefreshingToken({
+    fetchToken: () => exchange(assertionFromKey(key, nowMs())),
+    nowMs,
+    onFailure,
   });
   return {
     async authorization() {
-      if (nowMs() - lookedAtMs < lookAgainMs) return known.value;
-      lookedAtMs = nowMs();
-      // A file that is just being replaced is no reason to fail: the last good value still holds.
-      await look().catch(() => undefined);
-      return known.value;
+      const present = await file.value();
+      if (present !== key) {
+        key = present;
+        token.renew();
+      }
+      return token.authorization();
     },
+    refused: (authorization) => token.refused(authorization),
   };
 }
 

@@ -67,7 +67,7 @@ describe('a credential', () => {
   it('from a file is read again when it changes, at most once a second', async () => {
     let nowMs = 0;
     await writeFile(path, 'first');
-    const source = await tokenSourceFromSettings({ iamTokenFile: path }, () => nowMs);
+    const source = await tokenSourceFromSettings({ iamTokenFile: path }, { nowMs: () => nowMs });
     await replaceFile('second-one');
     expect(await source.authorization()).toBe('Bearer first');
     nowMs = 1_000;
@@ -77,7 +77,7 @@ describe('a credential', () => {
   it('from a file holds while the file is gone or empty', async () => {
     let nowMs = 0;
     await writeFile(path, 'first');
-    const source = await tokenSourceFromSettings({ iamTokenFile: path }, () => nowMs);
+    const source = await tokenSourceFromSettings({ iamTokenFile: path }, { nowMs: () => nowMs });
     await rm(path);
     nowMs += 1_000;
     expect(await source.authorization()).toBe('Bearer first');
