@@ -1,19 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { openCallers } from './callers/open-callers.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import type { Log } from './observability/log.ts';
+import { Admission } from './operations/admission.ts';
+import { Creates } from './operations/creates.ts';
+import { FleetShare } from './operations/fleet-share.ts';
+import { Idempotency } from './operations/idempotency.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import { Operations } from './operations/operations.ts';
 import { PollSchedule } from './operations/poll-schedule.ts';
 import { ReadBudget } from './operations/read-budget.ts';
 import { ResultCache } from './operations/result-cache.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
-import { keptSecret, secretFromFile } from './state/gateway-secret.ts';
+import type { SealSecrets } from './sealing/seal.ts';
+import { sealSecretsFrom } from './state/gateway-secret.ts';
+import { openStateStore } from './state/open-store.ts';
+import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/silence-grpc-logger.ts';
 import { tokenSourceFromSettings } from './upstream/token-source.ts';
 import { openUpstreamClient, type UpstreamClient } from './upstream/upstream-client.ts';
@@ -32,35 +41,52 @@ const quotaShare = 0.8;
 /** Reads that may begin at once after a pause; with the share they stay within the quota of any second. */
 const readBurst = 8;
 
+export interface AppOptions extends Pick<ServerOptions, 'extend'> {
+  /** Stands between the app and its store: the place to watch or to disturb it. */
+  readonly throughStore?: ((store: StateStore) => StateStore) | undefined;
+  /** The same between the app and its upstream. */
+  readonly throughUpstream?: ((client: UpstreamClient) => UpstreamClient) | undefined;
+}
+
 /** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
 export async function buildApp(
   settings: SettingValues,
   log: Log,
-  options: Pick<ServerOptions, 'extend'> = {},
+  options: AppOptions = {},
 ): Promise<App> {
   silenceGrpcLogger(log);
-  const secret = await secretOf(settings);
-  const upstream = await openUpstream(settings, log);
-  const operations = new Operations({
-    upstream: upstream.client,
-    clock: systemClock,
-    ids: openOperationIds({ current: Buffer.from(secret) }),
-    schedule: new PollSchedule({
-      random: systemRandom,
-      intervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
-    }),
-    budget: new ReadBudget({
-      perSecond: settings.RESULT_READS_PER_SECOND_MAX * quotaShare,
-      burst: readBurst,
-    }),
-    results: new ResultCache({ bytesMax: settings.RESULT_CACHE_BYTES_MAX }),
-    imageBytesMax: settings.IMAGE_BYTES_MAX,
-    trackedMax: settings.OPERATIONS_TRACKED_MAX,
-    observer: {
-      readFailed: ({ reason, upstream: trace, cause }) =>
-        log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
-    },
+  const secrets = await sealSecretsFrom({
+    secret: settings.GATEWAY_SECRET?.reveal(),
+    secretFile: settings.GATEWAY_SECRET_FILE,
+    previous: settings.GATEWAY_SECRET_PREVIOUS?.reveal(),
+    previousFile: settings.GATEWAY_SECRET_PREVIOUS_FILE,
+    dataDirectory: settings.DATA_DIR,
   });
+  const callers = await openCallers({
+    mode: settings.AUTH,
+    secrets,
+    nowMs: () => systemClock.nowMs(),
+    keysFile: settings.API_KEYS_FILE,
+    jwtIssuer: settings.JWT_ISSUER,
+    jwtAudience: settings.JWT_AUDIENCE,
+    jwksUrl: settings.JWKS_URL,
+    defaults: {
+      models: settings.CALLER_MODELS,
+      imagesPerMinuteMax: settings.CALLER_IMAGES_PER_MINUTE_MAX,
+      concurrentImagesMax: settings.CALLER_CONCURRENT_IMAGES_MAX,
+      imagesPerDayMax: settings.CALLER_IMAGES_PER_DAY_MAX,
+    },
+    log,
+  });
+  const opened = await openStateStore({
+    storeUrl: settings.STORE_URL,
+    dataDirectory: settings.DATA_DIR,
+    log,
+  });
+  const store = options.throughStore?.(opened) ?? opened;
+  const upstream = await openUpstream(settings, log);
+  const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
+  const core = buildCore({ settings, log, secrets, store, client });
 
   let state: Exclude<Readiness, 'ready'> | undefined;
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
@@ -68,10 +94,17 @@ export async function buildApp(
     ...options,
     log,
     origin: () => origin,
-    readiness: () => state ?? (upstream.client.ready ? 'ready' : 'starting'),
+    readiness: () => state ?? (client.ready ? 'ready' : 'starting'),
+    authenticator: callers.authenticator,
+    tokens: callers.tokens,
     surface: {
-      operations,
-      replies: new OperationReplies({ origin: () => origin }),
+      operations: core.operations,
+      creates: core.creates,
+      replies: new OperationReplies({
+        origin: () => origin,
+        nowMs: () => systemClock.nowMs(),
+        ...(callers.authenticator.signsLinks && { signLink: callers.signLink }),
+      }),
       clock: systemClock,
       random: systemRandom,
       imageMediaTypes: settings.IMAGE_MEDIA_TYPES ?? upstream.mediaTypes,
@@ -88,6 +121,7 @@ export async function buildApp(
   return {
     server,
     async listen() {
+      core.share.open();
       await server.listen({ host: settings.HOST, port: settings.PORT });
       const { port } = server.server.address() as AddressInfo;
       origin = settings.PUBLIC_URL ?? originOf(settings.HOST, port);
@@ -95,7 +129,8 @@ export async function buildApp(
     },
     async close() {
       state = 'draining';
-      operations.close();
+      core.operations.close();
+      await core.share.close();
       // A keep-alive connection that waits for its next request would hold the close up for good.
       const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
       const force = setTimeout(
@@ -106,8 +141,64 @@ export async function buildApp(
       clearInterval(sweep);
       clearTimeout(force);
       await upstream.close();
+      callers.close();
+      await store.close();
     },
   };
+}
+
+interface CoreParts {
+  readonly settings: SettingValues;
+  readonly log: Log;
+  readonly secrets: SealSecrets;
+  readonly store: StateStore;
+  readonly client: UpstreamClient;
+}
+
+/** The operations of all callers, and what decides about new ones. */
+function buildCore({ settings, log, secrets, store, client }: CoreParts) {
+  const clock = systemClock;
+  const perSecond = settings.RESULT_READS_PER_SECOND_MAX * quotaShare;
+  const budget = new ReadBudget({ perSecond, burst: readBurst });
+  const operations = new Operations({
+    upstream: client,
+    clock,
+    ids: openOperationIds(secrets),
+    schedule: new PollSchedule({
+      random: systemRandom,
+      intervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
+    }),
+    budget,
+    results: new ResultCache({ bytesMax: settings.RESULT_CACHE_BYTES_MAX }),
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    trackedMax: settings.OPERATIONS_TRACKED_MAX,
+    observer: {
+      readFailed: ({ reason, upstream: trace, cause }) =>
+        log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
+      settled: (id) => creates.settled(id),
+    },
+  });
+  const creates = new Creates({
+    operations,
+    admission: new Admission({
+      store,
+      clock,
+      imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),
+      imagesPerDayMax: settings.IMAGES_PER_DAY_MAX,
+      newHolder: randomUUID,
+    }),
+    idempotency: new Idempotency({ store, clock }),
+    placesMax: settings.OPERATIONS_TRACKED_MAX,
+  });
+  const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: randomUUID() });
+  return { operations, creates, share };
+}
+
+/** The vendor takes 500 a minute; an upstream of the operator's own, as many as it likes. */
+function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
+  const { UPSTREAM_ADDRESS: address, IMAGES_PER_MINUTE_MAX: max } = settings;
+  const isTls = address !== undefined && !address.startsWith('http://');
+  return max ?? (isTls ? 450 : undefined);
 }
 
 interface OpenedUpstream {
@@ -163,13 +254,6 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
       await emulator?.close();
     },
   };
-}
-
-async function secretOf(settings: SettingValues): Promise<string> {
-  const { GATEWAY_SECRET, GATEWAY_SECRET_FILE, DATA_DIR } = settings;
-  if (GATEWAY_SECRET !== undefined) return GATEWAY_SECRET.reveal();
-  if (GATEWAY_SECRET_FILE !== undefined) return secretFromFile(GATEWAY_SECRET_FILE);
-  return keptSecret(DATA_DIR);
 }
 
 /** An address to listen on is not always one to connect to: all addresses are reached by loopback. */

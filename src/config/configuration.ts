@@ -20,6 +20,8 @@ const credentialNames = [
   'UPSTREAM_METADATA_SERVICE',
 ] as const;
 
+const jwtNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const;
+
 const loopbackHosts = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1|\[::1\])$/;
 
 /**
@@ -50,14 +52,7 @@ function contradictions(values: SettingValues): readonly string[] {
   if (credentials.length > 1) {
     mistakes.push(`${credentials.join(', ')}: set exactly one credential`);
   }
-  if (values.GATEWAY_SECRET !== undefined && values.GATEWAY_SECRET_FILE !== undefined) {
-    mistakes.push('GATEWAY_SECRET, GATEWAY_SECRET_FILE: set one of them');
-  }
-  if (!loopbackHosts.test(values.HOST) && !values.ALLOW_ANONYMOUS) {
-    mistakes.push(
-      'HOST: listening away from loopback lets anybody spend; set ALLOW_ANONYMOUS=true if that is meant',
-    );
-  }
+  mistakes.push(...callerMistakes(values));
   if (values.UPSTREAM_ADDRESS === undefined) {
     for (const name of ['OPERATIONS_ADDRESS', 'UPSTREAM_CA_FILE'] as const) {
       if (values[name] !== undefined) mistakes.push(`${name}: needs UPSTREAM_ADDRESS`);
@@ -67,11 +62,30 @@ function contradictions(values: SettingValues): readonly string[] {
   return [...mistakes, ...realUpstreamMistakes(values, credentials.length)];
 }
 
+function callerMistakes(values: SettingValues): readonly string[] {
+  const mistakes: string[] = [];
+  for (const name of ['GATEWAY_SECRET', 'GATEWAY_SECRET_PREVIOUS'] as const) {
+    if (values[name] !== undefined && values[`${name}_FILE`] !== undefined) {
+      mistakes.push(`${name}, ${name}_FILE: set one of them`);
+    }
+  }
+  const needed = { none: [], passthrough: [], keys: ['API_KEYS_FILE'], jwt: jwtNames } as const;
+  for (const name of needed[values.AUTH]) {
+    if (values[name] === undefined) mistakes.push(`${name}: is needed with AUTH=${values.AUTH}`);
+  }
+  if (values.AUTH === 'none' && !loopbackHosts.test(values.HOST) && !values.ALLOW_ANONYMOUS) {
+    mistakes.push(
+      'HOST: listening away from loopback with AUTH=none lets anybody spend; set AUTH=keys, or ALLOW_ANONYMOUS=true if that is meant',
+    );
+  }
+  return mistakes;
+}
+
 function realUpstreamMistakes(values: SettingValues, credentials: number): readonly string[] {
   const mistakes: string[] = [];
   const isPlaintext = values.UPSTREAM_ADDRESS?.startsWith('http://') === true;
   // A plaintext upstream is one of the operator's own, the emulator for one, and may ask for nothing.
-  if (credentials === 0 && !isPlaintext) {
+  if (credentials === 0 && !isPlaintext && values.AUTH !== 'passthrough') {
     mistakes.push(`UPSTREAM_ADDRESS: needs one credential: ${credentialNames.join(', ')}`);
   }
   const namesFolder = values.DEFAULT_MODEL.startsWith('art://') || values.FOLDER_ID !== undefined;

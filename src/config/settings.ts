@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { callerSettings } from './caller-settings.ts';
 import { countsByName, flag, integer, secret, setting, textsByName } from './setting.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
@@ -60,7 +61,7 @@ export const settings = {
   ALLOW_ANONYMOUS: setting(flag.default(false), {
     default: 'false',
     meaning:
-      'Must be `true` to listen anywhere but on loopback: whoever reaches the gateway then spends on its account.',
+      'Must be `true` to listen anywhere but on loopback with `AUTH=none`: whoever reaches the gateway then spends on its account.',
   }),
   UPSTREAM_ADDRESS: setting(address.optional(), {
     default: 'the embedded upstream',
@@ -163,22 +164,7 @@ export const settings = {
     default: '50000',
     meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
   }),
-  GATEWAY_SECRET: setting(
-    secret
-      .refine((value) => value.reveal().length >= 32, { error: 'must have at least 32 characters' })
-      .optional(),
-    {
-      default: 'made and kept in DATA_DIR',
-      meaning: 'Seals operation ids. The same on every gateway that shares its callers.',
-    },
-  ),
-  GATEWAY_SECRET_FILE: setting(text.optional(), {
-    meaning: 'File that holds GATEWAY_SECRET.',
-  }),
-  DATA_DIR: setting(text.default('./data'), {
-    default: './data',
-    meaning: 'Folder for what must outlive the process.',
-  }),
+  ...callerSettings,
   LOG_LEVEL: setting(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

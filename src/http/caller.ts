@@ -2,11 +2,13 @@ import type { FastifyRequest } from 'fastify';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { continuedTraceparent } from '../observability/trace-context.ts';
 
-/** Who asks. Everybody is the one anonymous tenant until callers have credentials. */
+/** For whom the operations of a request are done. */
 export function callerOf(request: FastifyRequest): CallerContext {
   const { traceparent } = request.headers;
+  const { tenant, own } = request.identity;
   return {
-    tenant: '',
+    tenant,
+    own,
     traceparent: typeof traceparent === 'string' ? continuedTraceparent(traceparent) : undefined,
   };
 }

@@ -35,8 +35,13 @@ const inlineHeaders = new WeakMap<PictureFacts, Readonly<Record<string, string>>
 
 function headersOf(
   snapshot: SucceededSnapshot,
-  { download }: { readonly download: boolean },
+  { download, linkLeftMs }: Pick<ImageReplyOptions, 'download' | 'linkLeftMs'>,
 ): Readonly<Record<string, string>> {
+  if (linkLeftMs !== undefined) {
+    const leftS = Math.max(0, Math.floor(linkLeftMs / 1000));
+    const cacheControl = { 'cache-control': `private, max-age=${leftS}` };
+    return { ...imageHeaders(snapshot, { download }), ...cacheControl };
+  }
   if (download) return imageHeaders(snapshot, { download });
   const { picture } = snapshot.state;
   const known = inlineHeaders.get(picture) ?? imageHeaders(snapshot, { download });
@@ -85,6 +90,8 @@ function headerText(name: string, text: string): Record<string, string> {
 
 export interface ImageReplyOptions {
   readonly download: boolean;
+  /** What is left of the signed link that led here: kept longer, the picture would outlive it. */
+  readonly linkLeftMs?: number | undefined;
   /** Gets the bytes; only called when they are needed. */
   readonly bytes: () => Promise<Uint8Array>;
 }

@@ -4,6 +4,8 @@ import type { SpendOutcome } from '../errors/gateway-error.ts';
 /** What the one log line of a request tells beyond method, route, status and time. */
 export interface Journal {
   operationId?: string;
+  /** Whether an earlier request with the same key had it made. */
+  isReplay?: boolean;
   /** Code of the upstream call this request made or failed by. */
   upstreamCode?: string;
   /** How long that call took, in milliseconds. */

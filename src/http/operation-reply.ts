@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OperationPicture } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/snapshot.ts';
 import { problemKindOf } from '../schemas/problem-kinds.ts';
-import { operationJson } from '../translation/operation-json.ts';
+import { imageLink, operationJson } from '../translation/operation-json.ts';
 import { matchesETag } from './conditional.ts';
 
 const contentType = 'application/json; charset=utf-8';
@@ -11,35 +11,63 @@ const contentType = 'application/json; charset=utf-8';
 /** Multiple of 3, so that the pieces join to one base64 text. */
 const pieceBytes = 49_152;
 
-/** Answers with operations as JSON; keeps the JSON of a snapshot for as long as the snapshot lives. */
-export class OperationReplies {
-  readonly #origin: () => string;
-  readonly #json = new WeakMap<OperationSnapshot, string>();
+/** What an answer needs to know beside the operation. */
+export interface ReplyContext {
+  /** Seconds, told while the operation is running. */
+  readonly retryAfterS: number;
+  /** Whose operation it is: links are signed for it. */
+  readonly tenant: string;
+}
 
-  constructor(options: { readonly origin: () => string }) {
-    this.#origin = options.origin;
+/** Signs the links of one operation, until they expire. */
+export type SignLink = (operationId: string, tenant: string, expiresAtMs: number) => string;
+
+export interface OperationRepliesOptions {
+  readonly origin: () => string;
+  readonly nowMs: () => number;
+  /** Absent where a link needs no token to be opened. */
+  readonly signLink?: SignLink | undefined;
+}
+
+/** Links live for an hour at least. */
+const linkLifeMs = 3_600_000;
+/** Links made within one period are the same, so that the JSON of a snapshot can be kept. */
+const linkPeriodMs = 600_000;
+
+interface KeptJson {
+  readonly json: string;
+  readonly period: number;
+}
+
+/** Answers with operations as JSON; keeps the JSON of a snapshot for as long as it is right. */
+export class OperationReplies {
+  readonly #options: OperationRepliesOptions;
+  readonly #json = new WeakMap<OperationSnapshot, KeptJson>();
+
+  constructor(options: OperationRepliesOptions) {
+    this.#options = options;
   }
 
   /** Link to an operation, or with `suffix` to something under it. */
   link(id: string, suffix = ''): string {
-    return `${this.#origin()}/operations/${id}${suffix}`;
+    return `${this.#options.origin()}/operations/${id}${suffix}`;
   }
 
   /** 202 or 200 for the request that created the operation. */
-  created(reply: FastifyReply, snapshot: OperationSnapshot, retryAfterS: number): FastifyReply {
+  created(reply: FastifyReply, snapshot: OperationSnapshot, context: ReplyContext): FastifyReply {
     reply
       .code(isFinished(snapshot) ? 200 : 202)
       .header('location', this.link(snapshot.id))
       .header('cache-control', 'no-store');
-    if (!isFinished(snapshot)) reply.header('retry-after', String(retryAfterS));
-    return this.#send(reply, snapshot);
+    if (!isFinished(snapshot)) reply.header('retry-after', String(context.retryAfterS));
+    return this.#send(reply, snapshot, context);
   }
 
   /** 200 for any other request about it. */
-  current(reply: FastifyReply, snapshot: OperationSnapshot, retryAfterS: number): FastifyReply {
+  current(reply: FastifyReply, snapshot: OperationSnapshot, context: ReplyContext): FastifyReply {
     reply.header('cache-control', 'private, no-cache');
-    if (!isFinished(snapshot)) reply.header('retry-after', String(retryAfterS));
-    return this.#send(reply, snapshot);
+    if (!isFinished(snapshot)) reply.header('retry-after', String(context.retryAfterS));
+    return this.#send(reply, snapshot, context);
   }
 
   /** Like `current`, with an ETag, and 304 when the caller has it already. */
@@ -47,15 +75,15 @@ export class OperationReplies {
     request: FastifyRequest,
     reply: FastifyReply,
     snapshot: OperationSnapshot,
-    retryAfterS: number,
+    context: ReplyContext,
   ): FastifyReply {
-    const etag = `W/"${snapshot.revision}"`;
+    const etag = this.#etagOf(snapshot);
     reply.header('etag', etag).header('vary', 'Accept, Prefer');
     if (!matchesETag(request.headers['if-none-match'], etag)) {
-      return this.current(reply, snapshot, retryAfterS);
+      return this.current(reply, snapshot, context);
     }
     reply.code(304).header('cache-control', 'private, no-cache');
-    if (!isFinished(snapshot)) reply.header('retry-after', String(retryAfterS));
+    if (!isFinished(snapshot)) reply.header('retry-after', String(context.retryAfterS));
     return reply.header('x-operation-id', snapshot.id).send();
   }
 
@@ -63,17 +91,21 @@ export class OperationReplies {
    * The operation with its picture inside, as base64. Written to the socket in
    * pieces: as one string it would be held twice and stall the loop.
    */
-  withPicture(reply: FastifyReply, { snapshot, bytes }: OperationPicture): FastifyReply {
+  withPicture(
+    reply: FastifyReply,
+    { snapshot, bytes }: OperationPicture,
+    tenant: string,
+  ): FastifyReply {
     // `response` is the one object that ends in `url`; the picture goes in as its last field.
-    const json = this.#jsonOf(snapshot);
-    const marker = `"url":${JSON.stringify(this.link(snapshot.id, '/image'))}`;
+    const json = this.#jsonOf(snapshot, tenant);
+    const marker = `"url":${JSON.stringify(imageLink(snapshot.id, this.#links(snapshot.id, tenant)))}`;
     const split = json.indexOf(marker) + marker.length;
     const before = Buffer.from(`${json.slice(0, split)},"image":"`);
     const after = Buffer.from(`"${json.slice(split)}`);
     const length = before.length + 4 * Math.ceil(bytes.byteLength / 3) + after.length;
     return reply
       .header('cache-control', 'private, no-cache')
-      .header('etag', `W/"${snapshot.revision}-image"`)
+      .header('etag', this.#etagOf(snapshot, '-image'))
       .header('vary', 'Accept, Prefer')
       .header('content-type', contentType)
       .header('content-length', String(length))
@@ -81,23 +113,45 @@ export class OperationReplies {
       .send(Readable.from(base64Pieces(before, bytes, after), { objectMode: false }));
   }
 
-  #send(reply: FastifyReply, snapshot: OperationSnapshot): FastifyReply {
+  #send(reply: FastifyReply, snapshot: OperationSnapshot, { tenant }: ReplyContext): FastifyReply {
     return reply
       .header('content-type', contentType)
       .header('x-operation-id', snapshot.id)
-      .send(this.#jsonOf(snapshot));
+      .send(this.#jsonOf(snapshot, tenant));
   }
 
-  #jsonOf(snapshot: OperationSnapshot): string {
+  /** Weak: the same state may be written with links that live longer. */
+  #etagOf({ revision }: OperationSnapshot, suffix = ''): string {
+    const { signLink } = this.#options;
+    return signLink === undefined
+      ? `W/"${revision}${suffix}"`
+      : `W/"${revision}-${this.#period()}${suffix}"`;
+  }
+
+  #period(): number {
+    const { signLink, nowMs } = this.#options;
+    return signLink === undefined ? 0 : Math.ceil(nowMs() / linkPeriodMs);
+  }
+
+  #links(id: string, tenant: string) {
+    const expiresAtMs = this.#period() * linkPeriodMs + linkLifeMs;
+    return {
+      origin: this.#options.origin(),
+      linkToken: this.#options.signLink?.(id, tenant, expiresAtMs),
+    };
+  }
+
+  #jsonOf(snapshot: OperationSnapshot, tenant: string): string {
+    const period = this.#period();
     const kept = this.#json.get(snapshot);
-    if (kept !== undefined) return kept;
+    if (kept?.period === period) return kept.json;
     const json = JSON.stringify(
       operationJson(snapshot, {
-        origin: this.#origin(),
+        ...this.#links(snapshot.id, tenant),
         isRetryable: (reason) => problemKindOf(reason).retryable,
       }),
     );
-    this.#json.set(snapshot, json);
+    this.#json.set(snapshot, { json, period });
     return json;
   }
 }

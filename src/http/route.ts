@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
-import type { BodyContract } from '../schemas/parse.ts';
-import { parseQuery } from '../schemas/parse.ts';
+import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../schemas/parse.ts';
 import type { RouteContract } from '../schemas/route-contract.ts';
 import { callerOf } from './caller.ts';
 
@@ -23,6 +23,21 @@ declare module 'fastify' {
     /** What the route promises. */
     contract?: RouteContract;
   }
+}
+
+/**
+ * The body of a request, after validation.
+ *
+ * @throws GatewayError `malformed_json`, `invalid_request` or `unknown_field`.
+ */
+export function bodyOf<Body extends z.ZodType>(
+  { request, body }: RouteCall<unknown, Body>,
+  options: { readonly lenient: boolean } = { lenient: false },
+): ParsedBody<z.output<Body>> {
+  if (body === undefined || request.body === undefined) {
+    throw new GatewayError('malformed_json', 'the body is empty; expected a JSON object');
+  }
+  return parseBody(body, request.body, options);
 }
 
 /** Serves a contract. The handler answers through `reply`, or throws. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { AccessTokens } from '../callers/access-tokens.ts';
+import type { Authenticator } from '../callers/authenticator.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Log } from '../observability/log.ts';
 import { answerBrokenRequests } from './broken-request.ts';
@@ -8,6 +10,7 @@ import { openJournal } from './journal.ts';
 import { unknownOperation } from '../operations/operations.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
+import { authenticateRequests } from './plugins/authentication.ts';
 import { logRequests } from './plugins/request-log.ts';
 import { rescue } from './problem.ts';
 import { documentRoutes } from './routes/document.ts';
@@ -15,10 +18,13 @@ import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { problemsRoutes } from './routes/problems.ts';
+import { tokensRoutes } from './routes/tokens.ts';
 import type { Surface } from './surface.ts';
 
 export interface ServerOptions {
   readonly surface: Surface;
+  readonly authenticator: Authenticator;
+  readonly tokens: AccessTokens;
   readonly log: Log;
   /** Origin of links; asked at each use, because port 0 is known only after listening. */
   readonly origin: () => string;
@@ -32,7 +38,7 @@ const headerLinesMax = 100;
 
 /** The whole request path, outermost first. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { surface, log, origin, readiness } = options;
+  const { surface, authenticator, tokens, log, origin, readiness } = options;
   const toProblem = rescue(origin);
   const app = fastify({
     // One line a request is written at its end; Fastify's own logger would clone itself for each.
@@ -64,6 +70,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
       isFlood ? new GatewayError('headers_too_large', 'send at most 100 header lines') : undefined,
     );
   });
+  authenticateRequests(app, authenticator);
   app.setErrorHandler(toProblem);
   refuseUnknown(app);
   acceptJsonOnly(app);
@@ -72,6 +79,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   problemsRoutes(app);
   await app.register(async (scope) => documentRoutes(scope));
   imagesRoutes(app, surface);
+  if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: surface.clock });
   operationsRoutes(app, surface);
   // The same under /v1, for callers whose base URL ends in it.
   await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });

@@ -1,3 +1,4 @@
+import type { Creates } from '../operations/creates.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Clock, Random } from '../operations/ports.ts';
 import type { ImageDefaults } from '../translation/images.ts';
@@ -6,6 +7,7 @@ import type { OperationReplies } from './operation-reply.ts';
 /** What the routes of a surface work with. */
 export interface Surface {
   readonly operations: Operations;
+  readonly creates: Creates;
   readonly replies: OperationReplies;
   readonly clock: Clock;
   readonly random: Random;

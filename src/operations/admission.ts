@@ -21,7 +21,8 @@ export interface TokenAllowance {
 }
 
 export interface Applicant {
-  readonly tenant: string;
+  /** Whose limits are used up. */
+  readonly subject: string;
   readonly limits: CallerLimits;
   readonly allowance?: TokenAllowance | undefined;
 }
@@ -124,7 +125,7 @@ export class Admission {
     };
   }
 
-  #limitsOf({ tenant, limits, allowance }: Applicant): Limit[] {
+  #limitsOf({ subject, limits, allowance }: Applicant): Limit[] {
     const { clock, newHolder, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
     const day = new Date(clock.nowMs()).toISOString().slice(0, 10);
     const found: Limit[] = [];
@@ -143,16 +144,16 @@ export class Admission {
       const quantity = limits.imagesPerMinuteMax;
       const claim = {
         kind: 'rate',
-        key: `minute ${tenant}`,
+        key: `minute ${subject}`,
         quantity,
         periodMs: minuteMs,
       } as const;
       found.push({ name: 'minute', quantity, windowS: 60, claim: { ...claim, cost: 1 } });
     }
-    daily('day', tenant, limits.imagesPerDayMax);
+    daily('day', subject, limits.imagesPerDayMax);
     if (limits.concurrentImagesMax !== undefined) {
       const quantity = limits.concurrentImagesMax;
-      const claim = { kind: 'slot', key: `concurrent ${tenant}`, quantity } as const;
+      const claim = { kind: 'slot', key: `concurrent ${subject}`, quantity } as const;
       const held = { ...claim, leaseMs: slotLeaseMs, holder: newHolder() };
       found.push({ name: 'concurrent', quantity, claim: held });
     }

@@ -5,27 +5,36 @@
  * In any second at most `perSecond` + `burst` reads begin.
  */
 export class ReadBudget {
-  readonly #intervalMs: number;
-  readonly #burstMs: number;
+  readonly #burst: number;
+  #intervalMs: number;
   /** When the queue is empty again. */
   #emptyAtMs = 0;
 
   constructor(options: { readonly perSecond: number; readonly burst: number }) {
     this.#intervalMs = 1000 / options.perSecond;
-    this.#burstMs = this.#intervalMs * (options.burst - 1);
+    this.#burst = options.burst;
+  }
+
+  /** From now on so many reads a second; places that were taken stay as they are. */
+  setRate(perSecond: number): void {
+    this.#intervalMs = 1000 / perSecond;
   }
 
   /** Takes a place in the queue: how many milliseconds to wait before the read. */
   reserveMs(nowMs: number): number {
     const startMs = Math.max(this.#emptyAtMs, nowMs);
     this.#emptyAtMs = startMs + this.#intervalMs;
-    return Math.max(0, startMs - this.#burstMs - nowMs);
+    return Math.max(0, startMs - this.#burstMs() - nowMs);
   }
 
   /** Takes a place only if the read may begin at once. */
   tryTake(nowMs: number): boolean {
-    if (Math.max(this.#emptyAtMs, nowMs) - this.#burstMs > nowMs) return false;
+    if (Math.max(this.#emptyAtMs, nowMs) - this.#burstMs() > nowMs) return false;
     this.reserveMs(nowMs);
     return true;
+  }
+
+  #burstMs(): number {
+    return this.#intervalMs * (this.#burst - 1);
   }
 }

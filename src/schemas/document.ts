@@ -10,6 +10,21 @@ import { headersSchema } from './response-headers.ts';
 import type { ResponseContract, RouteContract } from './route-contract.ts';
 import { version } from './version.ts';
 
+const securitySchemes = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key, a JWT or a token of POST /v1/tokens, as the operator set it up.',
+  },
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key', description: 'An API key.' },
+  readToken: {
+    type: 'apiKey',
+    in: 'query',
+    name: 'token',
+    description: 'A read token of one operation, as the links in its JSON carry it.',
+  },
+} as const;
+
 type Responses = ZodOpenApiOperationObject['responses'];
 
 /** The OpenAPI 3.1 document of the gateway, made from the contracts alone. */
@@ -46,8 +61,10 @@ function documentFromContracts(substitute: Substitute): object {
     tags: [
       { name: 'images', description: 'Have pictures made.' },
       { name: 'operations', description: 'Pictures being made, and made.' },
+      { name: 'tokens', description: 'Credentials for browsers.' },
     ],
-    security: [{}],
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
+    components: { securitySchemes },
     paths,
   };
   return createDocument(document, { override: openResponses });
@@ -75,6 +92,9 @@ function operationFromContract(
     operationId: contract.operationId,
     tags: [contract.tag],
     summary: contract.summary,
+    ...(contract.takesReadToken === true && {
+      security: [{ bearer: [] }, { apiKey: [] }, { readToken: [] }, {}],
+    }),
     description: contract.description,
     requestParams: {
       ...(contract.params && { path: contract.params }),
@@ -126,7 +146,17 @@ function problemResponses(contract: RouteContract): Record<string, object> {
     String(status),
     {
       description: reasons.map((reason) => problemKindOf(reason).title).join('; '),
-      headers: headersSchema(['X-Request-Id'], ['Retry-After', 'Location', 'X-Operation-Id']),
+      headers: headersSchema(
+        ['X-Request-Id'],
+        [
+          'Retry-After',
+          'Location',
+          'X-Operation-Id',
+          'WWW-Authenticate',
+          'RateLimit',
+          'RateLimit-Policy',
+        ],
+      ),
       content: {
         'application/problem+json': {
           schema: problemSchema,

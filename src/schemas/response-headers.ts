@@ -11,6 +11,13 @@ export const responseHeaders = {
   'Retry-After': text('Seconds after which asking again may bring something new.', '2'),
   'Preference-Applied': text('The preferences of Prefer that were followed.', 'wait=10'),
   'X-Ignored-Params': text('Unknown body fields that were ignored, as JSON pointers.'),
+  'Idempotency-Replayed': text('An earlier request with this key had it made.', 'true'),
+  RateLimit: text(
+    'What is left of each limit, and seconds until there is more.',
+    '"minute";r=59;t=1',
+  ),
+  'RateLimit-Policy': text('Your limits: quantity and window in seconds.', '"minute";q=60;w=60'),
+  'WWW-Authenticate': text('Which kind of credential this gateway takes.'),
   ETag: text('Version of this representation, for If-None-Match and If-Range.'),
   'Cache-Control': text('How long, and by whom, this may be kept.'),
   'Last-Modified': text('When the picture was finished.'),

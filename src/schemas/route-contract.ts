@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Reason } from '../errors/reason.ts';
 import type { BodyContract } from './parse.ts';
+import type { Scope } from './tokens.ts';
 
 /** One kind of successful answer. */
 export interface ResponseContract {
@@ -24,6 +25,10 @@ export interface RouteContract<
   /** With parameters in braces: `/operations/{id}`. */
   readonly path: string;
   readonly operationId: string;
+  /** What the caller's credential must be good for; `delegate`: to make tokens, which no token can. */
+  readonly access: Scope | 'delegate';
+  /** Whether a read token of the operation in the path will do. */
+  readonly takesReadToken?: boolean;
   /** Whether an accepted request costs money: then every refusal says that none was spent. */
   readonly spends?: boolean;
   readonly tag: string;

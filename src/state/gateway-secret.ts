@@ -3,7 +3,39 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const fileName = 'gateway-secret';
+const previousFileName = 'gateway-secret.previous';
 const charactersMin = 32;
+
+export interface SecretSettings {
+  readonly secret: string | undefined;
+  readonly secretFile: string | undefined;
+  readonly previous: string | undefined;
+  readonly previousFile: string | undefined;
+  readonly dataDirectory: string;
+}
+
+/**
+ * The secret that seals, and the one before it that still opens: as configured,
+ * else as kept in the data directory.
+ *
+ * @throws Error that names the file that can't be read or holds no secret.
+ */
+export async function sealSecretsFrom(settings: SecretSettings): Promise<{
+  readonly current: Buffer;
+  readonly previous: Buffer | undefined;
+}> {
+  const { secret, secretFile, previous, previousFile, dataDirectory } = settings;
+  const configured = secret ?? (secretFile && (await secretFromFile(secretFile)));
+  const before =
+    previous ??
+    (previousFile === undefined
+      ? await textOf(join(dataDirectory, previousFileName))
+      : await secretFromFile(previousFile));
+  return {
+    current: Buffer.from(configured ?? (await keptSecret(dataDirectory))),
+    previous: before === undefined ? undefined : Buffer.from(before),
+  };
+}
 
 /**
  * The secret that a gateway made for itself, kept in its data directory so that

@@ -30,6 +30,8 @@ export interface OperationFacts {
 export interface OperationJsonOptions {
   /** Origin of links, without a slash at the end. */
   readonly origin: string;
+  /** Opens the links to the picture without a credential. */
+  readonly linkToken?: string | undefined;
   readonly isRetryable: (reason: Reason) => boolean;
 }
 
@@ -39,6 +41,7 @@ const messageCharactersMax = 500;
 export function operationJson(facts: OperationFacts, options: OperationJsonOptions): JsonValue {
   const { state } = facts;
   const self = `${options.origin}/operations/${facts.id}`;
+  const image = imageLink(facts.id, options);
   return {
     id: facts.id,
     status: state.status,
@@ -56,14 +59,23 @@ export function operationJson(facts: OperationFacts, options: OperationJsonOptio
         ...(state.picture.width !== undefined && { width: state.picture.width }),
         ...(state.picture.height !== undefined && { height: state.picture.height }),
         byteLength: state.picture.byteLength,
-        url: `${self}/image`,
+        url: image,
       },
     }),
     ...((state.status === 'failed' || state.status === 'canceled') && {
       error: failureJson(state.failure, options),
     }),
-    urls: { self, image: `${self}/image`, cancel: `${self}/cancel` },
+    urls: { self, image, cancel: `${self}/cancel` },
   };
+}
+
+/** Where the picture is. */
+export function imageLink(
+  id: string,
+  { origin, linkToken }: Pick<OperationJsonOptions, 'origin' | 'linkToken'>,
+): string {
+  const link = `${origin}/operations/${id}/image`;
+  return linkToken === undefined ? link : `${link}?token=${linkToken}`;
 }
 
 function failureJson(failure: Failure, options: OperationJsonOptions): JsonValue {

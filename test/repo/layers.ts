@@ -15,7 +15,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: [], packages: ['zod'], pure: true },
   state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
-  callers: { imports: ['errors'], packages: ['jose', 'zod'], pure: false },
+  sealing: { imports: [], packages: [], pure: false },
+  callers: {
+    imports: ['errors', 'schemas', 'sealing'],
+    packages: ['jose', 'zod'],
+    pure: false,
+  },
   observability: { imports: ['errors'], packages: ['pino'], pure: false },
   image: { imports: ['errors'], packages: [], pure: true },
   grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
@@ -35,7 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   operations: {
-    imports: ['errors', 'gen', 'image', 'state', 'translation', 'upstream'],
+    imports: ['errors', 'gen', 'image', 'sealing', 'state', 'translation', 'upstream'],
     packages: ['@bufbuild/protobuf'],
     pure: false,
   },

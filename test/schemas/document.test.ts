@@ -30,7 +30,13 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
 
   it('names every operation once, and gives every success with a body an example', () => {
     const ids = [...nodes(document['paths'])].flatMap(([, node]) => node['operationId'] ?? []);
-    expect(ids).toEqual(['createImage', 'getOperation', 'getOperationImage', 'cancelOperation']);
+    expect(ids).toEqual([
+      'createImage',
+      'getOperation',
+      'getOperationImage',
+      'cancelOperation',
+      'createToken',
+    ]);
     for (const [path, node] of nodes(document['paths'])) {
       if (!/\/content\/application~?1?\/?(?:problem\+)?json$/.test(path)) continue;
       expect(node['examples'], path).toBeDefined();
@@ -56,6 +62,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'GenerationOptions',
       'ImageRequest',
       'PromptMessage',
+      'TokenRequest',
     ]);
   });
 

@@ -17,7 +17,7 @@ export function logRequests(app: FastifyInstance, log: Log): void {
 
 function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: number): void {
   const { statusCode } = reply;
-  const { operationId, upstreamCode, upstreamMs, outcome, error } = request.journal;
+  const { operationId, isReplay, upstreamCode, upstreamMs, outcome, error } = request.journal;
   const isHungUp = !reply.raw.writableFinished;
   const line = {
     requestId: request.id,
@@ -25,7 +25,9 @@ function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: n
     route: request.routeOptions.url ?? 'unmatched',
     ...(isHungUp ? { hungUp: true } : { status: statusCode }),
     ms: Math.round(ms * 10) / 10,
+    caller: request.identity?.subject,
     operationId,
+    isReplay,
     upstreamCode,
     upstreamMs,
     outcome,

@@ -5,6 +5,10 @@ import { openApi30Document, openApiDocument } from '../../schemas/document.ts';
 
 /** /openapi.json, /openapi-3.0.json and /docs, all from the contracts and from this origin. */
 export async function documentRoutes(app: FastifyInstance): Promise<void> {
+  // What the gateway can do is no secret, and its pages have nothing else in them.
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, access: 'public' };
+  });
   const document = openApiDocument();
   const serveDocument = (path: string, json: string) =>
     app.get(path, async (_request, reply) =>

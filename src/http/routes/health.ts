@@ -4,14 +4,17 @@ export type Readiness = 'ready' | 'starting' | 'draining';
 
 /** /livez: the process answers. /readyz: send it traffic. */
 export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
+  const config = { access: 'public' } as const;
   const headers = {
     'cache-control': 'no-store',
     'content-type': 'application/json; charset=utf-8',
   };
 
-  app.get('/livez', async (_request, reply) => reply.headers(headers).send('{"status":"live"}'));
+  app.get('/livez', { config }, async (_request, reply) =>
+    reply.headers(headers).send('{"status":"live"}'),
+  );
 
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/readyz', { config }, async (_request, reply) => {
     const status = readiness();
     return reply
       .code(status === 'ready' ? 200 : 503)

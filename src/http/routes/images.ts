@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
-import { createImage } from '../../schemas/contract.ts';
+import { LimitReached } from '../../operations/admission.ts';
+import type { CreateRequest } from '../../operations/creates.ts';
+import { createImage } from '../../schemas/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
-import { parseBody } from '../../schemas/parse.ts';
 import {
   faultInBody,
   imageGenerationRequestFromBody,
@@ -12,8 +13,10 @@ import {
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
+import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
+import { rateLimitHeaders } from '../rate-limit-headers.ts';
 import { preferenceApplied, preferencesFromHeader, waitSecondsMax } from '../prefer.ts';
-import { serve, type RouteCall } from '../route.ts';
+import { bodyOf, serve, type RouteCall } from '../route.ts';
 import type { Surface } from '../surface.ts';
 
 type Call = RouteCall<object, typeof imageRequestSchema>;
@@ -24,9 +27,9 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
     const { request, reply, caller } = call;
     const negotiated = negotiatedOf(call, surface);
     const preferences = preferencesFromHeader(request.headers['prefer']);
-    const { generate, ignored } = generateRequestFromCall(call, surface, negotiated);
+    const wanted = createRequestFromCall(call, surface, negotiated);
 
-    const started = await startOf(call, surface, generate);
+    const started = await startOf(call, surface, wanted.create);
 
     const wantsImage =
       negotiated.form === 'image' && !(preferences.respondAsync && preferences.waitS === undefined);
@@ -45,13 +48,11 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
       handling: preferences.handling,
     });
     if (applied !== undefined) reply.header('preference-applied', applied);
-    if (ignored.length > 0) reply.header('x-ignored-params', ignoredHeader(ignored));
+    if (wanted.ignored.length > 0) {
+      reply.header('x-ignored-params', ignoredHeader(wanted.ignored));
+    }
     if (wantsImage) return imageOrProblem(call, surface, snapshot, negotiated);
-    return surface.replies.created(
-      reply,
-      snapshot,
-      surface.operations.retryAfterS(snapshot.id, caller),
-    );
+    return surface.replies.created(reply, snapshot, replyContextOf(call, surface, snapshot));
   });
 }
 
@@ -66,13 +67,12 @@ function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
   return new GatewayError('not_acceptable', `possible are ${possible}`, { outcome: 'not_started' });
 }
 
-function generateRequestFromCall(call: Call, surface: Surface, negotiated: Negotiated) {
+/** What the request asks for, once all of it is known to be good. */
+function createRequestFromCall(call: Call, surface: Surface, negotiated: Negotiated) {
   const { request } = call;
+  const key = idempotencyKeyFromHeaders(request.raw.rawHeaders);
   const { handling } = preferencesFromHeader(request.headers['prefer']);
-  if (call.body === undefined || request.body === undefined) {
-    throw new GatewayError('malformed_json', 'the body is empty; expected a JSON object');
-  }
-  const parsed = parseBody(call.body, request.body, { lenient: handling === 'lenient' });
+  const parsed = bodyOf(call, { lenient: handling === 'lenient' });
   const mediaType = requestedMediaType(parsed.body);
   if (mediaType !== undefined) {
     refuseImpossible(mediaType, surface.imageMediaTypes);
@@ -83,7 +83,18 @@ function generateRequestFromCall(call: Call, surface: Surface, negotiated: Negot
     mediaType: negotiated.mediaType ?? surface.imageMediaTypes[0] ?? '',
     drawnSeed: surface.random.seed(),
   });
-  return { generate, ignored: parsed.ignored };
+  const { subject, caller, allowance } = request.identity;
+  const create: CreateRequest = {
+    generate,
+    applicant: { subject, limits: caller, allowance },
+    ...(key !== undefined && {
+      idempotency: {
+        recordKey: recordKeyOf(subject, createImage.operationId, key),
+        fingerprint: fingerprintOf(parsed.body),
+      },
+    }),
+  };
+  return { create, ignored: parsed.ignored };
 }
 
 function refuseImpossible(mediaType: string, possible: readonly string[]): void {
@@ -94,28 +105,30 @@ function refuseImpossible(mediaType: string, possible: readonly string[]): void 
   });
 }
 
-type GenerateRequest = ReturnType<typeof imageGenerationRequestFromBody>;
-
 /** The one call that spends. It goes on when the caller hangs up. */
 async function startOf(
   { request, reply, caller }: Call,
   surface: Surface,
-  generate: GenerateRequest,
+  create: CreateRequest,
 ): Promise<OperationSnapshot> {
   const { journal } = request;
   const startMs = surface.clock.nowMs();
   journal.outcome = 'unknown';
   try {
-    const snapshot = await surface.operations.start(generate, caller);
+    const { snapshot, isReplay, limits } = await surface.creates.create(create, caller);
     journal.outcome = 'accepted';
-    journal.upstreamCode = 'OK';
+    if (isReplay) journal.isReplay = true;
+    else journal.upstreamCode = 'OK';
     journal.operationId = snapshot.id;
+    if (isReplay) reply.header('idempotency-replayed', 'true');
+    reply.headers(rateLimitHeaders(limits));
     // From here on every answer, an error too, tells where the paid picture is.
     reply
       .header('x-operation-id', snapshot.id)
       .header('location', surface.replies.link(snapshot.id));
     return snapshot;
   } catch (error) {
+    if (error instanceof LimitReached) reply.headers(rateLimitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
     throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
   } finally {
@@ -124,14 +137,16 @@ async function startOf(
 }
 
 async function imageOrProblem(
-  { request, reply, caller }: Call,
+  call: Call,
   surface: Surface,
   snapshot: OperationSnapshot,
   negotiated: Negotiated,
 ): Promise<FastifyReply> {
-  const retryAfterS = surface.operations.retryAfterS(snapshot.id, caller);
+  const { request, reply, caller } = call;
+  const context = replyContextOf(call, surface, snapshot);
+  const { retryAfterS } = context;
   if (!isFinished(snapshot)) {
-    if (negotiated.jsonToo) return surface.replies.created(reply, snapshot, retryAfterS);
+    if (negotiated.jsonToo) return surface.replies.created(reply, snapshot, context);
     throw new GatewayError(
       'generation_timeout',
       'the picture is not ready yet; it is at Location',
@@ -143,6 +158,10 @@ async function imageOrProblem(
   }
   const bytes = async () => (await surface.operations.picture(snapshot.id, caller)).bytes;
   return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
+}
+
+function replyContextOf({ caller }: Call, { operations }: Surface, { id }: OperationSnapshot) {
+  return { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
 }
 
 function ignoredHeader(pointers: readonly string[]): string {

@@ -2,7 +2,11 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ZodType } from 'zod';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { OperationSnapshot } from '../../operations/snapshot.ts';
-import { cancelOperation, getOperation, getOperationImage } from '../../schemas/contract.ts';
+import {
+  cancelOperation,
+  getOperation,
+  getOperationImage,
+} from '../../schemas/operation-contracts.ts';
 import { acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
@@ -22,12 +26,12 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
     if (negotiated === undefined) throw onlyJsonOrImages();
     const snapshot = await snapshotOf(call, surface);
     if (negotiated.form === 'image') return imageOf(call, surface, snapshot, false);
-    const retryAfterS = operations.retryAfterS(id, caller);
+    const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
     const hasPicture = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasPicture && request.method === 'GET') {
-      return replies.withPicture(reply, await operations.picture(id, caller));
+      return replies.withPicture(reply, await operations.picture(id, caller), caller.tenant);
     }
-    return replies.conditional(request, reply, snapshot, retryAfterS);
+    return replies.conditional(request, reply, snapshot, context);
   });
 
   serve(app, getOperationImage, async (call) => {
@@ -42,7 +46,10 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
     refuseBody(request.body);
     request.journal.operationId = id;
     const snapshot = await operations.cancel(id, caller);
-    return replies.current(reply, snapshot, operations.retryAfterS(id, caller));
+    return replies.current(reply, snapshot, {
+      retryAfterS: operations.retryAfterS(id, caller),
+      tenant: caller.tenant,
+    });
   });
 }
 
@@ -79,7 +86,10 @@ async function imageOf(
 ): Promise<FastifyReply> {
   const ready = succeeded(snapshot, surface.operations.retryAfterS(id, caller));
   const bytes = async () => (await surface.operations.picture(id, caller)).bytes;
-  return sendImage(request, reply, ready, { download, bytes });
+  const { linkExpiresAtMs } = request.identity;
+  const linkLeftMs =
+    linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - surface.clock.nowMs();
+  return sendImage(request, reply, ready, { download, bytes, linkLeftMs });
 }
 
 function refuseBody(body: unknown): void {

@@ -5,21 +5,26 @@ import { problemKindOf } from '../../schemas/problem-kinds.ts';
 
 /** /problems/{code}: what `type` of a problem resolves to, for people and for programs. */
 export function problemsRoutes(app: FastifyInstance): void {
-  app.get<{ Params: { code: string } }>('/problems/:code', async (request, reply) => {
-    const reason = reasons.find((candidate) => candidate === request.params.code);
-    if (reason === undefined) throw new GatewayError('not_found', 'there is no such problem code');
-    reply.header('cache-control', 'public, max-age=3600').header('vary', 'Accept');
-    if (request.headers.accept?.includes('text/html') === true) {
+  app.get<{ Params: { code: string } }>(
+    '/problems/:code',
+    { config: { access: 'public' } },
+    async (request, reply) => {
+      const reason = reasons.find((candidate) => candidate === request.params.code);
+      if (reason === undefined)
+        throw new GatewayError('not_found', 'there is no such problem code');
+      reply.header('cache-control', 'public, max-age=3600').header('vary', 'Accept');
+      if (request.headers.accept?.includes('text/html') === true) {
+        return reply
+          .header('content-type', 'text/html; charset=utf-8')
+          .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
+          .send(problemHtml(reason));
+      }
+      const { status, title, retryable, advice } = problemKindOf(reason);
       return reply
-        .header('content-type', 'text/html; charset=utf-8')
-        .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
-        .send(problemHtml(reason));
-    }
-    const { status, title, retryable, advice } = problemKindOf(reason);
-    return reply
-      .header('content-type', 'application/json; charset=utf-8')
-      .send(JSON.stringify({ code: reason, title, status, retryable, advice }));
-  });
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(JSON.stringify({ code: reason, title, status, retryable, advice }));
+    },
+  );
 }
 
 function problemHtml(reason: Reason): string {

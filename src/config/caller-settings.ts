@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { integer, secret, setting } from './setting.ts';
+
+const text = z.string().trim().min(1, { error: 'must not be empty' });
+const path = text;
+
+const url = text.refine((value) => /^https?:\/\//.test(value) && URL.canParse(value), {
+  error: 'must be an http or https URL',
+});
+
+const names = text.transform((value, context) => {
+  const list = value.split(',').map((name) => name.trim());
+  if (!list.includes('')) return list;
+  context.addIssue({ code: 'custom', message: 'must be a comma-separated list of names' });
+  return z.NEVER;
+});
+
+const count = integer({ min: 1, max: 100_000_000 });
+
+const sealSecret = secret.refine((value) => value.reveal().length >= 32, {
+  error: 'must have at least 32 characters',
+});
+
+const storeUrl = text
+  .refine((value) => /^rediss?:\/\/[^\s]+$/.test(value) && URL.canParse(value), {
+    error: 'must be redis://host:port, or rediss:// for TLS',
+  })
+  .transform((value) => value);
+
+/** Who may ask, how much, and what gateways remember of it. */
+export const callerSettings = {
+  AUTH: setting(
+    z
+      .enum(['none', 'keys', 'jwt', 'passthrough'], {
+        error: 'must be none, keys, jwt or passthrough',
+      })
+      .default('none'),
+    {
+      default: 'none',
+      meaning:
+        'Who may ask: `none` everybody, `keys` callers with an API key, `jwt` callers with a token of your issuer, `passthrough` callers with a credential of the upstream, which is sent there in place of the gateway’s own.',
+    },
+  ),
+  API_KEYS_FILE: setting(path.optional(), {
+    meaning:
+      'File of callers, with the hashes of their keys and their limits; written by `npm run keys`, read again when it changes. With `AUTH=jwt` it holds limits by `sub`.',
+  }),
+  JWT_ISSUER: setting(text.optional(), { meaning: 'The `iss` that tokens must have.' }),
+  JWT_AUDIENCE: setting(text.optional(), { meaning: 'The `aud` that tokens must have.' }),
+  JWKS_URL: setting(url.optional(), {
+    meaning: 'Where the keys are that tokens are verified with; https, or http on loopback.',
+  }),
+  CALLER_MODELS: setting(names.optional(), {
+    default: 'all',
+    meaning: 'Models that a caller without a list of its own may use, separated by commas.',
+  }),
+  CALLER_IMAGES_PER_MINUTE_MAX: setting(count.optional(), {
+    default: 'no limit',
+    meaning: 'Pictures a minute for a caller without a limit of its own.',
+  }),
+  CALLER_CONCURRENT_IMAGES_MAX: setting(count.optional(), {
+    default: 'no limit',
+    meaning: 'The same for pictures being made at once.',
+  }),
+  CALLER_IMAGES_PER_DAY_MAX: setting(count.optional(), {
+    default: 'no limit',
+    meaning: 'The same for pictures a day, by UTC.',
+  }),
+  IMAGES_PER_MINUTE_MAX: setting(count.optional(), {
+    default: '450 with a TLS upstream, else no limit',
+    meaning: 'Pictures a minute for all callers together; to be kept under the upstream’s quota.',
+  }),
+  IMAGES_PER_DAY_MAX: setting(count.optional(), {
+    default: 'no limit',
+    meaning: 'Pictures a day for all callers together: a ceiling for what a day can cost.',
+  }),
+  GATEWAY_SECRET: setting(sealSecret.optional(), {
+    default: 'made and kept in DATA_DIR',
+    meaning:
+      'Seals operation ids, signs links and tokens. The same on every gateway that shares its callers.',
+  }),
+  GATEWAY_SECRET_FILE: setting(path.optional(), { meaning: 'File that holds GATEWAY_SECRET.' }),
+  GATEWAY_SECRET_PREVIOUS: setting(sealSecret.optional(), {
+    meaning: 'A second secret that still opens what it sealed, while the first takes over.',
+  }),
+  GATEWAY_SECRET_PREVIOUS_FILE: setting(path.optional(), {
+    default: 'DATA_DIR/gateway-secret.previous, where it is there',
+    meaning: 'File that holds GATEWAY_SECRET_PREVIOUS.',
+  }),
+  DATA_DIR: setting(path.default('./data'), {
+    default: './data',
+    meaning: 'Folder for what must outlive the process: the secret, idempotency keys, counts.',
+  }),
+  STORE_URL: setting(storeUrl.optional(), {
+    default: 'an embedded store in DATA_DIR',
+    meaning:
+      '`redis://` or `rediss://` of a Valkey or Redis (7 or newer, `maxmemory-policy noeviction`) that several gateways share.',
+  }),
+} as const;

@@ -1,0 +1,31 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Presented } from '../callers/authenticator.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+
+const charactersMax = 4_096;
+
+/**
+ * The credential of a request, from `Authorization: Bearer …`, `Authorization:
+ * Api-Key …` or `X-Api-Key: …`; undefined when it brings none.
+ *
+ * @throws GatewayError `unauthenticated` for two that differ, or one that can't be read.
+ */
+export function presentedFromHeaders(headers: IncomingHttpHeaders): Presented | undefined {
+  const { authorization } = headers;
+  const apiKey = headers['x-api-key'];
+  const inHeader = apiKey === undefined ? undefined : fromText('Api-Key', String(apiKey).trim());
+  if (authorization === undefined) return inHeader;
+  const match = /^(bearer|api-key) +(\S+) *$/i.exec(authorization);
+  if (match === null) {
+    throw new GatewayError('unauthenticated', 'Authorization must be Bearer and one credential');
+  }
+  const scheme = match[1]?.toLowerCase() === 'bearer' ? 'Bearer' : 'Api-Key';
+  const presented = fromText(scheme, match[2] ?? '');
+  if (inHeader === undefined || inHeader.text === presented.text) return presented;
+  throw new GatewayError('unauthenticated', 'Authorization and X-Api-Key differ; send one of them');
+}
+
+function fromText(scheme: Presented['scheme'], text: string): Presented {
+  if (/^[\x21-\x7e]+$/.test(text) && text.length <= charactersMax) return { scheme, text };
+  throw new GatewayError('unauthenticated', 'the credential must be visible ASCII without spaces');
+}

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import {
+  downloadQuery,
+  idParams,
+  ifNoneMatchHeader,
+  includeQuery,
+  noQuery,
+  preferHeader,
+  tokenQuery,
+  waitQuery,
+} from './parameters.ts';
+import { headersSchema } from './response-headers.ts';
+import { routeContract } from './route-contract.ts';
+import {
+  callerReasons,
+  notModified,
+  operationResponse,
+  upstreamReasons,
+} from './shared-responses.ts';
+
+const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif'] as const;
+const imageContent = Object.fromEntries(imageTypes.map((type) => [type, 'binary' as const]));
+
+const imageHeaders = [
+  'X-Request-Id',
+  'X-Operation-Id',
+  'ETag',
+  'Cache-Control',
+  'Accept-Ranges',
+  'Content-Digest',
+  'Content-Disposition',
+  'Last-Modified',
+  'X-Image-Seed',
+] as const;
+const imageHeadersMaybe = [
+  'X-Image-Width',
+  'X-Image-Height',
+  'X-Model-Version',
+  'Preference-Applied',
+] as const;
+
+export const getOperationImage = routeContract({
+  method: 'get',
+  path: '/operations/{id}/image',
+  operationId: 'getOperationImage',
+  access: 'operations:read',
+  takesReadToken: true,
+  tag: 'operations',
+  summary: 'The picture itself',
+  description:
+    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for a picture that is not ready. A failed generation answers with the status of its error.',
+  params: idParams,
+  requestHeaders: z.object({
+    Prefer: preferHeader,
+    'If-None-Match': ifNoneMatchHeader,
+    Range: z
+      .string()
+      .optional()
+      .meta({ description: 'One range of bytes.', example: 'bytes=0-99' }),
+    'If-Range': z
+      .string()
+      .optional()
+      .meta({ description: 'Take Range only if this ETag still holds.' }),
+  }),
+  query: z.strictObject({ wait: waitQuery, download: downloadQuery, token: tokenQuery }),
+  responses: {
+    200: {
+      description: 'The picture.',
+      headers: headersSchema(imageHeaders, imageHeadersMaybe),
+      content: imageContent,
+    },
+    206: {
+      description: 'The range of it that was asked for.',
+      headers: headersSchema([...imageHeaders, 'Content-Range'], imageHeadersMaybe),
+      content: imageContent,
+    },
+    304: notModified,
+  },
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'operation_not_found',
+    'not_acceptable',
+    'operation_not_done',
+    'operation_canceled',
+    'operation_expired',
+    'range_not_satisfiable',
+    'content_policy_violation',
+    'quota_exceeded',
+    'upstream_message_too_large',
+    'generation_timeout',
+    'internal_error',
+    ...callerReasons,
+    ...upstreamReasons,
+  ],
+});
+
+export const getOperation = routeContract({
+  method: 'get',
+  path: '/operations/{id}',
+  operationId: 'getOperation',
+  access: 'operations:read',
+  takesReadToken: true,
+  negotiates: [getOperationImage],
+  tag: 'operations',
+  summary: 'How far a picture is',
+  description:
+    'Never fails because the generation failed: that is 200 with `error` inside. While pending, Retry-After says when to ask again; `?wait=N` lets the gateway wait. With `Accept: image/*` it answers as the image route does.',
+  params: idParams,
+  requestHeaders: z.object({ Prefer: preferHeader, 'If-None-Match': ifNoneMatchHeader }),
+  query: z.strictObject({ wait: waitQuery, include: includeQuery, token: tokenQuery }),
+  responses: { 200: operationResponse, 304: notModified },
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'operation_not_found',
+    'not_acceptable',
+    'operation_expired',
+    'internal_error',
+    ...callerReasons,
+    ...upstreamReasons,
+  ],
+});
+
+export const cancelOperation = routeContract({
+  method: 'post',
+  path: '/operations/{id}/cancel',
+  operationId: 'cancelOperation',
+  access: 'images:create',
+  tag: 'operations',
+  summary: 'Stop making a picture',
+  description:
+    'Best effort and idempotent: the answer is the operation as it then is, whatever its state.',
+  params: idParams,
+  query: noQuery,
+  responses: {
+    200: {
+      ...operationResponse,
+      headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control'], ['Retry-After']),
+    },
+  },
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'operation_not_found',
+    'operation_expired',
+    'internal_error',
+    ...callerReasons,
+    ...upstreamReasons,
+  ],
+});

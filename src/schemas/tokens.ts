@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { FieldTree } from './spelling.ts';
+
+/** What a credential may be used for. */
+export const scopes = ['images:create', 'operations:read'] as const;
+
+export type Scope = (typeof scopes)[number];
+
+export const tokenTtlSecondsMax = 600;
+
+const scopeSchema = z.enum(scopes).meta({
+  id: 'Scope',
+  description: '`images:create` also cancels; `operations:read` reads operations and pictures.',
+});
+
+/** Body of POST /v1/tokens. */
+export const tokenRequestSchema = z
+  .strictObject({
+    scopes: z
+      .array(scopeSchema)
+      .min(1)
+      .max(scopes.length)
+      .meta({ description: 'What the token is good for.' }),
+    ttlSeconds: z
+      .int()
+      .min(1)
+      .max(tokenTtlSecondsMax)
+      .optional()
+      .meta({ description: 'How long it is good; 600 unless told.', example: 600 }),
+    maxImages: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .meta({ description: 'How many pictures it may have made; absent: as many as you may.' }),
+  })
+  .meta({ id: 'TokenRequest', description: 'A short-lived token for a browser.' });
+
+export const tokenRequestFields: FieldTree = { scopes: true, ttlSeconds: true, maxImages: true };
+
+/** Answer of POST /v1/tokens. */
+export const tokenSchema = z
+  .object({
+    token: z.string().meta({ description: 'To be sent as `Authorization: Bearer …`.' }),
+    expiresAt: z.string().meta({ format: 'date-time', example: '2026-11-23T10:10:00Z' }),
+    scopes: z.array(scopeSchema),
+  })
+  .meta({ id: 'Token', description: 'Good for its scopes until it expires.' });
