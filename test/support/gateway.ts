@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { buildApp } from '../../src/app.ts';
+import { buildApp, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import { checkContracts } from './contract-check.ts';
 
@@ -20,7 +20,10 @@ export interface Gateway {
 }
 
 /** Starts the whole gateway on a free port, with a data directory of its own, settings as an operator would give them. */
-export async function startGateway(environment: Record<string, string> = {}): Promise<Gateway> {
+export async function startGateway(
+  environment: Record<string, string> = {},
+  options: AppOptions = {},
+): Promise<Gateway> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
   const settings = configurationFromEnvironment({
     PORT: '0',
@@ -32,7 +35,11 @@ export async function startGateway(environment: Record<string, string> = {}): Pr
   const violations: string[] = [];
   const log = pino({ level: settings.LOG_LEVEL, base: null }, collector(logLines));
   const app = await buildApp(settings, log, {
-    extend: (server) => checkContracts(server, violations),
+    ...options,
+    extend: (server) => {
+      checkContracts(server, violations);
+      options.extend?.(server);
+    },
   });
   const origin = await app.listen();
   const gateway: Gateway = {

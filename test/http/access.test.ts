@@ -1,0 +1,409 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { RouteOptions } from 'fastify';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { contracts } from '../../src/schemas/contract.ts';
+import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+const prompt = { prompt: 'a red cat' };
+const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
+
+beforeAll(async () => {
+  emulator = await startEmulator({ latencyMs: 30, latencySpreadRatio: 0 });
+});
+
+afterAll(() => emulator.close());
+
+function gatewayWith(environment: Record<string, string>): Promise<Gateway> {
+  return startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+    ...environment,
+  });
+}
+
+async function codeOf(response: Response): Promise<string> {
+  const body = (await response.json()) as { code?: string };
+  return `${response.status} ${body.code ?? ''}`;
+}
+
+/** Reads the answer to its end: one that is left unread holds the gateway's close up. */
+async function statusOf(response: Response | Promise<Response>): Promise<number> {
+  const settled = await response;
+  await settled.arrayBuffer();
+  return settled.status;
+}
+
+async function idOf(response: Response): Promise<string> {
+  return ((await response.json()) as { id: string }).id;
+}
+
+/** Without what differs from one request to the next. */
+async function comparable(response: Response): Promise<unknown> {
+  const {
+    requestId: _requestId,
+    instance: _instance,
+    ...rest
+  } = (await response.json()) as Record<string, unknown>;
+  return { status: response.status, ...rest };
+}
+
+describe('the routes', () => {
+  it('need a caller, but for those that name themselves public', async () => {
+    const routes: RouteOptions[] = [];
+    const gateway = await startGateway(
+      { UPSTREAM_ADDRESS: emulator.address },
+      {
+        extend: (app) => app.addHook('onRoute', (route) => void routes.push(route)),
+      },
+    );
+    await gateway.close();
+    const policies = routes.map(({ method, url, config }) => {
+      const policy = config?.access ?? config?.contract?.access ?? 'a caller';
+      return `${[method].flat().join(' ')} ${url}: ${policy}`;
+    });
+    const isPublic = (line: string) => line.endsWith(': public');
+    const pages = policies.filter(isPublic).map((line) => line.replace(/^[A-Z ]+|: .*$/g, ''));
+    const closed = policies.filter((line) => !isPublic(line));
+    expect([...new Set(pages.map((path) => `/${path.split('/')[1]}`))].toSorted()).toEqual([
+      '/docs',
+      '/livez',
+      '/openapi-3.0.json',
+      '/openapi.json',
+      '/problems',
+      '/readyz',
+    ]);
+    expect(closed).toEqual([
+      'POST /v1/images: images:create',
+      'POST /v1/tokens: delegate',
+      'GET HEAD /operations/:id: operations:read',
+      'GET HEAD /operations/:id/image: operations:read',
+      'POST /operations/:id/cancel: images:create',
+      'GET HEAD /v1/operations/:id: operations:read',
+      'GET HEAD /v1/operations/:id/image: operations:read',
+      'POST /v1/operations/:id/cancel: images:create',
+    ]);
+    expect(contracts.every(({ access }) => access !== undefined)).toBe(true);
+  });
+});
+
+describe('AUTH=keys', () => {
+  let file: ApiKeysFile;
+  let gateway: Gateway;
+  let shop: string;
+  let blog: string;
+
+  beforeAll(async () => {
+    file = await apiKeysFile({ shop: {}, blog: {}, thrifty: { models: ['yandex-art'] } });
+    gateway = await gatewayWith({ AUTH: 'keys', API_KEYS_FILE: file.path });
+    shop = file.keys['shop'] ?? '';
+    blog = file.keys['blog'] ?? '';
+  });
+
+  afterAll(async () => {
+    await gateway.close();
+    await file.remove();
+  });
+
+  it.each([
+    ['Authorization: Bearer', (key: string) => ({ authorization: `Bearer ${key}` })],
+    ['Authorization: Api-Key', (key: string) => ({ authorization: `api-key ${key}` })],
+    ['X-Api-Key', (key: string) => ({ 'x-api-key': key })],
+  ])('takes a key as %s', async (_name, headers) => {
+    expect(await statusOf(gateway.create(prompt, headers(shop)))).toBe(202);
+  });
+
+  const strangers: [string, Record<string, string>][] = [
+    ['no credential', {}],
+    ['an unknown key', { authorization: 'Bearer igk_000000000000000000000000000000000' }],
+    ['a word', { authorization: 'Bearer letmein' }],
+    ['Basic', { authorization: 'Basic dXNlcjpwYXNz' }],
+    ['two words', { authorization: 'Bearer a b' }],
+    ['an empty X-Api-Key', { 'x-api-key': '' }],
+    ['a forged token', { authorization: `Bearer igt_${'A'.repeat(80)}` }],
+  ];
+  it.each(strangers)(
+    'answers %s with 401 on every route, and spends nothing',
+    async (_n, headers) => {
+      const before = emulator.ledger.generates;
+      const paths: [string, string][] = [
+        ['POST', '/v1/images'],
+        ['POST', '/v1/tokens'],
+        ['GET', '/operations/op_x'],
+        ['GET', '/operations/op_x/image?token=abc'],
+        ['HEAD', '/operations/op_x/image'],
+        ['POST', '/operations/op_x/cancel'],
+        ['GET', '/v1/operations/op_x'],
+        ['GET', '/nothing/here'],
+      ];
+      for (const [method, path] of paths) {
+        const response = await gateway.fetch(path, {
+          method,
+          headers: { 'content-type': 'application/json', ...headers },
+          ...(method === 'POST' && { body: '{"prompt":"a cat"}' }),
+        });
+        expect(response.status, `${method} ${path}`).toBe(401);
+        expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+        await response.arrayBuffer();
+      }
+      expect(emulator.ledger.generates).toBe(before);
+    },
+  );
+
+  it('refuses two credentials that differ', async () => {
+    const headers = { authorization: `Bearer ${shop}`, 'x-api-key': blog };
+    expect(await codeOf(await gateway.create(prompt, headers))).toBe('401 unauthenticated');
+  });
+
+  it('shows no caller the operations of another: a foreign id looks like a wrong one', async () => {
+    const id = await idOf(await gateway.create(prompt, { ...bearer(shop), prefer: 'wait=20' }));
+    const wrong = `${id.slice(0, -1)}${id.endsWith('A') ? 'B' : 'A'}`;
+    for (const suffix of ['', '/image', '?include=image', '/image?download=1']) {
+      const path = (operation: string) => `/operations/${operation}${suffix}`;
+      expect(await statusOf(gateway.fetch(path(id), { headers: bearer(shop) }))).toBe(200);
+      const foreign = await gateway.fetch(path(id), { headers: bearer(blog) });
+      const unknown = await gateway.fetch(path(wrong), { headers: bearer(blog) });
+      expect(foreign.status).toBe(404);
+      expect(await comparable(foreign)).toEqual(await comparable(unknown));
+    }
+    const canceled = await gateway.fetch(`/operations/${id}/cancel`, {
+      method: 'POST',
+      headers: bearer(blog),
+    });
+    expect(await statusOf(canceled)).toBe(404);
+  });
+
+  it('gives links that open one picture without a key, and nothing else', async () => {
+    const first = await gateway.create(prompt, { ...bearer(shop), prefer: 'wait=20' });
+    const operation = (await first.json()) as {
+      id: string;
+      urls: { image: string; self: string; cancel: string };
+      response: { url: string };
+    };
+    const other = await idOf(await gateway.create(prompt, { ...bearer(shop), prefer: 'wait=20' }));
+    const link = new URL(operation.response.url);
+    const token = link.searchParams.get('token') ?? '';
+    expect(operation.urls.image).toBe(operation.response.url);
+    expect(operation.urls.self).not.toContain('token');
+
+    const picture = await fetch(link);
+    expect(await statusOf(picture)).toBe(200);
+    expect(picture.headers.get('content-type')).toBe('image/jpeg');
+    const maxAgeS = Number(
+      /^private, max-age=(\d+)$/.exec(picture.headers.get('cache-control') ?? '')?.[1],
+    );
+    expect(maxAgeS).toBeGreaterThan(3_500);
+    expect(maxAgeS).toBeLessThanOrEqual(4_200);
+
+    const opened = (path: string, method = 'GET') =>
+      gateway.fetch(`${path}?token=${token}`, { method });
+    expect(await statusOf(opened(`/operations/${operation.id}`))).toBe(200);
+    expect(await statusOf(opened(`/operations/${other}/image`))).toBe(401);
+    expect(await statusOf(opened(`/operations/${operation.id}/cancel`, 'POST'))).toBe(401);
+    const changed = `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`;
+    const forged = await gateway.fetch(`/operations/${operation.id}/image?token=${changed}`);
+    expect(await statusOf(forged)).toBe(401);
+    expect(gateway.logLines.some((line) => line.includes(token))).toBe(false);
+  });
+
+  it('lends a browser a token with fewer rights, a few pictures, and an end', async () => {
+    const response = await gateway.fetch('/v1/tokens', {
+      method: 'POST',
+      headers: { ...bearer(shop), 'content-type': 'application/json' },
+      body: JSON.stringify({ scopes: ['images:create'], ttlSeconds: 60, maxImages: 2 }),
+    });
+    expect(response.status).toBe(201);
+    const { token, expiresAt, scopes } = (await response.json()) as Record<string, string>;
+    expect(scopes).toEqual(['images:create']);
+    expect(Date.parse(expiresAt ?? '') - Date.now()).toBeLessThanOrEqual(60_000);
+    const id = await idOf(await gateway.create(prompt, bearer(token ?? '')));
+    expect(await statusOf(gateway.create(prompt, bearer(token ?? '')))).toBe(202);
+    const third = await gateway.create(prompt, bearer(token ?? ''));
+    expect(third.headers.get('ratelimit')).toMatch(/"token";r=0/);
+    expect(await codeOf(third)).toBe('429 rate_limited');
+    // What it made belongs to the caller that lent it; reading was not lent.
+    expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(shop) }))).toBe(200);
+    const read = await gateway.fetch(`/operations/${id}`, { headers: bearer(token ?? '') });
+    expect(await codeOf(read)).toBe('403 permission_denied');
+    const more = await gateway.fetch('/v1/tokens', {
+      method: 'POST',
+      headers: { ...bearer(token ?? ''), 'content-type': 'application/json' },
+      body: '{"scopes":["operations:read"]}',
+    });
+    expect(await codeOf(more)).toBe('403 permission_denied');
+  });
+
+  it.each([
+    ['{"scopes":[]}', '#/scopes'],
+    ['{"scopes":["admin"]}', '#/scopes/0'],
+    ['{"scopes":["operations:read"],"ttlSeconds":601}', '#/ttlSeconds'],
+    ['{"scopes":["operations:read"],"ttlSeconds":0}', '#/ttlSeconds'],
+    ['{"scopes":["operations:read"],"maxImages":-1}', '#/maxImages'],
+    ['{"scopes":["operations:read"],"tenant":"blog"}', '#/tenant'],
+    ['{}', '#/scopes'],
+  ])('refuses to make a token of %s', async (body, pointer) => {
+    const response = await gateway.fetch('/v1/tokens', {
+      method: 'POST',
+      headers: { ...bearer(shop), 'content-type': 'application/json' },
+      body,
+    });
+    expect(response.status).toBe(400);
+    const { errors } = (await response.json()) as { errors: { pointer: string }[] };
+    expect(errors.map((error) => error.pointer)).toContain(pointer);
+  });
+
+  it('allows each caller its models only', async () => {
+    const key = bearer(file.keys['thrifty'] ?? '');
+    const before = emulator.ledger.generates;
+    const refused = await gateway.create({ ...prompt, model: 'other-art' }, key);
+    expect(await codeOf(refused)).toBe('403 permission_denied');
+    expect(emulator.ledger.generates).toBe(before);
+    expect(await statusOf(gateway.create({ ...prompt, model: 'yandex-art/rc' }, key))).toBe(202);
+  });
+
+  it('ends keys, tokens and links with the caller that had them', async () => {
+    const { text, sha256, hint } = await import('../../src/callers/api-key.ts').then((module) =>
+      module.newApiKey(),
+    );
+    const passing = {
+      name: 'passing',
+      keys: [{ sha256, hint, createdAt: '2026-11-23T10:00:00Z' }],
+    };
+    const own = await apiKeysFile({ kept: {} });
+    const short = await gatewayWith({ AUTH: 'keys', API_KEYS_FILE: own.path });
+    try {
+      await own.replace([passing]);
+      await expect
+        .poll(async () => statusOf(short.create(prompt, bearer(text))), { timeout: 3_000 })
+        .toBe(202);
+      const made = await short.create(prompt, { ...bearer(text), prefer: 'wait=20' });
+      const { urls } = (await made.json()) as { urls: { image: string } };
+      expect(await statusOf(fetch(urls.image))).toBe(200);
+      await own.replace([]);
+      await expect
+        .poll(async () => statusOf(short.create(prompt, bearer(text))), { timeout: 3_000 })
+        .toBe(401);
+      expect(await statusOf(fetch(urls.image))).toBe(401);
+    } finally {
+      await short.close();
+      await own.remove();
+    }
+  });
+});
+
+describe('AUTH=none', () => {
+  it('lets everybody in, with whatever credential clients send out of habit', async () => {
+    const gateway = await gatewayWith({});
+    expect(await statusOf(gateway.create(prompt))).toBe(202);
+    expect(await statusOf(gateway.create(prompt, { authorization: 'Bearer sk-none' }))).toBe(202);
+    expect(await statusOf(gateway.create(prompt, { authorization: 'Basic x y' }))).toBe(202);
+    const made = await gateway.create(prompt, { prefer: 'wait=20' });
+    const { urls } = (await made.json()) as { urls: { image: string } };
+    expect(urls.image).not.toContain('token');
+    await gateway.close();
+  });
+});
+
+describe('AUTH=jwt', () => {
+  it('takes tokens of the issuer, and keeps each subject apart', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256', use: 'sig' };
+    const keys: Server = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ keys: [jwk] }));
+    });
+    await new Promise<void>((resolve) => keys.listen(0, '127.0.0.1', resolve));
+    const { port } = keys.address() as AddressInfo;
+    const gateway = await gatewayWith({
+      AUTH: 'jwt',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'images',
+      JWKS_URL: `http://127.0.0.1:${port}/jwks`,
+    });
+    const signed = (subject: string, claims: Record<string, unknown> = {}, audience = 'images') =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setIssuer('https://issuer.example')
+        .setAudience(audience)
+        .setSubject(subject)
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(privateKey);
+    const [anna, ben] = [await signed('anna'), await signed('ben')];
+    const id = await idOf(await gateway.create(prompt, bearer(anna)));
+    expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(anna) }))).toBe(200);
+    expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(ben) }))).toBe(404);
+    const elsewhere = await signed('anna', {}, 'another service');
+    expect(await statusOf(gateway.create(prompt, bearer(elsewhere)))).toBe(401);
+    const reader = bearer(await signed('anna', { scope: 'openid operations:read' }));
+    expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: reader }))).toBe(200);
+    expect(await statusOf(gateway.create(prompt, reader))).toBe(403);
+    await gateway.close();
+    keys.closeAllConnections();
+    await new Promise((resolve) => keys.close(resolve));
+  });
+});
+
+describe('AUTH=passthrough', () => {
+  let guarded: Emulator;
+  let gateway: Gateway;
+
+  beforeAll(async () => {
+    guarded = await startEmulator({
+      latencyMs: 30,
+      latencySpreadRatio: 0,
+      credentials: { apiKeys: ['key-of-anna', 'key-of-ben'] },
+    });
+    gateway = await startGateway({
+      UPSTREAM_ADDRESS: guarded.address,
+      UPSTREAM_POLL_INTERVAL_MS: '20',
+      AUTH: 'passthrough',
+    });
+  });
+
+  afterAll(async () => {
+    await gateway.close();
+    await guarded.close();
+  });
+
+  it('sends the own credential of each caller upstream', async () => {
+    expect(await statusOf(gateway.create(prompt, { 'x-api-key': 'key-of-anna' }))).toBe(202);
+    const header = { authorization: 'Api-Key key-of-ben' };
+    expect(await statusOf(gateway.create(prompt, header))).toBe(202);
+    expect(await statusOf(gateway.create(prompt))).toBe(401);
+  });
+
+  it('answers a credential that the upstream refuses with 401, not with its own fault', async () => {
+    const refused = await gateway.create(prompt, { 'x-api-key': 'key-of-nobody' });
+    expect(refused.headers.get('content-type')).toContain('problem+json');
+    const problem = (await refused.json()) as Record<string, unknown>;
+    expect(problem).toMatchObject({ code: 'unauthenticated', outcome: 'not_started', status: 401 });
+  });
+
+  it('keeps what was read with one credential from every other', async () => {
+    const anna = { 'x-api-key': 'key-of-anna' };
+    const id = await idOf(await gateway.create(prompt, { ...anna, prefer: 'wait=20' }));
+    const before = guarded.ledger.gets;
+    const path = `/operations/${id}/image`;
+    expect(await statusOf(gateway.fetch(path, { headers: anna }))).toBe(200);
+    expect(guarded.ledger.gets).toBe(before);
+    const stranger = await gateway.fetch(path, { headers: { 'x-api-key': 'key-of-nobody' } });
+    expect(await statusOf(stranger)).toBe(401);
+    // Ben's key belongs to the same account upstream, which decides that he may see it.
+    const ben = await gateway.fetch(path, { headers: { 'x-api-key': 'key-of-ben' } });
+    expect(await statusOf(ben)).toBe(200);
+    expect(guarded.ledger.gets).toBeGreaterThan(before);
+  });
+
+  it('shows no credential in a log line or a link', async () => {
+    const made = await gateway.create(prompt, { 'x-api-key': 'key-of-anna', prefer: 'wait=20' });
+    const text = await made.text();
+    expect(text).not.toContain('key-of-');
+    expect(text).not.toContain('token=');
+    expect(gateway.logLines.some((line) => line.includes('key-of-'))).toBe(false);
+  });
+});

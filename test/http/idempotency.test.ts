@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { idempotencyKeyFromHeaders } from '../../src/http/idempotency-key.ts';
+import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+let file: ApiKeysFile;
+let gateway: Gateway;
+let keyCount = 0;
+
+const prompt = { prompt: 'a red cat' };
+
+beforeAll(async () => {
+  emulator = await startEmulator({ latencyMs: 40, latencySpreadRatio: 0 });
+  file = await apiKeysFile({ shop: {}, blog: {} });
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+    AUTH: 'keys',
+    API_KEYS_FILE: file.path,
+  });
+});
+
+afterAll(async () => {
+  await gateway.close();
+  await file.remove();
+  await emulator.close();
+});
+
+function freshKey(): string {
+  keyCount += 1;
+  return `order-${keyCount}`;
+}
+
+async function create(
+  key: string,
+  { body = prompt, caller = 'shop', headers = {} }: Partial<Sent> = {},
+): Promise<Answer> {
+  const response = await gateway.create(body, {
+    'idempotency-key': key,
+    'x-api-key': file.keys[caller] ?? '',
+    ...headers,
+  });
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const json = isJson ? (JSON.parse(bytes.toString()) as Record<string, unknown>) : {};
+  return {
+    status: response.status,
+    isReplay: response.headers.get('idempotency-replayed') === 'true',
+    id: response.headers.get('x-operation-id'),
+    json,
+  };
+}
+
+interface Sent {
+  readonly body: unknown;
+  readonly caller: string;
+  readonly headers: Record<string, string>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly isReplay: boolean;
+  readonly id: string | null;
+  readonly json: Record<string, unknown>;
+}
+
+describe('a create with an Idempotency-Key', () => {
+  it('sent again is answered with the same operation, and paid once', async () => {
+    const key = freshKey();
+    const before = emulator.ledger.generates;
+    const first = await create(key);
+    const second = await create(key);
+    expect(first).toMatchObject({ status: 202, isReplay: false });
+    expect(second).toMatchObject({ isReplay: true, id: first.id });
+    expect(emulator.ledger.generates).toBe(before + 1);
+  });
+
+  it('sent 30 times at once is paid once', async () => {
+    const key = freshKey();
+    const before = emulator.ledger.generates;
+    const answers = await Promise.all(Array.from({ length: 30 }, () => create(key)));
+    expect(emulator.ledger.generates).toBe(before + 1);
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
+    expect(answers.filter(({ isReplay }) => !isReplay)).toHaveLength(1);
+  });
+
+  it('is replayed as the second request wants it: as a picture, or waited for', async () => {
+    const key = freshKey();
+    const first = await create(key);
+    const waited = await create(key, { headers: { prefer: 'wait=20' } });
+    expect(waited).toMatchObject({ status: 200, isReplay: true, id: first.id });
+    expect(waited.json).toMatchObject({ status: 'succeeded' });
+    const picture = await create(key, { headers: { accept: 'image/*' } });
+    expect(picture).toMatchObject({ status: 200, isReplay: true, id: first.id, json: {} });
+  });
+
+  it.each([
+    ['spelled in snake case', { prompt: 'a cat', negative_prompt: 'text', seed: '7' }],
+    ['with an int64 as a number', { negativePrompt: 'text', seed: 7, prompt: 'a cat' }],
+    [
+      'with nulls for what is absent',
+      { prompt: 'a cat', negativePrompt: 'text', seed: 7, model: null },
+    ],
+  ])('is the same request %s', async (_name, body) => {
+    const key = freshKey();
+    const first = await create(key, {
+      body: { prompt: 'a cat', negativePrompt: 'text', seed: '7' },
+    });
+    expect(await create(key, { body })).toMatchObject({ isReplay: true, id: first.id });
+  });
+
+  it('refuses the key for another request', async () => {
+    const key = freshKey();
+    await create(key);
+    const before = emulator.ledger.generates;
+    const other = await create(key, { body: { prompt: 'a green cat' } });
+    expect(other.status).toBe(422);
+    expect(other.json).toMatchObject({
+      code: 'idempotency_key_reused',
+      outcome: 'not_started',
+      retryable: false,
+    });
+    expect(emulator.ledger.generates).toBe(before);
+  });
+
+  it('keeps the keys of callers apart', async () => {
+    const key = freshKey();
+    const first = await create(key);
+    const other = await create(key, { caller: 'blog', body: { prompt: 'another cat' } });
+    expect(other).toMatchObject({ status: 202, isReplay: false });
+    expect(other.id).not.toBe(first.id);
+  });
+
+  it('may be sent again after it was refused, with nothing spent', async () => {
+    const key = freshKey();
+    const wrong = await create(key, { body: { prompt: 'a cat', colour: 'red' } });
+    expect(wrong.json).toMatchObject({ code: 'unknown_field', outcome: 'not_started' });
+    const before = emulator.ledger.generates;
+    const refused = await create(key, { body: { prompt: 'something forbidden' } });
+    expect(refused.json).toMatchObject({ code: 'content_policy_violation' });
+    expect((await create(key, { body: { prompt: 'something forbidden' } })).isReplay).toBe(false);
+    expect(emulator.ledger.generates).toBe(before);
+  });
+
+  it('is unknown, and not sent again, when the answer was lost', async () => {
+    const key = freshKey();
+    emulator.faults.order('Generate', {
+      kind: 'status',
+      code: 14,
+      message: 'gone',
+      afterwards: true,
+    });
+    const before = emulator.ledger.generates;
+    const lost = await create(key);
+    expect(lost.json).toMatchObject({ outcome: 'unknown', retryable: false });
+    const again = await create(key);
+    expect(again.status).toBe(409);
+    expect(again.json).toMatchObject({ code: 'outcome_unknown', outcome: 'unknown' });
+    expect(emulator.ledger.generates).toBe(before + 1);
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  it.each([
+    ['abc', 'abc'],
+    ['"abc"', 'abc'],
+    ['  abc  ', 'abc'],
+    [String.raw`"a\"b\\c"`, String.raw`a"b\c`],
+    ['a"b', 'a"b'],
+    ['~'.repeat(255), '~'.repeat(255)],
+    [`"${'~'.repeat(255)}"`, '~'.repeat(255)],
+  ])('%s is a key', (header, key) => {
+    expect(idempotencyKeyFromHeaders(['Idempotency-Key', header])).toBe(key);
+  });
+
+  it.each([
+    ['empty', ['Idempotency-Key', '']],
+    ['empty in quotes', ['Idempotency-Key', '""']],
+    ['with a space', ['Idempotency-Key', 'a b']],
+    ['with a control byte', ['Idempotency-Key', 'a\u0001b']],
+    ['with a letter of another script', ['Idempotency-Key', 'ключ']],
+    ['of 256 characters', ['Idempotency-Key', 'x'.repeat(256)]],
+    ['with an open quote', ['Idempotency-Key', '"abc']],
+    ['with a stray escape', ['Idempotency-Key', String.raw`"a\bc"`]],
+    ['in two lines', ['Idempotency-Key', 'a', 'idempotency-key', 'a']],
+  ])('%s is refused', (_name, rawHeaders) => {
+    expect(() => idempotencyKeyFromHeaders(rawHeaders)).toThrow(/idempotency_key_invalid/);
+  });
+
+  it('is no key when it is not there', () => {
+    expect(idempotencyKeyFromHeaders(['Accept', '*/*'])).toBeUndefined();
+  });
+
+  it('is refused before anything is spent', async () => {
+    const before = emulator.ledger.generates;
+    const answer = await create('a b');
+    expect(answer.status).toBe(400);
+    expect(answer.json).toMatchObject({
+      code: 'idempotency_key_invalid',
+      outcome: 'not_started',
+      errors: [{ header: 'Idempotency-Key' }],
+    });
+    expect(emulator.ledger.generates).toBe(before);
+  });
+});
