@@ -44,6 +44,8 @@ export interface EmulatorOptions {
   readonly credentials?: AcceptedCredentials;
   readonly models?: readonly string[];
   readonly folders?: readonly string[];
+  /** Told of every order that is billed, before it is answered. */
+  readonly onBilled?: (request: ImageGenerationRequest, operationId: string) => void;
   readonly tls?: { readonly certPem: string; readonly keyPem: string };
   readonly nowMs?: () => number;
   /** In [0, 1): for the spread of the latency and for seeds that were left to chance. */
@@ -150,6 +152,7 @@ function addImageService(
         const id = operationId();
         const spread = 1 + latencySpreadRatio * (2 * random() - 1);
         book.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
+        options.onBilled?.(call.request, id);
         ledger.accepted(id, call.metadata.get('x-client-request-id')[0]?.toString());
         // The first answer of a real call carried nothing else.
         return create(OperationSchema, { id });
@@ -172,7 +175,12 @@ function addOperationService(
       ledger.gets += 1;
       return faults.apply('Get', async () => {
         desk.check(call.metadata, nowMs());
-        perSecond.take(nowMs());
+        try {
+          perSecond.take(nowMs());
+        } catch (refusal) {
+          ledger.getsOverQuota += 1;
+          throw refusal;
+        }
         return book.get(call.request.operationId, nowMs());
       });
     }),

@@ -3,6 +3,8 @@ export interface SpendLedger {
   /** Generates that were accepted: each one is paid for. */
   readonly generates: number;
   readonly gets: number;
+  /** Gets that were refused because there were too many in a second. */
+  readonly getsOverQuota: number;
   readonly cancels: number;
   /**
    * Operations by the x-client-request-id of the Generate that made them: more
@@ -21,6 +23,7 @@ export class Ledger implements SpendLedger {
   readonly requestIds = new Map<string, string>();
   generates = 0;
   gets = 0;
+  getsOverQuota = 0;
   cancels = 0;
 
   accepted(operationId: string, requestId: string | undefined): void {

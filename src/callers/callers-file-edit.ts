@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import {
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { callersFromText, textFromCallers, type CallerEntries } from './callers-file.ts';
+
+const lockWaitMs = 1_000;
+const lockRetryMs = 50;
+
+/**
+ * Changes the file as a whole: whoever reads it sees the old or the new one,
+ * and of two changes at once neither is lost. A file that is not there is empty.
+ *
+ * @param change gives the new entries; what it throws leaves the file as it was.
+ * @throws Error that says what is wrong with the file, or who holds the lock.
+ */
+export async function editCallersFile(
+  path: string,
+  change: (entries: CallerEntries) => CallerEntries,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // Renaming onto a link would replace the link and leave the file behind it as it was.
+  const target = await realpath(path).catch(() => path);
+  const lockPath = `${target}.lock`;
+  const lock = await lockedFile(lockPath);
+  try {
+    const changed = textFromCallers(change(await callersFromFile(target)));
+    // What the gateway would refuse to load is not written.
+    callersFromText(changed);
+    await replaceFile(target, changed);
+  } finally {
+    await lock.close();
+    await rm(lockPath, { force: true });
+  }
+}
+
+/** @throws Error that says what is wrong with the file. */
+export async function callersFromFile(path: string): Promise<CallerEntries> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '{"callers":[]}';
+    throw error;
+  });
+  try {
+    return callersFromText(text);
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A process that was killed leaves its lock; only a person can tell that from a slow one. */
+async function lockedFile(lockPath: string): Promise<FileHandle> {
+  for (let waitedMs = 0; ; waitedMs += lockRetryMs) {
+    try {
+      return await open(lockPath, 'wx', 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (waitedMs >= lockWaitMs) {
+        throw new Error(
+          `another command is changing the keys: if none is running, delete ${lockPath}`,
+          { cause: error },
+        );
+      }
+    }
+    await sleep(lockRetryMs);
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const old = await stat(path).catch(() => undefined);
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const handle = await open(temporary, 'wx', 0o600);
+  try {
+    await handle.writeFile(text);
+    // Run as root, the command must not take the file away from the gateway's own user.
+    if (old !== undefined) await handle.chown(old.uid, old.gid).catch(() => undefined);
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, path);
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** The new name survives a loss of power only with its folder. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  // Some file systems refuse it for folders; the file itself is complete either way.
+  await folder.sync().catch(() => undefined);
+  await folder.close();
+}

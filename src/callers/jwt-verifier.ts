@@ -1,0 +1,162 @@
+import {
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
+import type { Caller } from './caller.ts';
+import { openKeySet, type KeySetLog } from './key-set.ts';
+
+/** Who a token speaks for. */
+export interface VerifiedToken {
+  /** Named by `sub`, without limits: those come from elsewhere. */
+  readonly caller: Caller;
+  /** What the token allows; absent when it says nothing of it. */
+  readonly scopes?: readonly string[];
+}
+
+/** Tells tokens (RFC 7519) of one issuer, made for this gateway, from all others. */
+export interface JwtVerifier {
+  /** Undefined for every token that is not valid, and while no keys are at hand. Never throws. */
+  verify(token: string): Promise<VerifiedToken | undefined>;
+  /** Stops fetching keys. */
+  close(): void;
+}
+
+export interface JwtVerifierOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** https, or http on this machine. */
+  readonly jwksUrl: string;
+  /** Absent: all of `jwtAlgorithms`. */
+  readonly algorithms?: readonly string[] | undefined;
+  /** Milliseconds of the wall clock: tokens expire by it, and keys age by it. */
+  readonly nowMs: () => number;
+  readonly log?: KeySetLog | undefined;
+}
+
+/**
+ * Signatures by a private key only. With a shared secret (HS256) the issuer's
+ * public key would serve as that secret to everybody; RFC 8725, section 2.1.
+ */
+export const jwtAlgorithms: readonly string[] = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
+
+const clockToleranceS = 30;
+const tokenLengthMax = 16_384;
+// Of one algorithm, in the answer to a token that names none of them.
+const keysTriedMax = 8;
+const callerName = /^[\x21-\x7e]{1,128}$/;
+
+/** @throws Error that names the option which is wrong. */
+export function openJwtVerifier({
+  issuer,
+  audience,
+  jwksUrl,
+  algorithms = jwtAlgorithms,
+  nowMs,
+  log,
+}: JwtVerifierOptions): JwtVerifier {
+  if (issuer === '') throw new Error('issuer: must not be empty');
+  if (audience === '') throw new Error('audience: must not be empty');
+  if (algorithms.length === 0 || !algorithms.every((name) => jwtAlgorithms.includes(name))) {
+    throw new Error(`algorithms: must be some of ${jwtAlgorithms.join(', ')}`);
+  }
+  const keySet = openKeySet({ url: keysUrlFromText(jwksUrl), nowMs, log });
+  return {
+    async verify(token) {
+      const header = headerOf(token);
+      if (header === undefined || !algorithms.includes(header.alg)) return undefined;
+      const keys = await keySet.keysFor(header.kid);
+      if (keys === undefined) return undefined;
+      const payload = await payloadOf(token, keys, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        requiredClaims: ['exp', 'sub'],
+        clockTolerance: clockToleranceS,
+        currentDate: new Date(nowMs()),
+      });
+      return payload === undefined ? undefined : verifiedFromPayload(payload);
+    },
+    close: () => keySet.close(),
+  };
+}
+
+/** In the clear, the keys could be replaced on their way, and with them every token. */
+function keysUrlFromText(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const loopback = /^(?:localhost|127(?:\.[0-9]+){3}|\[::1\])$/.test(url?.hostname ?? '');
+  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && loopback)) {
+    throw new Error('jwksUrl: must be an https URL (http only on loopback)');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Error('jwksUrl: must hold no user name or password');
+  }
+  return url;
+}
+
+function headerOf(token: string): { alg: string; kid: string | undefined } | undefined {
+  if (token.length > tokenLengthMax) return undefined;
+  try {
+    const { alg, kid } = decodeProtectedHeader(token);
+    if (typeof alg !== 'string') return undefined;
+    return kid === undefined || typeof kid === 'string' ? { alg, kid } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why a token is not valid is nobody's business: it would help whoever makes them up. */
+async function payloadOf(
+  token: string,
+  keys: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload | undefined> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return undefined;
+    return payloadOfAny(token, error, options);
+  }
+}
+
+/** A token without `kid`, where the issuer has several keys of its kind: during a rotation. */
+async function payloadOfAny(
+  token: string,
+  candidates: errors.JWKSMultipleMatchingKeys,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload | undefined> {
+  let tried = 0;
+  try {
+    for await (const key of candidates) {
+      tried += 1;
+      if (tried > keysTriedMax) return undefined;
+      const result = await jwtVerify(token, key, options).catch(() => undefined);
+      if (result !== undefined) return result.payload;
+    }
+  } catch {
+    // A key that can not be read: there is no valid signature to be found with it.
+  }
+  return undefined;
+}
+
+function verifiedFromPayload(payload: JWTPayload): VerifiedToken | undefined {
+  const { sub, scope, scp } = payload;
+  if (typeof sub !== 'string' || !callerName.test(sub)) return undefined;
+  const caller: Caller = { name: sub };
+  // RFC 8693, section 4.2, and what issuers made before it.
+  const claim = scope ?? scp;
+  return claim === undefined ? { caller } : { caller, scopes: scopesFromClaim(claim) };
+}
+
+/** A claim that can not be read allows nothing, rather than everything. */
+function scopesFromClaim(claim: unknown): readonly string[] {
+  if (typeof claim === 'string') return claim.split(' ').filter((name) => name !== '');
+  if (!Array.isArray(claim)) return [];
+  return claim.every((name) => typeof name === 'string') ? claim : [];
+}
