@@ -69,6 +69,18 @@ function callerMistakes(values: SettingValues): readonly string[] {
       mistakes.push(`${name}, ${name}_FILE: set one of them`);
     }
   }
+  if (values.STORE_URL !== undefined) {
+    if (values.GATEWAY_SECRET === undefined && values.GATEWAY_SECRET_FILE === undefined) {
+      mistakes.push(
+        'GATEWAY_SECRET: is needed with STORE_URL, the same on every gateway: with secrets of their own they would not know each other’s operation ids',
+      );
+    }
+    if (values.UPSTREAM_ADDRESS === undefined) {
+      mistakes.push(
+        'UPSTREAM_ADDRESS: is needed with STORE_URL: the embedded upstream of one gateway is not there for the others',
+      );
+    }
+  }
   const needed = { none: [], passthrough: [], keys: ['API_KEYS_FILE'], jwt: jwtNames } as const;
   for (const name of needed[values.AUTH]) {
     if (values[name] === undefined) mistakes.push(`${name}: is needed with AUTH=${values.AUTH}`);

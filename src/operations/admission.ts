@@ -109,7 +109,9 @@ export class Admission {
     const limits = this.#limitsOf(applicant);
     if (limits.length === 0) return unlimited;
     const { store } = this.#options;
-    const { admitted, claims } = await store.admit(limits.map(({ claim }) => claim));
+    const { admitted, claims } = await store
+      .admit(limits.map(({ claim }) => claim))
+      .catch(rethrowUnspent);
     const states = limits.map((limit, index) => stateOf(limit, claims[index]));
     if (!admitted) throw new LimitReached(states, reachedOf(states));
     const giveBack = async (kinds: readonly Claim['kind'][]) => {
@@ -166,6 +168,11 @@ export class Admission {
     daily('gateway-day', '', imagesPerDayMax);
     return found;
   }
+}
+
+/** Whether the store took the claims or not: nothing was sent, and nothing will be. */
+function rethrowUnspent(error: unknown): never {
+  throw error instanceof GatewayError ? error.with({ outcome: 'not_started' }) : error;
 }
 
 const unlimited: Admitted = {

@@ -25,9 +25,6 @@ export interface StateStore {
   /** What a durable write outlives. Told to the operator at the start. */
   readonly durability: Durability;
 
-  /** The record under a key; undefined when there is none or its time is over. */
-  readRecord(key: string): Promise<StoredRecord | undefined>;
-
   /**
    * Writes a record if the one that is there is still the expected one:
    * compare-and-set on state and fence.
@@ -44,6 +41,7 @@ export interface StateStore {
   /**
    * Takes all claims, or none when one of them can't be had.
    *
+   * @param claims Each with a key of its own.
    * @returns One state a claim, in their order.
    */
   admit(claims: readonly Claim[]): Promise<Admission>;

@@ -1,0 +1,158 @@
+import type {
+  Admission,
+  Claim,
+  ClaimState,
+  CountClaim,
+  RateClaim,
+  SlotClaim,
+} from './state-store.ts';
+import { MemoryTable, type Table } from './tables.ts';
+
+/** How many were counted under a key. */
+export interface CountRow {
+  readonly count: number;
+  readonly goneAtMs: number;
+}
+
+/** Of a rate: when all of it is there again, which is the whole state of GCRA. */
+interface RateRow {
+  readonly goneAtMs: number;
+}
+
+interface SlotRow {
+  /** Until when each holder holds. */
+  readonly holders: ReadonlyMap<string, number>;
+  readonly goneAtMs: number;
+}
+
+type Look = ClaimState & { readonly fits: boolean };
+
+/** Rows of keys that nobody uses any more are swept away whenever there are twice as many as before. */
+const sweepFromRows = 1_024;
+
+/**
+ * What `StateStore.admit` and `giveBack` promise, for one process. Counts lie in
+ * a table that may outlive it; rates and slots end with it, as they should:
+ * whoever held a slot is gone then.
+ */
+export class LimitBook {
+  readonly #nowMs: () => number;
+  readonly #counts: Table<CountRow>;
+  readonly #rates = new MemoryTable<RateRow>();
+  readonly #slots = new MemoryTable<SlotRow>();
+  #sweepAt = sweepFromRows;
+
+  constructor(nowMs: () => number, counts: Table<CountRow>) {
+    this.#nowMs = nowMs;
+    this.#counts = counts;
+  }
+
+  admit(claims: readonly Claim[]): Admission {
+    this.#sweepWhenLarge();
+    const states = claims.map((claim) => this.#look(claim));
+    if (!states.every(({ fits }) => fits))
+      return { admitted: false, claims: states.map(withoutFits) };
+    for (const claim of claims) this.#take(claim);
+    return { admitted: true, claims: claims.map((claim) => withoutFits(this.#look(claim))) };
+  }
+
+  giveBack(claims: readonly Claim[]): void {
+    for (const claim of claims) {
+      if (claim.kind === 'rate') this.#giveBackRate(claim);
+      else if (claim.kind === 'count') this.#giveBackCount(claim);
+      else this.#putHolders(claim.key, this.#holders(claim.key), claim.holder, undefined);
+    }
+  }
+
+  #look(claim: Claim): Look {
+    if (claim.kind === 'rate') return this.#lookAtRate(claim);
+    return claim.kind === 'count' ? this.#lookAtCount(claim) : this.#lookAtSlots(claim);
+  }
+
+  #lookAtRate({ key, cost, quantity, periodMs }: RateClaim): Look {
+    const nowMs = this.#nowMs();
+    const stepMs = periodMs / quantity;
+    const wholeAtMs = Math.max(nowMs, this.#rates.get(key)?.goneAtMs ?? 0);
+    const remaining = Math.max(0, Math.floor((nowMs + periodMs - wholeAtMs) / stepMs + 1e-6));
+    const fits = remaining >= cost;
+    const waitMs = wholeAtMs + cost * stepMs - nowMs - periodMs;
+    return { fits, remaining, resetMs: fits ? wholeAtMs - nowMs : waitMs };
+  }
+
+  #lookAtCount({ key, cost, quantity }: CountClaim): Look {
+    const row = this.#liveCount(key);
+    const remaining = Math.max(0, quantity - (row?.count ?? 0));
+    const resetMs = row === undefined ? 0 : row.goneAtMs - this.#nowMs();
+    return { fits: remaining >= cost, remaining, resetMs };
+  }
+
+  #lookAtSlots({ key, quantity, holder }: SlotClaim): Look {
+    const holders = this.#holders(key);
+    const remaining = Math.max(0, quantity - holders.size);
+    const resetMs = holders.size === 0 ? 0 : Math.min(...holders.values()) - this.#nowMs();
+    return { fits: remaining > 0 || holders.has(holder), remaining, resetMs };
+  }
+
+  #take(claim: Claim): void {
+    const nowMs = this.#nowMs();
+    if (claim.kind === 'rate') {
+      const { key, cost, quantity, periodMs } = claim;
+      const wholeAtMs = Math.max(nowMs, this.#rates.get(key)?.goneAtMs ?? 0);
+      this.#rates.put(key, { goneAtMs: wholeAtMs + (cost * periodMs) / quantity });
+    } else if (claim.kind === 'count') {
+      const { count, goneAtMs } = this.#liveCount(claim.key) ?? {
+        count: 0,
+        goneAtMs: nowMs + claim.keepMs,
+      };
+      this.#counts.put(claim.key, { count: count + claim.cost, goneAtMs });
+    } else {
+      const { key, holder, leaseMs } = claim;
+      this.#putHolders(key, this.#holders(key), holder, nowMs + leaseMs);
+    }
+  }
+
+  #giveBackRate({ key, cost, quantity, periodMs }: RateClaim): void {
+    const row = this.#rates.get(key);
+    if (row === undefined) return;
+    this.#rates.put(key, { goneAtMs: row.goneAtMs - (cost * periodMs) / quantity });
+  }
+
+  #giveBackCount({ key, cost }: CountClaim): void {
+    const row = this.#liveCount(key);
+    if (row === undefined) return;
+    this.#counts.put(key, { ...row, count: Math.max(0, row.count - cost) });
+  }
+
+  #liveCount(key: string): CountRow | undefined {
+    const row = this.#counts.get(key);
+    return row !== undefined && row.goneAtMs > this.#nowMs() ? row : undefined;
+  }
+
+  #holders(key: string): ReadonlyMap<string, number> {
+    const held = [...(this.#slots.get(key)?.holders ?? [])];
+    return new Map(held.filter(([, untilMs]) => untilMs > this.#nowMs()));
+  }
+
+  #putHolders(
+    key: string,
+    before: ReadonlyMap<string, number>,
+    holder: string,
+    untilMs: number | undefined,
+  ): void {
+    const holders = new Map(before);
+    if (untilMs === undefined) holders.delete(holder);
+    else holders.set(holder, untilMs);
+    this.#slots.put(key, { holders, goneAtMs: Math.max(0, ...holders.values()) });
+  }
+
+  #sweepWhenLarge(): void {
+    if (this.#rates.size + this.#slots.size < this.#sweepAt) return;
+    this.#rates.sweep(this.#nowMs());
+    this.#slots.sweep(this.#nowMs());
+    this.#sweepAt = Math.max(sweepFromRows, 2 * (this.#rates.size + this.#slots.size));
+  }
+}
+
+function withoutFits({ remaining, resetMs }: Look): ClaimState {
+  return { remaining, resetMs };
+}

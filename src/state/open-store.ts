@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { openEmbeddedStore } from './embedded-store.ts';
+import type { StoreLog } from './redis-connection.ts';
+import { openRedisStore } from './redis-store.ts';
+import type { StateStore } from './state-store.ts';
+
+export interface StoreSettings {
+  /** Of a server that several gateways share; undefined: the store of this gateway alone. */
+  readonly storeUrl: string | undefined;
+  readonly dataDirectory: string;
+  readonly log: StoreLog;
+}
+
+/** @throws Error that names the setting when the store can't be opened. */
+export async function openStateStore(settings: StoreSettings): Promise<StateStore> {
+  const { storeUrl, dataDirectory, log } = settings;
+  const store =
+    storeUrl === undefined
+      ? await openEmbeddedStore({ directory: join(dataDirectory, 'state') })
+      : await openRedisStore({ url: storeUrl, log });
+  if (store.isShared && store.durability === 'gateway') {
+    log.warn({}, 'the store keeps nothing through a crash of its server: turn its appendonly on');
+  }
+  return store;
+}

@@ -1,0 +1,112 @@
+/**
+ * One script a step: the server runs each as a whole, and by its own clock.
+ * All keys share one hash tag, so that they would lie on one node of a cluster.
+ */
+
+const now = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/**
+ * KEYS: record. ARGV: expected state or '', expected fence or '', 'take' or
+ * 'keep', state, fingerprint, data, lease, keep (both in ms).
+ * Answers {1 or 0, state, fence, fingerprint, data, lease left}, without a
+ * record only the first.
+ */
+export const swapScript = `${now}
+local old = redis.call('HMGET', KEYS[1], 's', 'f', 'p', 'd', 'l')
+if (old[1] or '') ~= ARGV[1] or (old[2] or '') ~= ARGV[2] then
+  if not old[1] then return {0} end
+  return {0, old[1], old[2], old[3], old[4], string.format('%d', old[5] - now)}
+end
+local fence = tonumber(ARGV[2]) or 0
+if ARGV[3] == 'take' then fence = math.max(now, fence + 1) end
+fence = string.format('%d', fence)
+local lease = string.format('%d', now + ARGV[7])
+redis.call('HSET', KEYS[1], 's', ARGV[4], 'f', fence, 'p', ARGV[5], 'd', ARGV[6], 'l', lease)
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return {1, ARGV[4], fence, ARGV[5], ARGV[6], ARGV[7]}
+`;
+
+/**
+ * KEYS: one a claim. ARGV[1]: the claims as JSON.
+ * Answers {1 or 0, then remaining and reset in ms of each claim}.
+ */
+export const admitScript = `${now}
+local claims = cjson.decode(ARGV[1])
+local function looked(key, claim)
+  if claim.kind == 'rate' then
+    local step = claim.periodMs / claim.quantity
+    local whole = math.max(now, tonumber(redis.call('GET', key) or 0))
+    local remaining = math.max(0, math.floor((now + claim.periodMs - whole) / step + 1e-6))
+    if remaining >= claim.cost then return true, remaining, whole - now end
+    return false, remaining, whole + claim.cost * step - now - claim.periodMs
+  end
+  if claim.kind == 'count' then
+    local remaining = math.max(0, claim.quantity - tonumber(redis.call('GET', key) or 0))
+    return remaining >= claim.cost, remaining, math.max(0, redis.call('PTTL', key))
+  end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  local remaining = math.max(0, claim.quantity - redis.call('ZCARD', key))
+  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  local fits = remaining > 0 or redis.call('ZSCORE', key, claim.holder) ~= false
+  return fits, remaining, first and first - now or 0
+end
+local function take(key, claim)
+  if claim.kind == 'rate' then
+    local whole = math.max(now, tonumber(redis.call('GET', key) or 0))
+    whole = whole + claim.cost * claim.periodMs / claim.quantity
+    redis.call('SET', key, string.format('%.6f', whole), 'PX', math.ceil(whole - now))
+  elseif claim.kind == 'count' then
+    redis.call('INCRBY', key, claim.cost)
+    if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, claim.keepMs) end
+  else
+    redis.call('ZADD', key, now + claim.leaseMs, claim.holder)
+    if redis.call('PTTL', key) < claim.leaseMs then redis.call('PEXPIRE', key, claim.leaseMs) end
+  end
+end
+local function states(admitted)
+  local answer = {admitted}
+  for i, claim in ipairs(claims) do
+    local _, remaining, reset = looked(KEYS[i], claim)
+    answer[2 * i] = remaining
+    answer[2 * i + 1] = math.ceil(reset)
+  end
+  return answer
+end
+for i, claim in ipairs(claims) do
+  if not looked(KEYS[i], claim) then return states(0) end
+end
+for i, claim in ipairs(claims) do take(KEYS[i], claim) end
+return states(1)
+`;
+
+/** KEYS: one a claim. ARGV[1]: the claims as JSON. What has run out is left as it is. */
+export const giveBackScript = `${now}
+for i, claim in ipairs(cjson.decode(ARGV[1])) do
+  local key = KEYS[i]
+  local held = claim.kind ~= 'slot' and tonumber(redis.call('GET', key) or 0)
+  if claim.kind == 'slot' then
+    redis.call('ZREM', key, claim.holder)
+  elseif claim.kind == 'count' and held > 0 then
+    redis.call('DECRBY', key, math.min(held, claim.cost))
+  elseif claim.kind == 'rate' and held > now then
+    local whole = held - claim.cost * claim.periodMs / claim.quantity
+    if whole <= now then redis.call('DEL', key)
+    else redis.call('SET', key, string.format('%.6f', whole), 'PX', math.ceil(whole - now)) end
+  end
+end
+return 1
+`;
+
+/** KEYS: the gateways. ARGV: this one, for how many ms it is alive. Answers how many are. */
+export const announceScript = `${now}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('ZCARD', KEYS[1])
+`;
+
+/** KEYS: the gateways. ARGV: the one that goes. */
+export const withdrawScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;

@@ -1,0 +1,67 @@
+import type { Durability } from './state-store.ts';
+
+/** What has to be known of a Redis or Valkey server before records are trusted to it. */
+export interface ServerFacts {
+  /** Why records would not be safe there, in words for the operator; undefined when they are. */
+  readonly objection: string | undefined;
+  readonly durability: Durability;
+  /** What to ask for after a durable write: an fsync of its own log, a replica, or nothing. */
+  readonly wait: 'log' | 'replica' | 'none';
+}
+
+const versionMin = 7;
+
+/**
+ * Reads the server's own report.
+ *
+ * @param info Text of INFO, all sections.
+ * @param appendfsync Value of that setting; undefined where the server does not tell (managed ones often don't).
+ */
+export function serverFacts(info: string, appendfsync: string | undefined): ServerFacts {
+  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const [major = 0, minor = 0] = field('redis_version').split('.').map(Number);
+  const evicts =
+    field('maxmemory') !== '0' && !['', 'noeviction'].includes(field('maxmemory_policy'));
+  return {
+    objection:
+      objectionTo({ major, version: field('redis_version'), role: field('role') }) ??
+      (evicts
+        ? `it may evict records to make room: set maxmemory-policy to noeviction, not ${field('maxmemory_policy')}`
+        : undefined),
+    ...durabilityOf({
+      keepsLog: field('aof_enabled') === '1',
+      appendfsync,
+      offersWait: major > 7 || (major === 7 && minor >= 2),
+      replicas: info.match(/^slave\d+:.*state=online/gm)?.length ?? 0,
+    }),
+  };
+}
+
+function objectionTo(server: {
+  readonly major: number;
+  readonly version: string;
+  readonly role: string;
+}): string | undefined {
+  // Also when the version can't be read, or is no number.
+  if (!(server.major >= versionMin)) {
+    return `it is version ${server.version}: ${versionMin} or later is needed`;
+  }
+  return server.role === 'slave' ? 'it is a replica, and takes no writes' : undefined;
+}
+
+function durabilityOf(server: {
+  readonly keepsLog: boolean;
+  readonly appendfsync: string | undefined;
+  readonly offersWait: boolean;
+  readonly replicas: number;
+}): Pick<ServerFacts, 'durability' | 'wait'> {
+  if (server.keepsLog && server.appendfsync === 'always') {
+    return { durability: 'machine', wait: 'none' };
+  }
+  // Under "no" nothing is ever synced on purpose, and a wait would never end.
+  if (server.keepsLog && server.offersWait && server.appendfsync !== 'no') {
+    return { durability: 'machine', wait: 'log' };
+  }
+  if (server.replicas > 0) return { durability: 'server', wait: 'replica' };
+  return { durability: server.keepsLog ? 'server' : 'gateway', wait: 'none' };
+}

@@ -1,0 +1,27 @@
+/** Rows by key. Whoever reads one has to look whether its time is over: it may still be there. */
+export interface Table<Row extends { readonly goneAtMs: number }> {
+  get(key: string): Row | undefined;
+  put(key: string, row: Row): void;
+}
+
+/** Rows that end with the process. */
+export class MemoryTable<Row extends { readonly goneAtMs: number }> implements Table<Row> {
+  readonly #rows = new Map<string, Row>();
+
+  get(key: string): Row | undefined {
+    return this.#rows.get(key);
+  }
+
+  put(key: string, row: Row): void {
+    this.#rows.set(key, row);
+  }
+
+  /** Forgets every row whose time is over. */
+  sweep(nowMs: number): void {
+    for (const [key, { goneAtMs }] of this.#rows) if (goneAtMs <= nowMs) this.#rows.delete(key);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+}

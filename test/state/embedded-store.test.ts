@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openEmbeddedStore } from '../../src/state/embedded-store.ts';
+import type { RecordWrite } from '../../src/state/state-store.ts';
+import { SimulatedState, simulatedStore } from '../simulation/simulated-store.ts';
+import { describeStateStore } from './state-store-contract.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'gateway-state-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const write: RecordWrite = {
+  state: 'dispatched',
+  fence: 'take',
+  fingerprint: 'f',
+  data: '',
+  leaseMs: 60_000,
+  keepMs: 60_000,
+  durable: true,
+};
+
+describeStateStore('the embedded store', async () => {
+  const store = await openEmbeddedStore({ directory: join(directory, 'contract') });
+  return { store, close: () => store.close() };
+});
+
+describeStateStore('the simulated store', async () => {
+  const state = new SimulatedState(Date.now);
+  const [store, other] = [simulatedStore(state), simulatedStore(state)];
+  return { store, other, close: () => store.close() };
+});
+
+it('finds everything again after it was closed and opened', async () => {
+  const options = { directory: join(directory, 'again') };
+  const claim = { kind: 'count', key: 'c', quantity: 5, keepMs: 60_000, cost: 2 } as const;
+  const first = await openEmbeddedStore(options);
+  const { record } = await first.swapRecord('k', undefined, { ...write, data: 'kept' });
+  await first.admit([claim]);
+  await first.close();
+  const second = await openEmbeddedStore(options);
+  expect((await second.swapRecord('k', undefined, write)).record).toMatchObject({
+    data: 'kept',
+    fence: record?.fence,
+  });
+  expect((await second.admit([claim])).claims[0]?.remaining).toBe(1);
+  await second.close();
+});
+
+it('keeps every durable write of a process that was killed while it wrote', async () => {
+  const path = join(directory, 'killed');
+  const child = spawn(process.execPath, ['--import', 'tsx', 'test/state/write-until-killed.ts'], {
+    env: { ...process.env, STATE_DIRECTORY: path },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let written = 0;
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    written = Number(line);
+    if (written === 200) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  expect(written).toBeGreaterThanOrEqual(200);
+  const store = await openEmbeddedStore({ directory: path });
+  const lost: number[] = [];
+  for (let number = 1; number <= written; number += 1) {
+    const { record } = await store.swapRecord(`key ${number}`, undefined, write);
+    if (record?.data !== `data ${number}`) lost.push(number);
+  }
+  expect(lost).toEqual([]);
+  await store.close();
+});
+
+it('takes away rows whose time is over', async () => {
+  let nowMs = 1_000;
+  const path = join(directory, 'swept');
+  const store = await openEmbeddedStore({ directory: path, nowMs: () => nowMs });
+  await store.swapRecord('short', undefined, { ...write, keepMs: 1_000 });
+  await store.swapRecord('long', undefined, { ...write, keepMs: 100_000 });
+  nowMs = 50_000;
+  expect(await store.sweep()).toBe(1);
+  expect(await store.sweep()).toBe(0);
+  expect((await store.swapRecord('short', undefined, write)).swapped).toBe(true);
+  expect((await store.swapRecord('long', undefined, write)).swapped).toBe(false);
+  await store.close();
+});
+
+it('refuses after it was closed, as every failure of a store', async () => {
+  const store = await openEmbeddedStore({ directory: join(directory, 'closed') });
+  await store.close();
+  await expect(store.swapRecord('k', undefined, write)).rejects.toMatchObject({
+    reason: 'store_unavailable',
+  });
+});
+
+it('names the setting when its files can not be opened', async () => {
+  const path = join(directory, 'file');
+  await writeFile(path, 'not a directory');
+  await chmod(path, 0o600);
+  await expect(openEmbeddedStore({ directory: path })).rejects.toThrow(/^DATA_DIR: .*file/);
+});

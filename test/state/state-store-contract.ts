@@ -1,0 +1,267 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type {
+  Claim,
+  CountClaim,
+  RateClaim,
+  RecordWrite,
+  SlotClaim,
+  StateStore,
+} from '../../src/state/state-store.ts';
+
+export interface StoreUnderTest {
+  readonly store: StateStore;
+  /** Another gateway's end of the same store; absent where there is only one. */
+  readonly other?: StateStore;
+  close(): Promise<void>;
+}
+
+const write: RecordWrite = {
+  state: 'reserved',
+  fence: 'take',
+  fingerprint: 'f',
+  data: '',
+  leaseMs: 60_000,
+  keepMs: 60_000,
+  durable: false,
+};
+const rate: RateClaim = { kind: 'rate', key: '', quantity: 3, periodMs: 60_000, cost: 1 };
+const count: CountClaim = { kind: 'count', key: '', quantity: 2, keepMs: 60_000, cost: 1 };
+const slot: SlotClaim = { kind: 'slot', key: '', quantity: 1, leaseMs: 60_000, holder: 'a' };
+
+let lastKey = 0;
+function newKey(): string {
+  lastKey += 1;
+  return `key ${lastKey}`;
+}
+
+/** What every store has to keep of what `StateStore` promises. */
+export function describeStateStore(name: string, open: () => Promise<StoreUnderTest>): void {
+  describe(name, () => {
+    let opened: StoreUnderTest;
+    let store: StateStore;
+    beforeAll(async () => {
+      opened = await open();
+      ({ store } = opened);
+    });
+    afterAll(() => opened.close());
+
+    describeRecords(() => store);
+    describeLimits(() => store);
+    describeSeveral(() => [opened.store, opened.other ?? opened.store]);
+  });
+}
+
+function describeRecords(store: () => StateStore): void {
+  it('writes a record where there is none, and tells what it wrote', async () => {
+    const { swapped, record } = await store().swapRecord(newKey(), undefined, {
+      ...write,
+      data: 'Ä\u0000\n"',
+    });
+    expect(swapped).toBe(true);
+    expect(record).toMatchObject({ state: 'reserved', fingerprint: 'f', data: 'Ä\u0000\n"' });
+    expect(record?.leaseLeftMs).toBeGreaterThan(59_000);
+    expect(record?.fence).toBeGreaterThan(0);
+  });
+
+  it('writes nothing over a record that was not expected, and shows it', async () => {
+    const key = newKey();
+    const first = await store().swapRecord(key, undefined, { ...write, data: 'first' });
+    const second = await store().swapRecord(key, undefined, { ...write, data: 'second' });
+    expect(second.swapped).toBe(false);
+    expect(second.record).toMatchObject({ data: 'first', fence: first.record?.fence });
+  });
+
+  it('compares state and fence, both', async () => {
+    const key = newKey();
+    const { record } = await store().swapRecord(key, undefined, write);
+    const fence = record?.fence ?? 0;
+    const next = { ...write, state: 'dispatched', fence: 'keep', durable: true } as const;
+    const wrongState = await store().swapRecord(key, { state: 'failed', fence }, next);
+    const wrongFence = await store().swapRecord(key, { state: 'reserved', fence: fence + 1 }, next);
+    const right = await store().swapRecord(key, { state: 'reserved', fence }, next);
+    expect([wrongState.swapped, wrongFence.swapped, right.swapped]).toEqual([false, false, true]);
+    expect(right.record).toMatchObject({ state: 'dispatched', fence });
+  });
+
+  it('does not write where a record was expected and none is', async () => {
+    const expected = { state: 'reserved', fence: 1 } as const;
+    const result = await store().swapRecord(newKey(), expected, write);
+    expect(result).toEqual({ swapped: false, record: undefined });
+  });
+
+  it('gives a new fence to whoever takes a record over, greater than the old one', async () => {
+    const key = newKey();
+    const { record: first } = await store().swapRecord(key, undefined, write);
+    const { record: second } = await store().swapRecord(key, first, write);
+    const { record: third } = await store().swapRecord(key, second, write);
+    expect(second?.fence).toBeGreaterThan(first?.fence ?? Infinity);
+    expect(third?.fence).toBeGreaterThan(second?.fence ?? Infinity);
+    expect((await store().swapRecord(key, first, write)).swapped).toBe(false);
+  });
+
+  it('tells when a lease is over, and keeps the record', async () => {
+    const key = newKey();
+    await store().swapRecord(key, undefined, { ...write, leaseMs: 30 });
+    await sleep(60);
+    const { record } = await store().swapRecord(key, undefined, write);
+    expect(record?.leaseLeftMs).toBeLessThanOrEqual(0);
+    expect(record?.state).toBe('reserved');
+  });
+
+  it('forgets a record when its time is over, and never gives its fence again', async () => {
+    const key = newKey();
+    const { record: first } = await store().swapRecord(key, undefined, { ...write, keepMs: 30 });
+    await sleep(60);
+    const { swapped, record } = await store().swapRecord(key, undefined, write);
+    expect(swapped).toBe(true);
+    expect(record?.fence).toBeGreaterThan(first?.fence ?? Infinity);
+  });
+
+  it('takes keys of any length and kind', async () => {
+    for (const key of ['x'.repeat(5_000), 'ключ 🐱', 'a b:c{d}']) {
+      const { record } = await store().swapRecord(key, undefined, write);
+      const { record: again } = await store().swapRecord(key, undefined, write);
+      expect(again?.fence).toBe(record?.fence);
+    }
+  });
+}
+
+function describeLimits(store: () => StateStore): void {
+  it('admits a rate up to its quantity at once, then tells when there is more', async () => {
+    const claim = { ...rate, key: newKey() };
+    const left: number[] = [];
+    for (let turn = 0; turn < 3; turn += 1) {
+      const { admitted, claims } = await store().admit([claim]);
+      expect(admitted).toBe(true);
+      left.push(claims[0]?.remaining ?? -1);
+    }
+    expect(left).toEqual([2, 1, 0]);
+    const refused = await store().admit([claim]);
+    expect(refused.admitted).toBe(false);
+    expect(refused.claims[0]?.remaining).toBe(0);
+    expect(refused.claims[0]?.resetMs).toBeGreaterThan(18_000);
+    expect(refused.claims[0]?.resetMs).toBeLessThanOrEqual(20_000);
+  });
+
+  it('lets a rate come back with time', async () => {
+    const claim = { ...rate, key: newKey(), periodMs: 300 };
+    for (let turn = 0; turn < 3; turn += 1) await store().admit([claim]);
+    const { claims } = await store().admit([claim]);
+    await sleep((claims[0]?.resetMs ?? 0) + 10);
+    expect((await store().admit([claim])).admitted).toBe(true);
+  });
+
+  it('counts to the quantity, and from nothing when the counter is gone', async () => {
+    const claim = { ...count, key: newKey(), keepMs: 150 };
+    await store().admit([claim]);
+    const second = await store().admit([claim]);
+    expect(second.claims[0]?.remaining).toBe(0);
+    const refused = await store().admit([claim]);
+    expect(refused.admitted).toBe(false);
+    await sleep((refused.claims[0]?.resetMs ?? 0) + 20);
+    const fresh = await store().admit([claim]);
+    expect(fresh).toMatchObject({ admitted: true, claims: [{ remaining: 1 }] });
+  });
+
+  it('gives a slot to so many holders, and again when one gives back', async () => {
+    const claim = { ...slot, key: newKey() };
+    expect((await store().admit([claim])).admitted).toBe(true);
+    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(false);
+    expect((await store().admit([claim])).admitted).toBe(true);
+    await store().giveBack([claim]);
+    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(true);
+  });
+
+  it('frees a slot whose lease ran out', async () => {
+    const claim = { ...slot, key: newKey(), leaseMs: 40 };
+    await store().admit([claim]);
+    const { claims } = await store().admit([{ ...claim, holder: 'b' }]);
+    expect(claims[0]?.resetMs).toBeLessThanOrEqual(40);
+    await sleep(70);
+    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(true);
+  });
+
+  it('takes all claims or none', async () => {
+    const all = [
+      { ...rate, key: newKey() },
+      { ...count, key: newKey() },
+      { ...slot, key: newKey() },
+    ];
+    const used = { ...count, key: newKey(), quantity: 1 };
+    await store().admit([used]);
+    const refused = await store().admit([...all, used]);
+    expect(refused.admitted).toBe(false);
+    expect(refused.claims.map(({ remaining }) => remaining)).toEqual([3, 2, 1, 0]);
+    const { admitted, claims } = await store().admit(all);
+    expect(admitted).toBe(true);
+    expect(claims.map(({ remaining }) => remaining)).toEqual([2, 1, 0]);
+  });
+
+  it('takes back what was given, and never more', async () => {
+    const all: readonly Claim[] = [
+      { ...rate, key: newKey() },
+      { ...count, key: newKey() },
+      { ...slot, key: newKey() },
+    ];
+    await store().admit(all);
+    await store().giveBack(all);
+    await store().giveBack(all);
+    const { claims } = await store().admit(all);
+    expect(claims.map(({ remaining }) => remaining)).toEqual([2, 1, 0]);
+  });
+
+  it('takes claims of more than one at once', async () => {
+    const claim = { ...count, key: newKey(), quantity: 5, cost: 3 };
+    expect((await store().admit([claim])).admitted).toBe(true);
+    const refused = await store().admit([claim]);
+    expect(refused).toMatchObject({ admitted: false, claims: [{ remaining: 2 }] });
+  });
+}
+
+function describeSeveral(ends: () => readonly [StateStore, StateStore]): void {
+  it('lets one of many win a record', async () => {
+    const [one, two] = ends();
+    const key = newKey();
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        (index % 2 === 0 ? one : two).swapRecord(key, undefined, {
+          ...write,
+          data: String(index),
+          durable: index % 3 === 0,
+        }),
+      ),
+    );
+    expect(results.filter(({ swapped }) => swapped)).toHaveLength(1);
+    expect(new Set(results.map(({ record }) => record?.data)).size).toBe(1);
+    expect(new Set(results.map(({ record }) => record?.fence)).size).toBe(1);
+  });
+
+  it('admits no more than the quantity, however many ask at once', async () => {
+    const [one, two] = ends();
+    const claims = [
+      { ...rate, key: newKey(), quantity: 20 },
+      { ...count, key: newKey(), quantity: 7 },
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? one : two).admit(claims)),
+    );
+    expect(answers.filter(({ admitted }) => admitted)).toHaveLength(7);
+  });
+
+  it('knows how many gateways are alive', async () => {
+    const [one, two] = ends();
+    if (!one.isShared) {
+      expect(await one.announce('a', 1_000)).toBe(1);
+      return;
+    }
+    expect(await one.announce('a', 10_000)).toBe(1);
+    expect(await two.announce('b', 100)).toBe(2);
+    expect(await one.announce('a', 10_000)).toBe(2);
+    await sleep(150);
+    expect(await one.announce('a', 10_000)).toBe(1);
+    await two.announce('b', 10_000);
+    await two.withdraw('b');
+    expect(await one.announce('a', 10_000)).toBe(1);
+  });
+}

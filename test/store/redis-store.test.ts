@@ -1,0 +1,211 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openRedisStore } from '../../src/state/redis-store.ts';
+import type { RecordWrite, StateStore } from '../../src/state/state-store.ts';
+import { describeStateStore } from '../state/state-store-contract.ts';
+import { startRedisServer, type RedisServer } from './redis-server.ts';
+
+const write: RecordWrite = {
+  state: 'dispatched',
+  fence: 'take',
+  fingerprint: 'f',
+  data: '',
+  leaseMs: 60_000,
+  keepMs: 60_000,
+  durable: false,
+};
+const unavailable = { reason: 'store_unavailable' };
+const claim = { kind: 'rate', key: 'r', quantity: 10, periodMs: 60_000, cost: 1 } as const;
+
+const opened: { close(): Promise<void> }[] = [];
+const servers: RedisServer[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()));
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
+});
+
+/** A server and a store on it, both gone after the test. */
+async function openOn(settings: readonly string[] = [], before?: readonly RedisServer[]) {
+  const server = await startRedisServer(settings);
+  servers.push(server, ...(before ?? []));
+  return { server, ...(await openAt(server.url)) };
+}
+
+async function openAt(
+  url: string,
+  lookAgainMs?: number,
+): Promise<{ store: StateStore; said: string[] }> {
+  const said: string[] = [];
+  const note = (fields: object, message: string) =>
+    void said.push(`${message} ${JSON.stringify(fields)}`);
+  const store = await openRedisStore({
+    url,
+    log: { info: note, warn: note, error: note },
+    ...(lookAgainMs !== undefined && { lookAgainMs }),
+  });
+  opened.push(store);
+  return { store, said };
+}
+
+async function swapAt(store: StateStore, key: string, changes: Partial<RecordWrite> = {}) {
+  return store.swapRecord(key, undefined, { ...write, ...changes });
+}
+
+/** Milliseconds until it was refused. @throws Error when it was not. */
+async function refusalMs(call: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await expect(call()).rejects.toMatchObject(unavailable);
+  return performance.now() - startMs;
+}
+
+async function until(
+  condition: () => Promise<boolean> | boolean,
+  limitMs: number,
+): Promise<number> {
+  const startMs = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - startMs > limitMs) throw new Error(`not within ${limitMs} ms`);
+    await sleep(20);
+  }
+  return performance.now() - startMs;
+}
+
+const works = (store: StateStore) => () =>
+  swapAt(store, 'probe', { durable: true }).then(
+    () => true,
+    () => false,
+  );
+
+describe('on a server', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedisServer();
+    process.stdout.write(`the store tests run on ${server.version}\n`);
+  });
+  afterAll(() => server.stop());
+
+  describeStateStore('the shared store', async () => {
+    const options = { url: server.url };
+    const [store, other] = [await openRedisStore(options), await openRedisStore(options)];
+    return {
+      store,
+      other,
+      close: async () => void (await Promise.all([store.close(), other.close()])),
+    };
+  });
+});
+
+describe('the server', () => {
+  it.each([
+    ['a log that is synced with every write', ['--appendfsync', 'always'], 'machine'],
+    ['no log and no replica', ['--appendonly', 'no'], 'gateway'],
+  ])('with %s promises as much', async (_, settings, durability) => {
+    const { store } = await openOn(settings);
+    expect(store.durability).toBe(durability);
+  });
+
+  it('with a log finds every durable write again after kill -9', async () => {
+    const { server, store } = await openOn(['--appendfsync', 'always']);
+    const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
+    await Promise.all(keys.map((key) => swapAt(store, key, { durable: true, data: key })));
+    await server.restart();
+    await until(works(store), 5_000);
+    for (const key of keys) expect((await swapAt(store, key)).record?.data).toBe(key);
+  });
+
+  it('that may evict records takes none, and says why', async () => {
+    const { store, said } = await openOn([
+      ...['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'],
+    ]);
+    await expect(swapAt(store, 'k')).rejects.toMatchObject(unavailable);
+    await expect(swapAt(store, 'k', { durable: true })).rejects.toMatchObject(unavailable);
+    expect(said.join('\n')).toContain('set maxmemory-policy to noeviction, not allkeys-lru');
+    expect((await store.admit([claim])).admitted).toBe(true);
+  });
+
+  it('that is full refuses, and evicts nothing', async () => {
+    const { store } = await openOn(['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction']);
+    await swapAt(store, 'first', { data: 'first' });
+    let written = 0;
+    const fill = async () => {
+      for (; written < 2_000; written += 1) {
+        await swapAt(store, `k${written}`, { data: 'x'.repeat(10_000) });
+      }
+    };
+    await expect(fill()).rejects.toMatchObject(unavailable);
+    expect(written).toBeGreaterThan(10);
+    expect((await swapAt(store, 'first')).record?.data).toBe('first');
+  });
+
+  it('that holds still is given up after a quarter of a second, and used again', async () => {
+    const { server, store } = await openOn();
+    await swapAt(store, 'k');
+    server.freeze();
+    const plain = await refusalMs(() => swapAt(store, 'k'));
+    const durable = await refusalMs(() => swapAt(store, 'k', { durable: true }));
+    const admit = await refusalMs(() => store.admit([claim]));
+    for (const ms of [plain, durable, admit]) {
+      expect(ms).toBeGreaterThan(200);
+      expect(ms).toBeLessThan(600);
+    }
+    server.thaw();
+    await until(works(store), 2_000);
+  });
+
+  it('that is gone is refused at once, and used again when it is back', async () => {
+    const { server, store, said } = await openOn();
+    await swapAt(store, 'k', { data: 'before' });
+    await server.crash();
+    await until(() => said.some((line) => line.includes('out of reach')), 2_000);
+    expect(await refusalMs(() => swapAt(store, 'k'))).toBeLessThan(50);
+    expect(await refusalMs(() => swapAt(store, 'k', { durable: true }))).toBeLessThan(50);
+    await server.restart();
+    const backMs = await until(works(store), 5_000);
+    expect(backMs).toBeLessThan(3_000);
+    await until(() => said.some((line) => line.startsWith('the store is back')), 1_000);
+    expect((await swapAt(store, 'k')).record?.data).toBe('before');
+  });
+
+  it('may come later than the gateway', async () => {
+    const server = await startRedisServer();
+    await server.crash();
+    servers.push(server);
+    const { store, said } = await openAt(server.url.replace('//', '//user:hunter2@'));
+    expect(await refusalMs(() => swapAt(store, 'k'))).toBeLessThan(50);
+    expect(said.join('\n')).not.toContain('hunter2');
+    const { store: plain } = await openAt(server.url);
+    await server.restart();
+    await until(works(plain), 5_000);
+  });
+
+  it('with a replica waits for it, and refuses while it holds still', async () => {
+    const main = await startRedisServer([
+      ...['--appendonly', 'no', '--repl-diskless-sync-delay', '0'],
+    ]);
+    const replica = await startRedisServer([
+      ...['--appendonly', 'no', '--replicaof', '127.0.0.1', String(main.port)],
+    ]);
+    servers.push(main, replica);
+    const { store } = await openAt(main.url, 100);
+    await until(() => store.durability === 'server', 10_000);
+    expect((await swapAt(store, 'k', { durable: true })).swapped).toBe(true);
+    replica.freeze();
+    expect(await refusalMs(() => swapAt(store, 'k2', { durable: true }))).toBeLessThan(2_500);
+    expect((await swapAt(store, 'k3')).swapped).toBe(true);
+    replica.thaw();
+    await until(works(store), 5_000);
+    // One that is gone for good is not waited for: what is promised becomes less.
+    await replica.crash();
+    await until(() => store.durability === 'gateway', 10_000);
+    expect((await swapAt(store, 'k4', { durable: true })).swapped).toBe(true);
+  });
+
+  it('that is a replica itself takes no records', async () => {
+    const main = await startRedisServer();
+    const replica = await startRedisServer(['--replicaof', '127.0.0.1', String(main.port)]);
+    servers.push(main, replica);
+    const { store, said } = await openAt(replica.url);
+    await expect(swapAt(store, 'k')).rejects.toMatchObject(unavailable);
+    expect(said.join('\n')).toContain('it is a replica');
+  });
+});
