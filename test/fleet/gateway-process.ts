@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Which program runs: the gateway as it is shipped, or one that fails on order. */
+export type Entry = 'dist/main.js' | 'test/fleet/failing-gateway.mjs';
+
+/** A gateway as a process of its own. */
+export class GatewayProcess {
+  readonly origin: string;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+
+  private constructor(child: ChildProcess, origin: string) {
+    this.#child = child;
+    this.origin = origin;
+    this.#exited =
+      child.exitCode === null && child.signalCode === null
+        ? once(child, 'exit')
+        : Promise.resolve();
+  }
+
+  /** Starts it and waits until it listens. @throws Error with what it said when it ends before that. */
+  static async start(entry: Entry, environment: Record<string, string>): Promise<GatewayProcess> {
+    const child = spawn(process.execPath, [entry], {
+      cwd: root,
+      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'info', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)));
+    const origin = await new Promise<string>((resolve, reject) => {
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the gateway ended early (${code ?? signal}): ${said}`)),
+      );
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const { address } = parsed(line);
+        if (address !== undefined) resolve(address);
+      });
+    });
+    return new GatewayProcess(child, origin);
+  }
+
+  /** Resolves when the process is gone, however it ended. */
+  get exited(): Promise<unknown> {
+    return this.#exited;
+  }
+
+  /** At once, without a word, as a machine that loses power. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** As an orchestrator stops it. */
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    await this.#exited;
+  }
+}
+
+function parsed(line: string): { readonly address?: string } {
+  try {
+    return JSON.parse(line) as { address?: string };
+  } catch {
+    return {};
+  }
+}

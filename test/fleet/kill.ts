@@ -1,0 +1,119 @@
+/**
+ * Kills gateways at every step of a create, under load, and compares the
+ * upstream's bills with what callers were told.
+ *
+ *     npm run test:kill -- [--kills N] [--store embedded|redis]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startRedisServer } from '../store/redis-server.ts';
+import { Books } from './books.ts';
+import { GatewayProcess } from './gateway-process.ts';
+import { inParallel } from '../support/in-parallel.ts';
+import { ask, fetchPicture, persist } from './persistent-caller.ts';
+
+const failpoints = [
+  ...['before reserve', 'after reserve', 'before admit', 'after admit'],
+  ...['before dispatch', 'after dispatch', 'before generate', 'during generate', 'after generate'],
+  ...['before settle', 'after settle', 'before answer', 'after answer'],
+];
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '52' },
+    store: { type: 'string', default: 'embedded' },
+  },
+});
+const kills = Number(values.kills);
+const isShared = values.store === 'redis';
+/** Several gateways need a store they share. */
+const gateways = isShared ? 2 : 1;
+const callers = 48;
+const minutesMax = 5 + kills / 20;
+const deadlineMs = performance.now() + minutesMax * 60_000;
+
+const books = await Books.open({ latencyMs: 150 });
+const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-kill-'));
+const redis = isShared ? await startRedisServer() : undefined;
+const environment = {
+  UPSTREAM_ADDRESS: books.emulator.address,
+  DATA_DIR: dataDirectory,
+  CALLER_IMAGES_PER_DAY_MAX: '1000000',
+  GATEWAY_SECRET: 'a-secret-that-only-this-run-uses-1234567890',
+  ...(redis !== undefined && { STORE_URL: redis.url }),
+};
+
+const running = new Map<number, GatewayProcess>();
+const hits = new Map<string, number>();
+let killed = 0;
+
+let turn = 0;
+const origin = () => {
+  const live = [...running.values()];
+  turn += 1;
+  return live[turn % Math.max(1, live.length)]?.origin;
+};
+
+/** One place for a gateway: each one in it dies at the next point, until all kills are done. */
+async function place(index: number): Promise<void> {
+  while (killed < kills && performance.now() < deadlineMs) {
+    const point = failpoints[killed % failpoints.length] ?? '';
+    killed += 1;
+    const gateway = await GatewayProcess.start('test/fleet/failing-gateway.mjs', {
+      ...environment,
+      LOG_LEVEL: 'info',
+      FAILPOINT: point,
+      FAIL_AT: String(1 + (killed % 4)),
+    });
+    running.set(index, gateway);
+    await gateway.exited;
+    running.delete(index);
+    hits.set(point, (hits.get(point) ?? 0) + 1);
+  }
+}
+
+let isLoading = true;
+function* keys(): Generator<string> {
+  for (let number = 1; isLoading; number += 1) yield `key-${number}`;
+}
+
+const options = { books, origin, deadlineMs };
+const load = inParallel(keys(), callers, (key) => persist(key, options));
+await Promise.all(Array.from({ length: gateways }, (_, index) => place(index)));
+isLoading = false;
+running.set(0, await GatewayProcess.start('dist/main.js', environment));
+await load;
+
+// Whoever asks once more, with the same key, must find what was told before.
+const asked = books.keys();
+await inParallel(asked, callers, async (key) => books.tell(key, await ask(key, options)));
+const ids = books.ids();
+let pictures = 0;
+await inParallel(ids.values(), 16, async (id) => {
+  if (await fetchPicture(id, options)) pictures += 1;
+});
+
+await running.get(0)?.stop();
+await redis?.stop();
+await books.emulator.close();
+await rm(dataDirectory, { recursive: true, force: true });
+
+const faults = [...books.faults()];
+if (pictures !== ids.size)
+  faults.push(`${ids.size - pictures} accepted pictures can not be fetched`);
+const missed = failpoints.filter((point) => !hits.has(point));
+if (missed.length > 0 && kills >= failpoints.length)
+  faults.push(`never killed ${missed.join(', ')}`);
+const figures = {
+  store: values.store,
+  kills: [...hits.values()].reduce((sum, count) => sum + count, 0),
+  failpoints: hits.size,
+  ...books.figures(),
+  'pictures fetched': `${pictures} of ${ids.size}`,
+  'dishonest outcomes': faults.length,
+};
+process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
+for (const fault of faults.slice(0, 20)) process.stderr.write(`${fault}\n`);
+process.exitCode = faults.length === 0 ? 0 : 1;

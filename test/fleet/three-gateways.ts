@@ -1,0 +1,105 @@
+/**
+ * Three gateways on one Redis behind one address: a create on one, the poll on
+ * another, the picture from a third, while one of them is killed every few
+ * seconds.
+ *
+ *     npm run test:fleet -- [--seconds N] [--kill-every N]
+ */
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startRedisServer } from '../store/redis-server.ts';
+import { Books } from './books.ts';
+import { GatewayProcess } from './gateway-process.ts';
+import { inParallel } from '../support/in-parallel.ts';
+import { startLoadBalancer } from './load-balancer.ts';
+import { ask, fetchPicture, persist } from './persistent-caller.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '30' },
+    'kill-every': { type: 'string', default: '5' },
+  },
+});
+const runMs = Number(values.seconds) * 1000;
+const killEveryMs = Number(values['kill-every']) * 1000;
+const callers = 12;
+const fleetSize = 3;
+const deadlineMs = performance.now() + runMs + 180_000;
+
+const books = await Books.open({ latencyMs: 1_000 });
+const redis = await startRedisServer();
+const fleet: (GatewayProcess | undefined)[] = [];
+const balancer = await startLoadBalancer(() =>
+  fleet.flatMap((gateway) => (gateway === undefined ? [] : [gateway.origin])),
+);
+const start = () =>
+  GatewayProcess.start('dist/main.js', {
+    UPSTREAM_ADDRESS: books.emulator.address,
+    STORE_URL: redis.url,
+    GATEWAY_SECRET: 'a-secret-that-only-this-run-uses-1234567890',
+    PUBLIC_URL: balancer.origin,
+  });
+fleet.push(...(await Promise.all(Array.from({ length: fleetSize }, start))));
+
+const origin = () => balancer.origin;
+const options = { books, origin, deadlineMs };
+let kills = 0;
+let isRunning = true;
+
+async function killInTurn(): Promise<void> {
+  const endMs = performance.now() + runMs;
+  while (performance.now() + killEveryMs < endMs) {
+    await sleep(killEveryMs);
+    const index = kills % fleetSize;
+    const victim = fleet[index];
+    kills += 1;
+    await victim?.kill();
+    fleet[index] = undefined;
+    fleet[index] = await start();
+  }
+  await sleep(Math.max(0, endMs - performance.now()));
+  isRunning = false;
+}
+
+function* keys(): Generator<string> {
+  for (let number = 1; isRunning; number += 1) yield `key-${number}`;
+}
+
+/** Create, follow until it is done, fetch: each request wherever the balancer sends it. */
+let pictures = 0;
+const lost: string[] = [];
+async function wholeLife(key: string): Promise<void> {
+  await persist(key, options);
+  const id = books.ids().get(key);
+  if (id === undefined) return;
+  if (await fetchPicture(id, options)) pictures += 1;
+  else lost.push(key);
+}
+
+await Promise.all([killInTurn(), inParallel(keys(), callers, wholeLife)]);
+await inParallel(books.keys(), callers, async (key) => books.tell(key, await ask(key, options)));
+
+const seconds = Math.round((performance.now() - deadlineMs + runMs + 180_000) / 1000);
+await Promise.all(fleet.map((gateway) => gateway?.stop()));
+await balancer.close();
+await redis.stop();
+const { ledger } = books.emulator;
+await books.emulator.close();
+
+const faults = [...books.faults(), ...lost.map((key) => `${key}: the picture can not be fetched`)];
+if (ledger.getsOverQuota > 0)
+  faults.push(`${ledger.getsOverQuota} reads over the upstream's quota`);
+const figures = {
+  gateways: fleetSize,
+  kills,
+  seconds,
+  ...books.figures(),
+  'pictures fetched': `${pictures} of ${books.ids().size}`,
+  'result reads': ledger.gets,
+  'result reads over quota': ledger.getsOverQuota,
+  'requests by gateway': [...balancer.served.values()].join(', '),
+  faults: faults.length,
+};
+process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
+for (const fault of faults.slice(0, 20)) process.stderr.write(`${fault}\n`);
+process.exitCode = faults.length === 0 ? 0 : 1;
