@@ -30,7 +30,7 @@ import { openUpstreamClient, type UpstreamClient } from './upstream/upstream-cli
 export interface App {
   /** The HTTP server, for tests that go in through the front door without a socket. */
   readonly server: FastifyInstance;
-  /** Listens, and resolves with the origin that links are made from. */
+  /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
   listen(): Promise<string>;
   /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
   close(): Promise<void>;
@@ -124,8 +124,9 @@ export async function buildApp(
       core.share.open();
       await server.listen({ host: settings.HOST, port: settings.PORT });
       const { port } = server.server.address() as AddressInfo;
-      origin = settings.PUBLIC_URL ?? originOf(settings.HOST, port);
-      return origin;
+      const address = originOf(settings.HOST, port);
+      origin = settings.PUBLIC_URL ?? address;
+      return address;
     },
     async close() {
       state = 'draining';

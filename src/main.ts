@@ -8,10 +8,11 @@ async function main(): Promise<void> {
   const settings = configurationFromEnvironment(process.env);
   const { log, flush } = openLog({ level: settings.LOG_LEVEL });
   const app = await buildApp(settings, log);
-  const origin = await app.listen();
-  log.info({ address: origin, upstream: settings.UPSTREAM_ADDRESS ?? 'embedded' }, 'listening');
+  const address = await app.listen();
+  const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
+  log.info({ address, ...(publicUrl !== undefined && { publicUrl }), upstream }, 'listening');
   void flush();
-  if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(origin));
+  if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(address));
 
   const delay = settings.SHUTDOWN_TIMEOUT_MS + 4_000;
   closeWithGrace({ delay, logger: false }, async ({ signal, err }) => {
@@ -24,11 +25,11 @@ async function main(): Promise<void> {
 }
 
 /** For somebody who just started it: something that works as it stands. */
-function invitation(origin: string): string {
+function invitation(address: string): string {
   return `
-Listening on ${origin}, with an embedded upstream that draws local pictures. Try:
+Listening on ${address}, with an embedded upstream that draws local pictures. Try:
 
-  curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' ${origin}/v1/images -o cat.jpg
+  curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' ${address}/v1/images -o cat.jpg
 
 `;
 }

@@ -68,9 +68,10 @@ export async function openCallerDirectory({
   };
   let timer: NodeJS.Timeout;
   const lookLater = () => {
-    timer = setTimeout(async () => {
-      await look();
-      if (!closed) lookLater();
+    timer = setTimeout(() => {
+      void look().finally(() => {
+        if (!closed) lookLater();
+      });
     }, lookAgainMs).unref();
   };
   lookLater();

@@ -28,7 +28,7 @@ export interface Callers {
   readonly authenticator: Authenticator;
   readonly tokens: AccessTokens;
   /** A token for links to one operation. */
-  signLink(operationId: string, tenant: string, expiresAtMs: number): string;
+  readonly signLink: (operationId: string, tenant: string, expiresAtMs: number) => string;
   close(): void;
 }
 

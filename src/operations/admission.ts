@@ -231,8 +231,8 @@ function sentenceOf({ name, quantity }: LimitState): string {
 function refuseModel(models: readonly string[] | undefined, modelUri: string): void {
   if (models === undefined) return;
   const [, name = '', version = ''] = /^art:\/\/[^/]*\/([^/]+)(?:\/([^/]+))?/.exec(modelUri) ?? [];
-  const names = [modelUri, name, `${name}/${version}`];
-  if (models.some((model) => names.includes(model))) return;
+  const names = new Set([modelUri, name, `${name}/${version}`]);
+  if (models.some((model) => names.has(model))) return;
   throw new GatewayError('permission_denied', `you may use the models ${models.join(', ')}`, {
     outcome: 'not_started',
     faults: [{ pointer: '#/model', code: 'permission', detail: 'expected a model you may use' }],

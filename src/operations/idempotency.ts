@@ -262,10 +262,7 @@ export class Idempotency {
     return new Promise((resolve) => {
       const cancelTimer = this.#clock.after(forMs, resolve);
       const underWay = this.#underWay.get(recordKey);
-      void underWay?.then(() => {
-        cancelTimer();
-        resolve();
-      });
+      void underWay?.then(cancelTimer).then(resolve);
     });
   }
 }

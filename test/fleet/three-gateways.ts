@@ -80,13 +80,16 @@ await Promise.all([killInTurn(), inParallel(keys(), callers, wholeLife)]);
 await inParallel(books.keys(), callers, async (key) => books.tell(key, await ask(key, options)));
 
 const seconds = Math.round((performance.now() - deadlineMs + runMs + 180_000) / 1000);
-await Promise.all(fleet.map((gateway) => gateway?.stop()));
+for (const gateway of fleet) await gateway?.stop();
 await balancer.close();
 await redis.stop();
 const { ledger } = books.emulator;
 await books.emulator.close();
 
 const faults = [...books.faults(), ...lost.map((key) => `${key}: the picture can not be fetched`)];
+const served = [...balancer.served.values()];
+if (served.length < fleetSize + kills) faults.push('not every gateway answered');
+if (pictures < kills) faults.push('hardly any picture came through: nothing was shown');
 if (ledger.getsOverQuota > 0)
   faults.push(`${ledger.getsOverQuota} reads over the upstream's quota`);
 const figures = {
@@ -97,7 +100,7 @@ const figures = {
   'pictures fetched': `${pictures} of ${books.ids().size}`,
   'result reads': ledger.gets,
   'result reads over quota': ledger.getsOverQuota,
-  'requests by gateway': [...balancer.served.values()].join(', '),
+  'requests by gateway': served.join(', '),
   faults: faults.length,
 };
 process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);

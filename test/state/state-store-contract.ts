@@ -37,7 +37,7 @@ function newKey(): string {
 
 /** What every store has to keep of what `StateStore` promises. */
 export function describeStateStore(name: string, open: () => Promise<StoreUnderTest>): void {
-  describe(name, () => {
+  describe(`the promises, kept by ${name}`, () => {
     let opened: StoreUnderTest;
     let store: StateStore;
     beforeAll(async () => {

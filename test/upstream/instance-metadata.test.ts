@@ -102,7 +102,7 @@ describe('the metadata service', () => {
     ['headers', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
     ['half a body', (response: ServerResponse) => response.write('{"access_token":"t1.canary"')],
   ])('that hangs after %s is given up', async (_, begin) => {
-    answer = (_request, response) => void begin(response);
+    answer = (_request, response) => begin(response);
     expect((await failure(100)).message).toMatch(/no answer in time/);
   });
 
