@@ -131,7 +131,9 @@ function faultsFromIssue(issue: z.core.$ZodIssue): string[] {
 function place(path: readonly PropertyKey[]): string {
   const parts = path.map((part) => {
     if (typeof part === 'number') return `[${part}]`;
-    return /^[A-Za-z_]{1,24}$/.test(String(part)) ? `.${String(part)}` : '.(unprintable)';
+    return /^[A-Za-z_][A-Za-z0-9_]{0,23}$/.test(String(part))
+      ? `.${String(part)}`
+      : '.(unprintable)';
   });
   return parts.join('').replace(/^\./, '') || 'the file';
 }

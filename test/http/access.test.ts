@@ -1,12 +1,10 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { RouteOptions } from 'fastify';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { contracts } from '../../src/schemas/contract.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
+import { audience, issuer, startTokenIssuer } from '../support/token-issuer.ts';
 
 let emulator: Emulator;
 const prompt = { prompt: 'a red cat' };
@@ -310,41 +308,26 @@ describe('AUTH=none', () => {
 
 describe('AUTH=jwt', () => {
   it('takes tokens of the issuer, and keeps each subject apart', async () => {
-    const { publicKey, privateKey } = await generateKeyPair('ES256');
-    const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256', use: 'sig' };
-    const keys: Server = createServer((_request, response) => {
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ keys: [jwk] }));
-    });
-    await new Promise<void>((resolve) => keys.listen(0, '127.0.0.1', resolve));
-    const { port } = keys.address() as AddressInfo;
+    const keys = await startTokenIssuer();
+    const key = await keys.addKey('one');
     const gateway = await gatewayWith({
       AUTH: 'jwt',
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'images',
-      JWKS_URL: `http://127.0.0.1:${port}/jwks`,
+      JWT_ISSUER: issuer,
+      JWT_AUDIENCE: audience,
+      JWKS_URL: keys.url,
     });
-    const signed = (subject: string, claims: Record<string, unknown> = {}, audience = 'images') =>
-      new SignJWT(claims)
-        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-        .setIssuer('https://issuer.example')
-        .setAudience(audience)
-        .setSubject(subject)
-        .setIssuedAt()
-        .setExpirationTime('5m')
-        .sign(privateKey);
+    const signed = (sub: string, claims: object = {}) => key.token({ sub, ...claims });
     const [anna, ben] = [await signed('anna'), await signed('ben')];
     const id = await idOf(await gateway.create(prompt, bearer(anna)));
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(anna) }))).toBe(200);
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(ben) }))).toBe(404);
-    const elsewhere = await signed('anna', {}, 'another service');
+    const elsewhere = await signed('anna', { aud: 'another service' });
     expect(await statusOf(gateway.create(prompt, bearer(elsewhere)))).toBe(401);
     const reader = bearer(await signed('anna', { scope: 'openid operations:read' }));
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: reader }))).toBe(200);
     expect(await statusOf(gateway.create(prompt, reader))).toBe(403);
     await gateway.close();
-    keys.closeAllConnections();
-    await new Promise((resolve) => keys.close(resolve));
+    await keys.close();
   });
 });
 

@@ -1,0 +1,200 @@
+import { createHmac } from 'node:crypto';
+import type { JWTPayload } from 'jose';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openJwtVerifier, type JwtVerifier } from '../../src/callers/jwt-verifier.ts';
+import {
+  audience,
+  issuer,
+  startTokenIssuer,
+  type SigningKey,
+  type TokenIssuer,
+} from '../support/token-issuer.ts';
+
+const hourMs = 3_600_000;
+let nowMs: number;
+let keys: TokenIssuer;
+let key: SigningKey;
+let verifier: JwtVerifier;
+
+beforeEach(async () => {
+  nowMs = Date.parse('2026-11-24T00:00:00Z');
+  keys = await startTokenIssuer(() => nowMs);
+  key = await keys.addKey('first');
+  verifier = open();
+});
+afterEach(async () => {
+  verifier.close();
+  await keys.close();
+});
+
+function open(algorithms?: readonly string[]): JwtVerifier {
+  return openJwtVerifier({
+    ...{ issuer, audience, jwksUrl: keys.url, nowMs: () => nowMs, log: { warn() {} } },
+    algorithms,
+  });
+}
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+describe('a token', () => {
+  it('of the issuer speaks for its subject', async () => {
+    expect(await verifier.verify(await key.token())).toEqual({ caller: { name: 'shop' } });
+    const scoped = await verifier.verify(await key.token({ scope: 'images:create other' }));
+    expect(scoped?.scopes).toEqual(['images:create', 'other']);
+    const listed = await verifier.verify(await key.token({ scp: ['operations:read'] }));
+    expect(listed?.scopes).toEqual(['operations:read']);
+  });
+
+  it.each(['RS256', 'PS256', 'ES384', 'EdDSA'])('may be signed by %s', async (algorithm) => {
+    const other = await keys.addKey('other', algorithm);
+    expect(await verifier.verify(await other.token())).toBeDefined();
+  });
+
+  it.each([
+    ['another issuer', { iss: 'https://elsewhere.example' }],
+    ['another audience', { aud: 'somebody-else' }],
+    ['a time that is over', { exp: 1_795_478_000 }],
+    ['a time that has not begun', { nbf: 1_799_999_999 }],
+    ['no end', { exp: undefined }],
+    ['no subject', { sub: undefined }],
+    ['a subject with spaces', { sub: 'a b' }],
+  ])('with %s is none', async (_, claims) => {
+    expect(await verifier.verify(await key.token(claims as JWTPayload))).toBeUndefined();
+  });
+
+  it('with a scope that can not be read allows nothing', async () => {
+    expect((await verifier.verify(await key.token({ scope: 7 })))?.scopes).toEqual([]);
+  });
+
+  it('is good for 30 s more, for clocks that differ', async () => {
+    const token = await key.token();
+    await verifier.verify(token);
+    nowMs += 629_000;
+    expect(await verifier.verify(token)).toBeDefined();
+    nowMs += 2_000;
+    expect(await verifier.verify(token)).toBeUndefined();
+  });
+
+  it('without a signature, or with the public key for a secret, is none', async () => {
+    const good = await key.token();
+    const [, payload = ''] = good.split('.');
+    const unsigned = `${base64url({ alg: 'none', kid: 'first' })}.${payload}.`;
+    const head = `${base64url({ alg: 'HS256', kid: 'first' })}.${payload}`;
+    const secrets = [JSON.stringify(key.publicJwk), key.publicJwk.x ?? '', ''];
+    const forged = secrets.map(
+      (secret) => `${head}.${createHmac('sha256', secret).update(head).digest('base64url')}`,
+    );
+    expect(await verifier.verify(good)).toBeDefined();
+    for (const token of [unsigned, ...forged]) {
+      expect(await verifier.verify(token)).toBeUndefined();
+    }
+  });
+
+  it('changed anywhere is none', async () => {
+    const token = await key.token();
+    const last = token.length - 1;
+    // The last character carries bits that do not count; jose refuses those, too, or reads the same bytes.
+    for (let index = 0; index < last; index += 7) {
+      const changed = `${token.slice(0, index)}${token[index] === 'A' ? 'B' : 'A'}${token.slice(index + 1)}`;
+      expect(await verifier.verify(changed), changed).toBeUndefined();
+    }
+    for (const odd of ['', '.', '..', 'a.b.c', `${token}.`, 'x'.repeat(100_000)]) {
+      expect(await verifier.verify(odd)).toBeUndefined();
+    }
+  });
+
+  it('that brings its own key, or names where one lies, is none', async () => {
+    const other = await startTokenIssuer(() => nowMs);
+    const foreign = await other.addKey('first');
+    for (const header of [{ jwk: foreign.publicJwk }, { jku: other.url }]) {
+      expect(await verifier.verify(await foreign.token({}, header))).toBeUndefined();
+    }
+    expect(other.fetches).toBe(0);
+    await other.close();
+  });
+
+  it('of an algorithm that is not among the fixed ones is none', async () => {
+    const strict = open(['RS256']);
+    expect(await strict.verify(await key.token())).toBeUndefined();
+    strict.close();
+  });
+});
+
+describe('the keys', () => {
+  it('are fetched once for many tokens', async () => {
+    const token = await key.token();
+    await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token)));
+    await verifier.verify(token);
+    expect(keys.fetches).toBe(1);
+  });
+
+  it('may rotate: a new one is found, one that was withdrawn ends', async () => {
+    const old = await key.token({ exp: Math.floor(nowMs / 1000) + 7_200 });
+    await verifier.verify(old);
+    const second = await keys.addKey('second');
+    expect(await verifier.verify(await second.token())).toBeDefined();
+    expect(keys.fetches).toBe(2);
+    keys.published = { keys: [second.publicJwk] };
+    nowMs += hourMs;
+    await verifier.verify(await second.token());
+    await eventually(async () => (await verifier.verify(old)) === undefined);
+  });
+
+  it('are not fetched again for a flood of ids that nobody knows', async () => {
+    await verifier.verify(await key.token());
+    const flood = Array.from({ length: 300 }, (_, index) => key.token({}, { kid: `no-${index}` }));
+    const answers = await Promise.all(
+      (await Promise.all(flood)).map((token) => verifier.verify(token)),
+    );
+    expect(answers.every((answer) => answer === undefined)).toBe(true);
+    expect(keys.fetches).toBeLessThanOrEqual(2);
+    expect(await verifier.verify(await key.token())).toBeDefined();
+  });
+
+  it('that are known hold for 24 h while the issuer is down, and unknown ones are closed', async () => {
+    await verifier.verify(await key.token());
+    const unknown = await keys.addKey('unknown');
+    keys.isBroken = true;
+    for (let hour = 0; hour < 23; hour += 1) {
+      nowMs += hourMs;
+      expect(await verifier.verify(await key.token()), `after ${hour} h`).toBeDefined();
+    }
+    expect(await verifier.verify(await unknown.token())).toBeUndefined();
+    nowMs += 2 * hourMs;
+    expect(await verifier.verify(await key.token())).toBeUndefined();
+    keys.isBroken = false;
+    nowMs += 60_000;
+    await eventually(async () => (await verifier.verify(await key.token())) !== undefined);
+  });
+
+  it('that are no keys open nothing', async () => {
+    const broken = await startTokenIssuer();
+    const others = openJwtVerifier({
+      ...{ issuer, audience, jwksUrl: broken.url, nowMs: () => nowMs, log: { warn() {} } },
+    });
+    for (const published of [{}, { keys: 'x' }, { keys: [{ kty: 'oct', k: 'AAAA' }] }]) {
+      broken.published = published as never;
+      nowMs += hourMs;
+      expect(await others.verify(await key.token())).toBeUndefined();
+    }
+    others.close();
+    await broken.close();
+  });
+
+  it.each([
+    ['http://keys.example/jwks', 'must be an https URL'],
+    ['not a url', 'must be an https URL'],
+    ['https://user:password@keys.example/', 'must hold no user name'],
+  ])('may not come from %s', (jwksUrl, words) => {
+    const options = { issuer, audience, jwksUrl, nowMs: () => nowMs };
+    expect(() => openJwtVerifier(options)).toThrow(words);
+  });
+});
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 100; turn += 1) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('it never happened');
+}
