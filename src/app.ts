@@ -9,15 +9,8 @@ import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import type { Log } from './observability/log.ts';
-import { Admission } from './operations/admission.ts';
-import { Creates } from './operations/creates.ts';
-import { FleetShare } from './operations/fleet-share.ts';
-import { Idempotency } from './operations/idempotency.ts';
+import { openCore, type Core } from './operations/core.ts';
 import { openOperationIds } from './operations/operation-id.ts';
-import { Operations } from './operations/operations.ts';
-import { PollSchedule } from './operations/poll-schedule.ts';
-import { ReadBudget } from './operations/read-budget.ts';
-import { ResultCache } from './operations/result-cache.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
@@ -35,11 +28,6 @@ export interface App {
   /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
   close(): Promise<void>;
 }
-
-/** Share of the result-read quota a gateway uses, so that a wrong clock or a burst does not exceed it. */
-const quotaShare = 0.8;
-/** Reads that may begin at once after a pause; with the share they stay within the quota of any second. */
-const readBurst = 8;
 
 export interface AppOptions extends Pick<ServerOptions, 'extend'> {
   /** Stands between the app and its store: the place to watch or to disturb it. */
@@ -86,7 +74,7 @@ export async function buildApp(
   const store = options.throughStore?.(opened) ?? opened;
   const upstream = await openUpstream(settings, log);
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
-  const core = buildCore({ settings, log, secrets, store, client });
+  const core = coreOf({ settings, log, secrets, store, upstream: client });
 
   let state: Exclude<Readiness, 'ready'> | undefined;
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
@@ -148,51 +136,31 @@ export async function buildApp(
   };
 }
 
-interface CoreParts {
+function coreOf(parts: {
   readonly settings: SettingValues;
   readonly log: Log;
   readonly secrets: SealSecrets;
   readonly store: StateStore;
-  readonly client: UpstreamClient;
-}
-
-/** The operations of all callers, and what decides about new ones. */
-function buildCore({ settings, log, secrets, store, client }: CoreParts) {
-  const clock = systemClock;
-  const perSecond = settings.RESULT_READS_PER_SECOND_MAX * quotaShare;
-  const budget = new ReadBudget({ perSecond, burst: readBurst });
-  const operations = new Operations({
-    upstream: client,
-    clock,
+  readonly upstream: UpstreamClient;
+}): Core {
+  const { settings, log, secrets, store, upstream } = parts;
+  return openCore({
+    upstream,
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    newName: randomUUID,
     ids: openOperationIds(secrets),
-    schedule: new PollSchedule({
-      random: systemRandom,
-      intervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
-    }),
-    budget,
-    results: new ResultCache({ bytesMax: settings.RESULT_CACHE_BYTES_MAX }),
+    imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),
+    imagesPerDayMax: settings.IMAGES_PER_DAY_MAX,
+    readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
+    pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
+    resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
-    observer: {
-      readFailed: ({ reason, upstream: trace, cause }) =>
-        log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
-      settled: (id) => creates.settled(id),
-    },
+    readFailed: ({ reason, upstream: trace, cause }) =>
+      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
   });
-  const creates = new Creates({
-    operations,
-    admission: new Admission({
-      store,
-      clock,
-      imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),
-      imagesPerDayMax: settings.IMAGES_PER_DAY_MAX,
-      newHolder: randomUUID,
-    }),
-    idempotency: new Idempotency({ store, clock }),
-    placesMax: settings.OPERATIONS_TRACKED_MAX,
-  });
-  const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: randomUUID() });
-  return { operations, creates, share };
 }
 
 /** The vendor takes 500 a minute; an upstream of the operator's own, as many as it likes. */

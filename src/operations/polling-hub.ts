@@ -115,7 +115,8 @@ export class PollingHub {
       return {};
     }
     if (!wasSettled) {
-      if (outcome.status === 'succeeded') schedule.record(durationMs(tracked, operation, ageMs));
+      const tookMs = durationMs(tracked, operation, nowMs);
+      if (outcome.status === 'succeeded' && tookMs !== undefined) schedule.record(tookMs);
       this.#settled(tracked);
     }
     if (outcome.status !== 'succeeded') return {};
@@ -216,13 +217,23 @@ export class PollingHub {
   }
 }
 
+/** A poll later than that after its moment says when somebody came by, not when the work was done. */
+const onTimeMs = 2_000;
+
 /**
  * How long the work took: as the upstream tells it, else half way between the
  * last time it was seen running and now. A first look that finds it done says
  * only "sooner than this", so it counts as a little sooner; that lets the
  * schedule find its way down.
+ *
+ * @returns Undefined when nobody can tell.
  */
-function durationMs(tracked: TrackedOperation, operation: Operation, ageMs: number): number {
+function durationMs(
+  tracked: TrackedOperation,
+  operation: Operation,
+  nowMs: number,
+): number | undefined {
+  const ageMs = Math.max(0, nowMs - tracked.sealed.acceptedAtMs);
   const { createdAt, modifiedAt } = operation;
   if (createdAt !== undefined && modifiedAt !== undefined) {
     const toldMs =
@@ -230,5 +241,6 @@ function durationMs(tracked: TrackedOperation, operation: Operation, ageMs: numb
       (modifiedAt.nanos - createdAt.nanos) / 1e6;
     if (toldMs >= tracked.runningAgeMs && toldMs <= ageMs) return toldMs;
   }
+  if (nowMs - tracked.nextPollAtMs > onTimeMs) return undefined;
   return tracked.runningAgeMs === 0 ? ageMs * 0.9 : (tracked.runningAgeMs + ageMs) / 2;
 }

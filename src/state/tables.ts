@@ -16,6 +16,10 @@ export class MemoryTable<Row extends { readonly goneAtMs: number }> implements T
     this.#rows.set(key, row);
   }
 
+  delete(key: string): void {
+    this.#rows.delete(key);
+  }
+
   /** Forgets every row whose time is over. */
   sweep(nowMs: number): void {
     for (const [key, { goneAtMs }] of this.#rows) if (goneAtMs <= nowMs) this.#rows.delete(key);

@@ -17,12 +17,18 @@ import { MemoryTable } from '../../src/state/tables.ts';
  */
 export class SimulatedState {
   readonly #nowMs: () => number;
-  readonly #records = new MemoryTable<RecordRow>();
+  #records = new MemoryTable<RecordRow>();
+  /** Writes since the last durable one: a crash takes some of the last of them back. */
+  #undurable: { readonly key: string; readonly before: RecordRow | undefined }[] = [];
   readonly #limits: LimitBook;
   readonly #alive = new Map<string, number>();
 
-  constructor(nowMs: () => number) {
+  readonly #stepped: (from: string, to: string) => void;
+
+  /** @param stepped Told of every step of a record. */
+  constructor(nowMs: () => number, stepped: (from: string, to: string) => void = () => undefined) {
     this.#nowMs = nowMs;
+    this.#stepped = stepped;
     this.#limits = new LimitBook(nowMs, new MemoryTable<CountRow>());
   }
 
@@ -31,7 +37,25 @@ export class SimulatedState {
   }
 
   swap(key: string, expected: RecordVersion | undefined, next: RecordWrite): SwapResult {
-    return swapRecordIn(this.#records, { key, expected, next }, this.#nowMs());
+    const before = this.#records.get(key);
+    const result = swapRecordIn(this.#records, { key, expected, next }, this.#nowMs());
+    if (result.swapped) this.#stepped(expected?.state ?? 'absent', next.state);
+    // A log is synced up to a point: what is durable takes along all that was written before it.
+    if (result.swapped && next.durable) this.#undurable = [];
+    else if (result.swapped) this.#undurable.push({ key, before });
+    return result;
+  }
+
+  /** Comes back from a crash without the last so many writes that were not durable. @returns How many were lost. */
+  crash(writesLost: number): number {
+    const lost = this.#undurable.splice(Math.max(0, this.#undurable.length - writesLost));
+    for (const { key, before } of lost.toReversed()) {
+      if (before === undefined) this.#records.delete(key);
+      else this.#records.put(key, before);
+    }
+    // What is left was read from the disk.
+    this.#undurable = [];
+    return lost.length;
   }
 
   admit(claims: readonly Claim[]): Admission {
@@ -53,20 +77,24 @@ export class SimulatedState {
 }
 
 /** How a call travels between a gateway and the state: carries `work` out, or fails. */
-export type Transport = <Result>(work: () => Result) => Promise<Result>;
+export type Transport = <Result>(
+  work: () => Result,
+  call: { readonly durable: boolean },
+) => Promise<Result>;
 
 const direct: Transport = async (work) => work();
 
 /** One gateway's end of the simulated store. */
 export function simulatedStore(state: SimulatedState, transport: Transport = direct): StateStore {
+  const plain = { durable: false };
   return {
     isShared: true,
     durability: 'server',
-    swapRecord: (key, expected, next) => transport(() => state.swap(key, expected, next)),
-    admit: (claims) => transport(() => state.admit(claims)),
-    giveBack: (claims) => transport(() => state.giveBack(claims)),
-    announce: (id, aliveForMs) => transport(() => state.announce(id, aliveForMs)),
-    withdraw: (id) => transport(() => state.withdraw(id)),
+    swapRecord: (key, expected, next) => transport(() => state.swap(key, expected, next), next),
+    admit: (claims) => transport(() => state.admit(claims), plain),
+    giveBack: (claims) => transport(() => state.giveBack(claims), plain),
+    announce: (id, aliveForMs) => transport(() => state.announce(id, aliveForMs), plain),
+    withdraw: (id) => transport(() => state.withdraw(id), plain),
     close: () => Promise.resolve(),
   };
 }

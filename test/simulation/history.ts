@@ -1,0 +1,152 @@
+import { faultsOf } from './judgement.ts';
+import { ask, type Attempt, type Wish } from './simulated-caller.ts';
+import { SimulatedGateway } from './simulated-gateway.ts';
+import { SimulatedState } from './simulated-store.ts';
+import { SimulatedUpstream } from './simulated-upstream.ts';
+import { World } from './world.ts';
+
+/** What came of one history. */
+export interface Verdict {
+  readonly seed: number;
+  /** Everything that must not be, in words; empty for a sound history. */
+  readonly faults: readonly string[];
+  /** How often what happened. */
+  readonly seen: ReadonlyMap<string, number>;
+  /** Every event in order, where it was asked for. */
+  readonly trace: readonly string[];
+}
+
+const minuteMs = 60_000;
+/** Shorter than keys are kept, less the time after the storm. */
+const spanMsMax = 60 * 60 * minuteMs;
+/** Longer than every lease, every retry and every wait. */
+const calmMs = 10 * minuteMs;
+
+/**
+ * Lives one history: gateways, a store and an upstream that fail as their world
+ * has it, and callers who want pictures. Then everything is healed, and every
+ * caller asks once more.
+ */
+export async function liveHistory(
+  seed: number,
+  options: { readonly traced?: boolean } = {},
+): Promise<Verdict> {
+  const world = new World(seed, options);
+  const { chance, time } = world;
+  let storeSkewMs = 0;
+  const state = new SimulatedState(
+    () => Math.round(time.nowMs + storeSkewMs),
+    (from, to) => world.note(`step ${from} → ${to}`),
+  );
+  const upstream = new SimulatedUpstream(world);
+  const gateways = Array.from(
+    { length: chance.whole(1, 3) },
+    (_, index) => new SimulatedGateway(`gateway-${index + 1}`, { world, state, upstream }),
+  );
+  const wishes = drawnWishes(world);
+  const attempts: Attempt[] = [];
+  let asked = 0;
+  const spanMs = chance.spread(5_000, spanMsMax);
+  const endMs = time.nowMs + spanMs;
+  const request = async (wish: Wish) => {
+    const name = `${wish.name}.${(asked += 1)}`;
+    const gateway = chance.pick(gateways);
+    world.note('asked', `${name} at ${gateway.name}`);
+    const going = ask(wish, { world, gateway, name });
+    attempts.push(await going);
+  };
+
+  for (const wish of wishes) {
+    for (let count = chance.whole(1, 5); count > 0; count -= 1) {
+      // Some one after the other, some at the same moment.
+      const atMs = chance.often(0.4) ? chance.spread(1, 3_000) : chance.between(0, spanMs);
+      time.after(atMs, () => void request(wish));
+    }
+  }
+  disturbStore(world, { state, spanMs, jump: (ms) => (storeSkewMs += ms) });
+  await time.run(endMs + 2 * minuteMs);
+
+  world.heal();
+  for (const gateway of gateways) gateway.restart();
+  await time.run(time.nowMs + calmMs);
+  const before = attempts.length;
+  for (const wish of wishes) await during(world, request(wish));
+  const last = new Map(attempts.slice(before).map((attempt) => [attempt.wish, attempt]));
+  const faults = [
+    ...faultsOf({ wishes, attempts, last, bills: upstream.bills }),
+    ...(await unreachable({ world, gateways, attempts })),
+  ];
+  return { seed, faults, seen: world.seen, trace: world.trace };
+}
+
+/** Runs the world until a request has ended. */
+async function during<Result>(world: World, request: Promise<Result>): Promise<Result> {
+  let isOver = false;
+  void request.then(() => (isOver = true));
+  await world.time.run(world.time.nowMs + 5 * minuteMs, () => isOver);
+  if (!isOver) throw new Error('a request in a healed world has no end');
+  return request;
+}
+
+function drawnWishes({ chance }: World): readonly Wish[] {
+  const isLimited = chance.often(0.3);
+  return Array.from({ length: chance.whole(1, 4) }, (_, index) => {
+    const number = index + 1;
+    // A key that was used before, for another picture: somebody's mistake.
+    const key = chance.often(0.1) ? 'key-1' : `key-${number}`;
+    return {
+      name: `wish-${number}`,
+      prompt: `picture ${number}`,
+      key: chance.often(0.85) ? key : undefined,
+      subject: chance.pick(['anna', 'ben']),
+      imagesPerDayMax: isLimited ? 2 : undefined,
+    };
+  });
+}
+
+/** The store's server dies now and then, and its clock may be wrong. */
+function disturbStore(
+  world: World,
+  options: {
+    readonly state: SimulatedState;
+    readonly spanMs: number;
+    readonly jump: (ms: number) => void;
+  },
+): void {
+  const { chance, faults, time } = world;
+  const { state, spanMs, jump } = options;
+  const moments = chance.whole(1, 6);
+  for (let moment = 0; moment < moments; moment += 1) {
+    const atMs = chance.often(0.5) ? chance.spread(1, 5_000) : chance.between(0, spanMs);
+    time.after(atMs, () => {
+      if (chance.often(faults.storeCrash * 5)) {
+        const lost = state.crash(chance.whole(0, 5));
+        world.note(lost > 0 ? 'store crash that lost writes' : 'store crash');
+      }
+      if (chance.often(faults.storeClockJump * 5)) {
+        world.note('store clock jump');
+        jump(chance.between(-120_000, 120_000));
+      }
+    });
+  }
+}
+
+/** Pictures that were accepted and can't be had from some gateway: an id alone must do. */
+async function unreachable(parts: {
+  readonly world: World;
+  readonly gateways: readonly SimulatedGateway[];
+  readonly attempts: readonly Attempt[];
+}): Promise<readonly string[]> {
+  const { world, gateways, attempts } = parts;
+  const faults: string[] = [];
+  for (const { told, wish, name } of attempts) {
+    if (told.kind !== 'accepted') continue;
+    const { operations } = world.chance.pick(gateways).core;
+    const caller = { tenant: wish.subject, waitMs: 60_000 };
+    const { state } = await during(world, operations.wait(told.id, caller));
+    if (state.status !== 'succeeded')
+      faults.push(`${name} was accepted, and its picture is ${state.status}`);
+    world.note('picture fetched');
+  }
+  return faults;
+}

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../../src/errors/gateway-error.ts';
+import { openCore, type Core } from '../../src/operations/core.ts';
+import { openOperationIds } from '../../src/operations/operation-id.ts';
+import type { Clock } from '../../src/operations/ports.ts';
+import type { StateStore } from '../../src/state/state-store.ts';
+import { storeUnavailable } from '../../src/state/store-failure.ts';
+import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
+import { simulatedStore, type SimulatedState } from './simulated-store.ts';
+import type { SimulatedUpstream } from './simulated-upstream.ts';
+import type { World } from './world.ts';
+
+/** As the shared store's client waits, and longer for what has to be durable. */
+const storeTimeoutMs = 250;
+const durableTimeoutMs = 1_750;
+const generateTimeoutMs = 15_000;
+const getTimeoutMs = 5_000;
+
+export const simulatedIds = openOperationIds({
+  current: createHash('sha256').update('one secret for all simulated gateways').digest(),
+  previous: undefined,
+});
+
+/** What a call is, for the trace and for what a run covered. */
+interface Call {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly late: () => Error;
+}
+
+/**
+ * One gateway: the core as it is shipped, and between it and the world all that
+ * may go wrong. While it is dead nothing it began goes on; what it sent before
+ * still arrives.
+ */
+export class SimulatedGateway {
+  readonly name: string;
+  readonly #world: World;
+  readonly #state: SimulatedState;
+  readonly #upstream: SimulatedUpstream;
+  readonly #skewMs: number;
+  /** Changes with every death: whatever belongs to an older life is void. */
+  #life = 0;
+  #isAlive = true;
+  #frozenUntilMs = 0;
+  #died: (() => void)[] = [];
+  #core: Core;
+
+  constructor(
+    name: string,
+    parts: {
+      readonly world: World;
+      readonly state: SimulatedState;
+      readonly upstream: SimulatedUpstream;
+    },
+  ) {
+    this.name = name;
+    this.#world = parts.world;
+    this.#state = parts.state;
+    this.#upstream = parts.upstream;
+    const { chance } = parts.world;
+    this.#skewMs = chance.often(0.3) ? chance.between(-90_000, 90_000) : 0;
+    this.#core = this.#opened();
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** The core, for whoever is connected. Calls into a dead one never come back. */
+  get core(): Core {
+    return this.#core;
+  }
+
+  /** Calls back if this life ends; never otherwise. */
+  onDeath(callback: () => void): void {
+    this.#died.push(callback);
+  }
+
+  crash(): void {
+    if (!this.#isAlive) return;
+    this.#world.note('crash', this.name);
+    this.#isAlive = false;
+    this.#life += 1;
+    const { chance, time } = this.#world;
+    for (const callback of this.#died.splice(0)) callback();
+    time.after(chance.spread(200, 120_000), () => this.restart());
+  }
+
+  restart(): void {
+    if (this.#isAlive) return;
+    this.#isAlive = true;
+    this.#core = this.#opened();
+  }
+
+  freeze(): void {
+    this.#world.note('pause', this.name);
+    const { chance, time } = this.#world;
+    this.#frozenUntilMs = time.nowMs + chance.spread(100, 90_000);
+  }
+
+  #opened(): Core {
+    const { chance } = this.#world;
+    let names = 0;
+    const { name } = this;
+    const life = this.#life;
+    return openCore({
+      upstream: this.#upstreamClient(),
+      store: this.#store(),
+      clock: this.#clock(),
+      random: { fraction: () => chance.fraction(), seed: () => chance.seed() },
+      newName: () => `${name} ${life} ${(names += 1)}`,
+      ids: simulatedIds,
+      readsPerSecondMax: 50,
+      resultCacheBytesMax: 1_000_000,
+      imageBytesMax: 1_000_000,
+      trackedMax: 1_000,
+    });
+  }
+
+  /** Runs something in this life, as soon as the gateway moves; never, if it is over by then. */
+  #inLife(life: number, run: () => void): void {
+    if (life !== this.#life) return;
+    const { time } = this.#world;
+    const frozenMs = this.#frozenUntilMs - time.nowMs;
+    if (frozenMs <= 0) run();
+    else time.after(frozenMs, () => this.#inLife(life, run));
+  }
+
+  #clock(): Clock {
+    const { time } = this.#world;
+    const life = this.#life;
+    const after: Clock['after'] = (delayMs, callback) =>
+      time.after(delayMs, () => this.#inLife(life, callback));
+    return {
+      nowMs: () => Math.round(time.nowMs + this.#skewMs),
+      after,
+      nextTurn: (callback) => void after(0, callback),
+    };
+  }
+
+  #store(): StateStore {
+    return simulatedStore(this.#state, (work, { durable }) =>
+      this.#call(work, {
+        name: durable ? 'durable write' : 'store call',
+        timeoutMs: durable ? durableTimeoutMs : storeTimeoutMs,
+        late: () => storeUnavailable(new Error('simulated')),
+      }),
+    );
+  }
+
+  #upstreamClient(): UpstreamClient {
+    const unknown = () => new GatewayError('upstream_timeout', 'no answer', { outcome: 'unknown' });
+    return {
+      ready: true,
+      generate: (request, options) =>
+        this.#call(() => this.#upstream.generate(request, options?.traceparent ?? ''), {
+          name: 'generate',
+          timeoutMs: generateTimeoutMs,
+          late: unknown,
+        }),
+      getOperation: (id) =>
+        this.#call(() => this.#upstream.get(id), {
+          name: 'get',
+          timeoutMs: getTimeoutMs,
+          late: () => new GatewayError('upstream_timeout', 'no answer'),
+        }),
+      cancelOperation: () => Promise.reject(unknown()),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  /** A call across the network. Its work happens on the other side, even if nobody waits for it any more. */
+  #call<Result>(work: () => Result, call: Call): Promise<Result> {
+    const { chance, faults, time } = this.#world;
+    const life = this.#life;
+    if (this.#mayDie(`before ${call.name}`)) return never();
+    return new Promise((resolve, reject) => {
+      const cancelTimeout = time.after(call.timeoutMs, () =>
+        this.#inLife(life, () => reject(call.late())),
+      );
+      const back = (settle: () => void) => {
+        if (chance.often(faults.loss)) return this.#world.note('answer lost', call.name);
+        time.after(this.#world.messageMs(), () =>
+          this.#inLife(life, () => {
+            if (this.#mayDie(`after ${call.name}`)) return;
+            cancelTimeout();
+            settle();
+          }),
+        );
+      };
+      if (chance.often(faults.loss)) this.#world.note('request lost', call.name);
+      else {
+        time.after(this.#world.messageMs(), () => {
+          const outcome = outcomeOf(work);
+          back(() =>
+            'error' in outcome ? reject(outcome.error as Error) : resolve(outcome.result),
+          );
+        });
+      }
+      if (this.#mayDie(`during ${call.name}`)) cancelTimeout();
+    });
+  }
+
+  #mayDie(step: string): boolean {
+    const { chance, faults } = this.#world;
+    if (chance.often(faults.crash)) {
+      this.#world.note(`crash ${step}`);
+      this.crash();
+      return true;
+    }
+    if (chance.often(faults.pause)) this.freeze();
+    return false;
+  }
+}
+
+function outcomeOf<Result>(work: () => Result): { result: Result } | { error: unknown } {
+  try {
+    return { result: work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}

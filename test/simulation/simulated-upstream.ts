@@ -1,0 +1,52 @@
+import { create } from '@bufbuild/protobuf';
+import { GatewayError } from '../../src/errors/gateway-error.ts';
+import type { ImageGenerationRequest } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import {
+  OperationSchema,
+  type Operation,
+} from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import { succeededOperation } from '../support/fake-upstream.ts';
+import type { World } from './world.ts';
+
+/** One bill. */
+export interface Bill {
+  readonly upstreamId: string;
+  readonly prompt: string;
+  /** Which request of which caller made the gateway send it. */
+  readonly attempt: string;
+  readonly atMs: number;
+}
+
+/** The upstream itself: bills whatever arrives, and can't tell a repetition from a second order. */
+export class SimulatedUpstream {
+  readonly bills: Bill[] = [];
+  readonly #world: World;
+  readonly #doneAtMs = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** @throws GatewayError when it refuses, which costs nothing. */
+  generate(request: ImageGenerationRequest, attempt: string): Operation {
+    const { chance, faults, time } = this.#world;
+    if (chance.often(faults.refusal)) {
+      this.#world.note('upstream refused', attempt);
+      throw new GatewayError('upstream_error', 'not today', { outcome: 'not_started' });
+    }
+    const upstreamId = `upstream-${this.bills.length + 1}`;
+    const prompt = request.messages[0]?.text ?? '';
+    this.bills.push({ upstreamId, prompt, attempt, atMs: time.nowMs });
+    this.#doneAtMs.set(upstreamId, time.nowMs + chance.spread(500, 30_000));
+    this.#world.note('billed', `${upstreamId} for ${attempt}`);
+    return create(OperationSchema, { id: upstreamId });
+  }
+
+  get(upstreamId: string): Operation {
+    const doneAtMs = this.#doneAtMs.get(upstreamId);
+    if (doneAtMs === undefined) throw new GatewayError('operation_not_found', 'never heard of it');
+    return this.#world.time.nowMs < doneAtMs
+      ? create(OperationSchema, { id: upstreamId })
+      : succeededOperation(upstreamId);
+  }
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { liveHistory } from './history.ts';
+
+/** Seeds that once showed a fault, and what it was. */
+const regressions: readonly (readonly [number, string])[] = [
+  [9, 'a schedule that learned from who came by late made the next caller wait for hours'],
+];
+
+describe('a history of gateways, a store and an upstream that fail', () => {
+  it('is the same for the same seed', async () => {
+    for (const seed of [7, 1016, 2508]) {
+      const first = await liveHistory(seed, { traced: true });
+      const second = await liveHistory(seed, { traced: true });
+      expect(first.trace.length).toBeGreaterThan(10);
+      expect(second.trace).toEqual(first.trace);
+    }
+  });
+
+  it.each(regressions)('is sound for seed %i, where %s', async (seed) => {
+    expect((await liveHistory(seed)).faults).toEqual([]);
+  });
+
+  it('shows no double spend and no dishonest outcome in 3,000 seeds, and takes every step', async () => {
+    const seen = new Map<string, number>();
+    for (let seed = 1; seed <= 3_000; seed += 1) {
+      const verdict = await liveHistory(seed);
+      expect(verdict.faults, `npm run simulate -- --seed ${seed}`).toEqual([]);
+      for (const [what, count] of verdict.seen) seen.set(what, (seen.get(what) ?? 0) + count);
+    }
+    const steps = [
+      ...['absent → reserved', 'reserved → reserved', 'reserved → dispatched', 'reserved → failed'],
+      ...['dispatched → accepted', 'dispatched → failed', 'dispatched → unknown'],
+      ...['unknown → accepted', 'failed → reserved'],
+    ].map((step) => `step ${step}`);
+    const faults = [
+      'crash during generate',
+      'pause',
+      'answer lost',
+      'store crash that lost writes',
+    ];
+    for (const what of [...steps, ...faults]) expect(seen.get(what), what).toBeGreaterThan(10);
+  }, 60_000);
+});

@@ -1,0 +1,45 @@
+import { Chance } from './chance.ts';
+import { drawnFaults, noFaults, type Faults } from './faults.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+/** What all parts of one history share: its time, its luck, what goes wrong, and what is seen. */
+export class World {
+  readonly time = new VirtualTime(1_800_000_000_000);
+  readonly chance: Chance;
+  faults: Faults;
+  readonly #seen = new Map<string, number>();
+  readonly #trace: string[] | undefined;
+
+  constructor(seed: number, options: { readonly traced?: boolean } = {}) {
+    this.chance = new Chance(seed);
+    this.faults = drawnFaults(this.chance);
+    this.#trace = options.traced === true ? [] : undefined;
+  }
+
+  /** Nothing goes wrong from now on. */
+  heal(): void {
+    this.faults = noFaults;
+  }
+
+  /** Counts that something happened: what a run covered is told by these. */
+  note(what: string, details = ''): void {
+    this.#seen.set(what, (this.#seen.get(what) ?? 0) + 1);
+    this.#trace?.push(
+      `${(this.time.nowMs - 1_800_000_000_000).toFixed(0).padStart(9)} ${what} ${details}`,
+    );
+  }
+
+  get seen(): ReadonlyMap<string, number> {
+    return this.#seen;
+  }
+
+  get trace(): readonly string[] {
+    return this.#trace ?? [];
+  }
+
+  /** How long a message takes. */
+  messageMs(): number {
+    const { chance, faults } = this;
+    return chance.often(faults.delay) ? chance.spread(50, 60_000) : chance.spread(0.2, 20);
+  }
+}
