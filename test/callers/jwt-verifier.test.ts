@@ -147,6 +147,9 @@ describe('the keys', () => {
       (await Promise.all(flood)).map((token) => verifier.verify(token)),
     );
     expect(answers.every((answer) => answer === undefined)).toBe(true);
+    for (let index = 0; index < 20; index += 1) {
+      await verifier.verify(await key.token({}, { kid: `later-${index}` }));
+    }
     expect(keys.fetches).toBeLessThanOrEqual(2);
     expect(await verifier.verify(await key.token())).toBeDefined();
   });

@@ -1,5 +1,5 @@
 import type { Attempt, Wish } from './simulated-caller.ts';
-import { simulatedIds } from './simulated-gateway.ts';
+import { simulatedIds, skewMsMax } from './simulated-gateway.ts';
 import type { Bill } from './simulated-upstream.ts';
 
 export interface Books {
@@ -71,9 +71,10 @@ function overLimits({ wishes, bills }: Books): readonly string[] {
     const prompts = new Set(own.map(({ prompt }) => prompt));
     const spent = bills.filter(({ prompt }) => prompts.has(prompt));
     const times = bills.map(({ atMs }) => atMs);
-    // Gateways with clocks that differ may count a picture to the day before or after.
-    const days = 1 + Math.ceil((Math.max(...times) - Math.min(...times)) / 86_400_000);
-    const allowed = limit * (days + 1);
+    // A gateway whose clock is wrong may count a picture to the day before or after.
+    const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
+    const days = 1 + dayOf(Math.max(...times) + skewMsMax) - dayOf(Math.min(...times) - skewMsMax);
+    const allowed = limit * days;
     return spent.length > allowed ? [`${subject} had ${spent.length} of ${allowed} pictures`] : [];
   });
 }

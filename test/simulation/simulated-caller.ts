@@ -57,10 +57,9 @@ export function ask(
     time.after(patienceMs, () => end({ kind: 'nothing' }));
     if (!gateway.isAlive) return end({ kind: 'nothing' });
     gateway.onDeath(() => end({ kind: 'nothing' }));
-    void created(wish, { gateway, name }).then((told) => {
-      if (chance.often(faults.loss)) end({ kind: 'nothing' });
-      else end(told);
-    });
+    void created(wish, { gateway, name }).then((told) =>
+      end(chance.often(faults.loss) ? { kind: 'nothing' } : told),
+    );
   });
 }
 

@@ -16,6 +16,9 @@ const durableTimeoutMs = 1_750;
 const generateTimeoutMs = 15_000;
 const getTimeoutMs = 5_000;
 
+/** How far a gateway's clock may be off. */
+export const skewMsMax = 90_000;
+
 export const simulatedIds = openOperationIds({
   current: createHash('sha256').update('one secret for all simulated gateways').digest(),
   previous: undefined,
@@ -59,7 +62,7 @@ export class SimulatedGateway {
     this.#state = parts.state;
     this.#upstream = parts.upstream;
     const { chance } = parts.world;
-    this.#skewMs = chance.often(0.3) ? chance.between(-90_000, 90_000) : 0;
+    this.#skewMs = chance.often(0.3) ? chance.between(-skewMsMax, skewMsMax) : 0;
     this.#core = this.#opened();
   }
 
@@ -193,9 +196,7 @@ export class SimulatedGateway {
       else {
         time.after(this.#world.messageMs(), () => {
           const outcome = outcomeOf(work);
-          back(() =>
-            'error' in outcome ? reject(outcome.error as Error) : resolve(outcome.result),
-          );
+          back(() => ('error' in outcome ? reject(outcome.error) : resolve(outcome.result)));
         });
       }
       if (this.#mayDie(`during ${call.name}`)) cancelTimeout();
