@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
+
+/** Which bytes are counted: to the server, or back from it. */
+export type Direction = 'request' | 'answer';
+
+/** A stretch of network that breaks after a number of bytes. */
+export interface CuttingProxy {
+  readonly address: string;
+  /** Bytes that have gone each way in all. */
+  readonly passed: Readonly<Record<Direction, number>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Passes one direction on until `bytes` of it have gone through, then destroys
+ * both ends; the bytes up to there arrive.
+ */
+export async function startCuttingProxy(
+  targetPort: number,
+  cut: { readonly direction: Direction; readonly bytes: number },
+): Promise<CuttingProxy> {
+  const passed = { request: 0, answer: 0 };
+  const server = createServer((near) => {
+    const far = connect(targetPort, '127.0.0.1');
+    const destroy = () => {
+      near.destroy();
+      far.destroy();
+    };
+    for (const socket of [near, far]) {
+      socket.setNoDelay(true);
+      socket.on('error', destroy);
+      socket.on('close', destroy);
+    }
+    const pass = (from: typeof near, to: typeof near, direction: Direction) =>
+      from.on('data', (chunk: Buffer) => {
+        const left = direction === cut.direction ? cut.bytes - passed[direction] : Infinity;
+        const part = chunk.subarray(0, Math.max(0, left));
+        passed[direction] += part.length;
+        // The reset must not overtake the last bytes.
+        to.write(part, () => {
+          if (part.length < chunk.length) destroy();
+        });
+      });
+    pass(near, far, 'request');
+    pass(far, near, 'answer');
+    if (cut.bytes === 0) destroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    passed,
+    async close() {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
