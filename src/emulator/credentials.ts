@@ -1,5 +1,6 @@
 import { constants, createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto';
 import { status, type Metadata } from '@grpc/grpc-js';
+import type { Ledger } from './ledger.ts';
 import { Refusal } from './refusal.ts';
 
 /** A service account's authorized key, as far as the one who verifies needs it. */
@@ -25,11 +26,16 @@ const issuedMax = 10_000;
 /** Checks the credentials of calls, and exchanges signed assertions for tokens. */
 export class CredentialDesk {
   readonly #accepted: AcceptedCredentials | undefined;
+  readonly #ledger: Pick<Ledger, 'exchanges' | 'refusedCredentials'>;
   readonly #issued = new Map<string, number>();
 
   /** Without `accepted` everybody is let in. */
-  constructor(accepted: AcceptedCredentials | undefined) {
+  constructor(
+    accepted: AcceptedCredentials | undefined,
+    ledger: Pick<Ledger, 'exchanges' | 'refusedCredentials'>,
+  ) {
     this.#accepted = accepted;
+    this.#ledger = ledger;
   }
 
   /** @throws Refusal UNAUTHENTICATED for a call without a credential that is accepted. */
@@ -44,6 +50,7 @@ export class CredentialDesk {
       ? accepted.apiKeys?.includes(secret)
       : accepted.iamTokens?.includes(secret) === true || (this.#issued.get(secret) ?? 0) > nowMs;
     if (match === null || isKnown !== true) {
+      this.#ledger.refusedCredentials += 1;
       throw new Refusal(status.UNAUTHENTICATED, 'Token is invalid or has expired.');
     }
   }
@@ -76,6 +83,7 @@ export class CredentialDesk {
     const token = `t1.${randomBytes(32).toString('base64url')}`;
     const expiresAtMs = nowMs + tokenLifeMs;
     this.#issued.set(token, expiresAtMs);
+    this.#ledger.exchanges += 1;
     return { token, expiresAtMs };
   }
 

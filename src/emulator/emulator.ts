@@ -83,7 +83,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     operationTimes: options.operationTimes ?? false,
     draftsman,
   });
-  const desk = new CredentialDesk(options.credentials);
+  const desk = new CredentialDesk(options.credentials, ledger);
   const server = new Server();
   addImageService(server, { options, ledger, faults, book, desk, nowMs });
   addOperationService(server, { options, ledger, faults, book, desk, nowMs });

@@ -6,6 +6,10 @@ export interface SpendLedger {
   /** Gets that were refused because there were too many in a second. */
   readonly getsOverQuota: number;
   readonly cancels: number;
+  /** Calls that were refused for their credential. */
+  readonly refusedCredentials: number;
+  /** Tokens that were given for a signed assertion. */
+  readonly exchanges: number;
   /**
    * Operations by the x-client-request-id of the Generate that made them: more
    * than one under an id is a Generate that was repeated. The last 10,000.
@@ -25,6 +29,8 @@ export class Ledger implements SpendLedger {
   gets = 0;
   getsOverQuota = 0;
   cancels = 0;
+  refusedCredentials = 0;
+  exchanges = 0;
 
   accepted(operationId: string, requestId: string | undefined): void {
     this.generates += 1;

@@ -2,6 +2,7 @@ import type { RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { contracts } from '../../src/schemas/contract.ts';
+import { idOf, statusOf } from '../support/answers.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { audience, issuer, startTokenIssuer } from '../support/token-issuer.ts';
@@ -27,17 +28,6 @@ function gatewayWith(environment: Record<string, string>): Promise<Gateway> {
 async function codeOf(response: Response): Promise<string> {
   const body = (await response.json()) as { code?: string };
   return `${response.status} ${body.code ?? ''}`;
-}
-
-/** Reads the answer to its end: one that is left unread holds the gateway's close up. */
-async function statusOf(response: Response | Promise<Response>): Promise<number> {
-  const settled = await response;
-  await settled.arrayBuffer();
-  return settled.status;
-}
-
-async function idOf(response: Response): Promise<string> {
-  return ((await response.json()) as { id: string }).id;
 }
 
 /** Without what differs from one request to the next. */

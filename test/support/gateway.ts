@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { buildApp, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import { checkContracts } from './contract-check.ts';
+import { LeakCheck } from './leak-check.ts';
 
 export interface Gateway {
   readonly origin: string;
@@ -15,7 +16,7 @@ export interface Gateway {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
-  /** Closes it, and fails if any answer broke its contract. */
+  /** Closes it, and fails if any answer broke its contract, or any log line held a secret or a prompt. */
   close(): Promise<void>;
 }
 
@@ -33,11 +34,13 @@ export async function startGateway(
   });
   const logLines: string[] = [];
   const violations: string[] = [];
+  const leaks = new LeakCheck(environment);
   const log = pino({ level: settings.LOG_LEVEL, base: null }, collector(logLines));
   const app = await buildApp(settings, log, {
     ...options,
     extend: (server) => {
       checkContracts(server, violations);
+      leaks.watch(server, violations);
       options.extend?.(server);
     },
   });
@@ -55,7 +58,8 @@ export async function startGateway(
     async close() {
       await app.close();
       await rm(dataDirectory, { recursive: true, force: true });
-      if (violations.length > 0) throw new Error(`broken contracts:\n${violations.join('\n')}`);
+      violations.push(...leaks.violations(logLines));
+      if (violations.length > 0) throw new Error(`broken promises:\n${violations.join('\n')}`);
     },
   };
   return gateway;

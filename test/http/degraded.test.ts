@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { idOf, jsonOf, statusOf } from '../support/answers.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+import { TcpGate } from '../support/tcp-gate.ts';
+
+const prompt = { prompt: 'a red cat' };
+const opened: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0)) await close();
+});
+
+async function emulatorWith(options: Parameters<typeof startEmulator>[0] = {}): Promise<Emulator> {
+  const emulator = await startEmulator({ latencyMs: 30, latencySpreadRatio: 0, ...options });
+  opened.push(() => emulator.close());
+  return emulator;
+}
+
+async function gatewayWith(environment: Record<string, string>): Promise<Gateway> {
+  const gateway = await startGateway({ UPSTREAM_POLL_INTERVAL_MS: '20', ...environment });
+  opened.unshift(() => gateway.close());
+  return gateway;
+}
+
+async function gateBefore(emulator: Emulator): Promise<TcpGate> {
+  const gate = await TcpGate.open(emulator.port);
+  opened.push(() => gate.close());
+  return gate;
+}
+
+const picture = (gateway: Gateway, id: string) => gateway.fetch(`/operations/${id}/image?wait=10`);
+
+describe('while the upstream’s Generate is down', () => {
+  it('a create fails fast and is not started; pictures and readiness stay', async () => {
+    const emulator = await emulatorWith();
+    const gate = await gateBefore(emulator);
+    const gateway = await gatewayWith({
+      UPSTREAM_ADDRESS: gate.address,
+      OPERATIONS_ADDRESS: emulator.address,
+    });
+    const id = await idOf(gateway.create(prompt));
+    gate.state = 'shut';
+    gate.cut();
+    await expect
+      .poll(async () => (await jsonOf(gateway.create(prompt)))['outcome'])
+      .toBe('not_started');
+    const spent = emulator.ledger.generates;
+    const startMs = performance.now();
+    const refused = await jsonOf(gateway.create(prompt));
+    expect(refused).toMatchObject({
+      httpStatus: 503,
+      code: 'upstream_unavailable',
+      outcome: 'not_started',
+      retryable: true,
+    });
+    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(emulator.ledger.generates).toBe(spent);
+    expect(await statusOf(picture(gateway, id))).toBe(200);
+    expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
+  });
+});
+
+describe('while the upstream’s Get is down', () => {
+  it('a create is accepted, the last known state is told, and what was read is served', async () => {
+    const emulator = await emulatorWith({ latencyMs: 100 });
+    const gate = await gateBefore(emulator);
+    const gateway = await gatewayWith({
+      UPSTREAM_ADDRESS: emulator.address,
+      OPERATIONS_ADDRESS: gate.address,
+    });
+    const read = await idOf(gateway.create(prompt));
+    expect(await statusOf(picture(gateway, read))).toBe(200);
+    gate.state = 'shut';
+    gate.cut();
+    const created = await gateway.create(prompt);
+    expect(created.status).toBe(202);
+    const id = await idOf(created);
+    const status = await gateway.fetch(`/operations/${id}`);
+    expect(status.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(await jsonOf(status)).toMatchObject({ httpStatus: 200, done: false });
+    expect(await statusOf(picture(gateway, read))).toBe(200);
+    expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
+    gate.state = 'open';
+    await expect.poll(() => statusOf(picture(gateway, id)), { timeout: 12_000 }).toBe(200);
+  });
+});
+
+describe('while the upstream refuses the gateway’s credential', () => {
+  it('creates and reads are 502, three calls a minute go out, and the log says so', async () => {
+    const apiKeys = ['good-upstream-key'];
+    const emulator = await emulatorWith({ credentials: { apiKeys } });
+    const gate = await gateBefore(emulator);
+    const gateway = await gatewayWith({
+      UPSTREAM_ADDRESS: gate.address,
+      UPSTREAM_API_KEY: 'good-upstream-key',
+    });
+    const id = await idOf(gateway.create(prompt));
+    apiKeys.length = 0;
+    const answers = [];
+    for (let count = 0; count < 20; count += 1) {
+      answers.push(await jsonOf(gateway.create(prompt)));
+      answers.push(await jsonOf(gateway.fetch(`/operations/${id}`)));
+    }
+    for (const [index, answer] of answers.entries()) {
+      const isCreate = index % 2 === 0;
+      // The first reads may still tell the state that was known.
+      if (!isCreate && index < 20) continue;
+      expect(answer).toMatchObject({ httpStatus: 502, code: 'upstream_auth' });
+      if (isCreate) expect(answer).toMatchObject({ outcome: 'not_started' });
+    }
+    expect(emulator.ledger.refusedCredentials).toBeGreaterThan(0);
+    expect(emulator.ledger.refusedCredentials).toBeLessThanOrEqual(3);
+    expect(emulator.ledger.generates).toBe(1);
+    expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
+    expect(gateway.logLines.join('')).not.toContain('good-upstream-key');
+  });
+});
+
+describe('while it drains', () => {
+  it('is not ready, refuses creates without sending them, and finishes what is in flight', async () => {
+    const emulator = await emulatorWith({ latencyMs: 600 });
+    const gateway = await startGateway({
+      UPSTREAM_ADDRESS: emulator.address,
+      UPSTREAM_POLL_INTERVAL_MS: '20',
+    });
+    const before = await idOf(gateway.create(prompt));
+    const waiting = statusOf(gateway.fetch(`/operations/${before}?wait=20`));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const spent = emulator.ledger.generates;
+    const closing = gateway.close();
+    const refused = gateway.create(prompt).then(jsonOf, () => ({ httpStatus: 'no connection' }));
+    expect(await waiting).toBe(200);
+    expect(['no connection', 503]).toContain((await refused)['httpStatus']);
+    await closing;
+    expect(emulator.ledger.generates).toBe(spent);
+  });
+});

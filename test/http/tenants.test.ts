@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { contracts } from '../../src/schemas/contract.ts';
+import { idOf } from '../support/answers.ts';
+import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+let file: ApiKeysFile;
+let gateway: Gateway;
+let upstreamId = '';
+
+beforeAll(async () => {
+  emulator = await startEmulator({
+    latencyMs: 30,
+    latencySpreadRatio: 0,
+    onBilled: (_request, id) => (upstreamId = id),
+  });
+  file = await apiKeysFile({ shop: {}, blog: {} });
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+    AUTH: 'keys',
+    API_KEYS_FILE: file.path,
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await file.remove();
+  await emulator.close();
+});
+
+async function tokenFor(apiKey: string): Promise<string> {
+  const response = await gateway.fetch('/v1/tokens', {
+    method: 'POST',
+    headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ scopes: ['images:create', 'operations:read'], ttlSeconds: 60 }),
+  });
+  return ((await response.json()) as { token: string }).token;
+}
+
+it('no credential opens an operation of another caller on any route, and a foreign id looks like any wrong one', async () => {
+  const { shop = '', blog = '' } = file.keys;
+  const own = { 'x-api-key': shop, prefer: 'wait=20' };
+  const id = await idOf(gateway.create({ prompt: 'a red cat' }, own));
+  const blogs = await idOf(gateway.create({ prompt: 'a red cat' }, { 'x-api-key': blog }));
+  const gets = emulator.ledger.gets;
+  const last = id.at(-1) === 'A' ? 'B' : 'A';
+  const wrongIds = {
+    foreign: id,
+    'foreign, one character changed': `${id.slice(0, -1)}${last}`,
+    'own and foreign mixed': `${blogs.slice(0, 40)}${id.slice(40)}`,
+    shortened: id.slice(0, -4),
+    'the upstream’s own': upstreamId,
+    'never made': `op_${'A'.repeat(id.length - 3)}`,
+    'no id': 'cat',
+    'percent-encoded': `op_%2e%2e`,
+  };
+  const credentials = {
+    'API key': { 'x-api-key': blog },
+    'bearer key': { authorization: `Bearer ${blog}` },
+    token: { authorization: `Bearer ${await tokenFor(blog)}` },
+  };
+  const routes = contracts.filter(({ path }) => path.includes('{id}'));
+  expect(routes.length).toBeGreaterThanOrEqual(3);
+  let crossReads = 0;
+  for (const { method, path } of routes) {
+    const bodies = new Set<string>();
+    for (const headers of Object.values(credentials)) {
+      for (const wrong of Object.values(wrongIds)) {
+        const response = await gateway.fetch(path.replace('{id}', wrong), {
+          method: method.toUpperCase(),
+          headers,
+        });
+        const {
+          requestId: _,
+          instance: __,
+          ...body
+        } = (await response.json()) as Record<string, unknown>;
+        // A token may not cancel at all, whatever the id: one more body, the same for all ids.
+        if (response.status === 403) continue;
+        if (response.status !== 404) crossReads += 1;
+        bodies.add(JSON.stringify(body));
+      }
+    }
+    expect([...bodies], `${method} ${path}`).toHaveLength(1);
+  }
+  expect(crossReads).toBe(0);
+  // Refused by the id alone: the upstream was never asked.
+  expect(emulator.ledger.gets).toBe(gets);
+});
