@@ -1,6 +1,6 @@
-// docker-compose.yml, by `docker compose config` where there is one, and by its structure everywhere.
+// docker-compose.yml and the load balancer's configuration, by `docker compose config` where there is one, and by its structure everywhere.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
 const faults = [];
@@ -27,7 +27,7 @@ const knownOfService = new Set([
 
 for (const name of Object.keys(compose))
   if (!known.has(name)) faults.push(`${name} is not known at the top`);
-for (const service of ['gateway', 'emulator', 'valkey']) {
+for (const service of ['load-balancer', 'gateway', 'emulator', 'valkey']) {
   if (compose.services[service] === undefined) faults.push(`service ${service} is missing`);
 }
 for (const [name, service] of Object.entries(compose.services)) {
@@ -45,8 +45,8 @@ for (const [name, service] of Object.entries(compose.services)) {
   }
   for (const volume of service.volumes ?? []) {
     const source = volume.split(':')[0];
-    if (!source.startsWith('.') && !(source in compose.volumes))
-      faults.push(`volume ${source} is not declared`);
+    const isThere = source.startsWith('.') ? existsSync(source) : source in compose.volumes;
+    if (!isThere) faults.push(`volume ${source} is not there`);
   }
   for (const [variable, value] of Object.entries(service.environment ?? {})) {
     if (typeof value !== 'string') faults.push(`${name}.environment.${variable} must be in quotes`);
@@ -55,6 +55,15 @@ for (const [name, service] of Object.entries(compose.services)) {
     if (!port.startsWith('127.0.0.1:')) faults.push(`${name} publishes ${port} beyond loopback`);
   }
 }
+
+if (compose.services.gateway.ports !== undefined) {
+  faults.push('gateway publishes a port, so that there can be only one of it');
+}
+
+const haproxy = spawnSync('haproxy', ['-c', '-f', 'deploy/haproxy.cfg'], { encoding: 'utf8' });
+if (haproxy.error !== undefined)
+  process.stdout.write('"haproxy" is not installed here: its configuration was not checked\n');
+else if (haproxy.status !== 0) faults.push(`deploy/haproxy.cfg: ${haproxy.stderr.trim()}`);
 
 const { status, error, stderr } = spawnSync('docker', ['compose', 'config', '--quiet'], {
   encoding: 'utf8',
