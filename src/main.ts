@@ -1,6 +1,10 @@
 import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
-import { ConfigurationError, configurationFromEnvironment } from './config/configuration.ts';
+import {
+  ConfigurationError,
+  configurationFromEnvironment,
+  isOpenToAll,
+} from './config/configuration.ts';
 import { openLog } from './observability/log.ts';
 
 /** The process: settings, app, listen, signals, exit code. */
@@ -11,6 +15,12 @@ async function main(): Promise<void> {
   const address = await app.listen();
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
   log.info({ address, ...(publicUrl !== undefined && { publicUrl }), upstream }, 'listening');
+  if (isOpenToAll(settings)) {
+    log.warn(
+      { host: settings.HOST },
+      'AUTH=none: whoever reaches this address spends on its account',
+    );
+  }
   void flush();
   if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(address));
 

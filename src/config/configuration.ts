@@ -62,6 +62,11 @@ function contradictions(values: SettingValues): readonly string[] {
   return [...mistakes, ...realUpstreamMistakes(values, credentials.length)];
 }
 
+/** Whether whoever reaches this gateway over a network may spend: meant, and worth a warning. */
+export function isOpenToAll({ AUTH, HOST }: SettingValues): boolean {
+  return AUTH === 'none' && !loopbackHosts.test(HOST);
+}
+
 function callerMistakes(values: SettingValues): readonly string[] {
   const mistakes: string[] = [];
   for (const name of ['GATEWAY_SECRET', 'GATEWAY_SECRET_PREVIOUS'] as const) {
@@ -85,7 +90,7 @@ function callerMistakes(values: SettingValues): readonly string[] {
   for (const name of needed[values.AUTH]) {
     if (values[name] === undefined) mistakes.push(`${name}: is needed with AUTH=${values.AUTH}`);
   }
-  if (values.AUTH === 'none' && !loopbackHosts.test(values.HOST) && !values.ALLOW_ANONYMOUS) {
+  if (isOpenToAll(values) && !values.ALLOW_ANONYMOUS) {
     mistakes.push(
       'HOST: listening away from loopback with AUTH=none lets anybody spend; set AUTH=keys, or ALLOW_ANONYMOUS=true if that is meant',
     );

@@ -86,6 +86,8 @@ const burstsPerMinute = 30;
 interface Limit {
   readonly name: string;
   readonly windowS?: number;
+  /** Until it starts anew, where the store keeps its counter for longer. */
+  readonly renewsInMs?: number;
   readonly quantity: number;
   readonly claim: Claim;
 }
@@ -129,7 +131,9 @@ export class Admission {
 
   #limitsOf({ subject, limits, allowance }: Applicant): Limit[] {
     const { clock, newHolder, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
-    const day = new Date(clock.nowMs()).toISOString().slice(0, 10);
+    const nowMs = clock.nowMs();
+    const day = new Date(nowMs).toISOString().slice(0, 10);
+    const renewsInMs = dayMs - (nowMs % dayMs);
     const found: Limit[] = [];
     const daily = (name: string, key: string, quantity: number | undefined) => {
       if (quantity === undefined) return;
@@ -140,7 +144,10 @@ export class Admission {
         quantity,
         keepMs: 2 * dayMs,
       } as const;
-      found.push({ name, quantity, windowS: dayMs / 1000, claim: { ...claim, cost: 1 } });
+      found.push({
+        ...{ name, quantity, windowS: dayMs / 1000, renewsInMs },
+        claim: { ...claim, cost: 1 },
+      });
     };
     if (limits.imagesPerMinuteMax !== undefined) {
       const quantity = limits.imagesPerMinuteMax;
@@ -195,13 +202,14 @@ function gatewayLimit(perMinute: number): Limit {
 }
 
 function stateOf(limit: Limit, state: ClaimState | undefined): LimitState {
-  const { name, quantity, windowS } = limit;
+  const { name, quantity, windowS, renewsInMs = Infinity } = limit;
+  const resetMs = Math.min(state?.resetMs ?? 0, renewsInMs);
   return {
     name,
     quantity,
     ...(windowS !== undefined && { windowS }),
     remaining: state?.remaining ?? 0,
-    resetS: Math.ceil((state?.resetMs ?? 0) / 1000),
+    resetS: Math.ceil(resetMs / 1000),
   };
 }
 

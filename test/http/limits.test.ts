@@ -96,6 +96,10 @@ describe('a limit of pictures a day', () => {
     expect(third.headers.get('ratelimit-policy')).toBe('"day";q=2;w=86400');
     expect(Number(third.headers.get('retry-after'))).toBeLessThanOrEqual(60);
     expect(emulator.ledger.generates).toBe(2);
+    const [, resetS] = /t=(\d+)$/.exec(third.headers.get('ratelimit') ?? '') ?? [];
+    const midnightS = 86_400 - ((Date.now() / 1000) % 86_400);
+    // A few seconds off, unless the day ended in between.
+    expect(Math.min(Math.abs(Number(resetS) - midnightS), midnightS)).toBeLessThan(5);
   });
 
   it('counts what may have been paid for, and not what surely was not', async () => {

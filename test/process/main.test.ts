@@ -34,9 +34,11 @@ function start(environment: Record<string, string>) {
 async function startListening(environment: Record<string, string> = {}) {
   const started = start({ EMULATOR_LATENCY_MS: '200', ...environment });
   const lines = createInterface({ input: started.child.stdout });
+  let output = '';
+  lines.on('line', (text) => (output += text));
   const [line] = (await once(lines, 'line')) as [string];
   const { address } = JSON.parse(line) as { address: string };
-  return { ...started, address };
+  return { ...started, address, output: () => output };
 }
 
 async function create(address: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -48,6 +50,14 @@ async function create(address: string, headers: Record<string, string> = {}): Pr
 }
 
 describe('the process', () => {
+  it('warns when whoever reaches it may spend', async () => {
+    // An address that is loopback and does not look so.
+    const open = await startListening({ HOST: '::ffff:127.0.0.1', ALLOW_ANONYMOUS: 'true' });
+    await expect.poll(open.output).toContain('whoever reaches this address spends');
+    open.child.kill('SIGTERM');
+    await open.ended;
+  });
+
   it('listens with nothing configured, draws, says how to use it, and stops on SIGTERM', async () => {
     const { child, address, ended, errors } = await startListening();
     await expect
