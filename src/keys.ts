@@ -9,6 +9,7 @@ import {
   limitMax,
   modelPattern,
   withKey,
+  withoutCaller,
   withoutKey,
   type CallerEntries,
   type CallerEntry,
@@ -26,6 +27,7 @@ const usage = `usage: npm run keys -- COMMAND
     --expires 2027-01-31 the key ends with the start of this day in UTC, or at 2027-01-31T12:00:00Z
   list                   callers and the first characters of their keys
   revoke NAME [HINT]     takes away the key that starts with HINT, or every key of NAME
+  remove NAME            takes away the caller with all its keys, tokens and links
 
   --file PATH            the file (default: API_KEYS_FILE, else ./data/api-keys.json)
 `;
@@ -128,6 +130,16 @@ async function revoke(path: string, name: string, hint: string | undefined): Pro
   process.stderr.write(`${hint ?? 'every key'} of ${name} is revoked, in ${path}\n`);
 }
 
+async function remove(path: string, name: string): Promise<void> {
+  if (!existsSync(path)) throw new Error(`${path} does not exist`);
+  await editCallersFile(path, (entries) => {
+    const changed = withoutCaller(entries, name);
+    if (changed === undefined) throw new Error(`there is no caller ${name}`);
+    return changed;
+  });
+  process.stderr.write(`${name} is removed from ${path}\n`);
+}
+
 async function list(path: string): Promise<void> {
   if (!existsSync(path)) throw new Error(`${path} does not exist`);
   const { callers } = await callersFromFile(path);
@@ -167,6 +179,7 @@ async function run(args: string[]): Promise<void> {
     return create(path, callerNameFrom(name), options);
   }
   if (command === 'revoke') return revoke(path, callerNameFrom(name), hint);
+  if (command === 'remove' && hint === undefined) return remove(path, callerNameFrom(name));
   if (command === 'list' && name === undefined) return list(path);
   throw new UsageError(
     command === undefined ? 'which command?' : 'not a command, or too many arguments',

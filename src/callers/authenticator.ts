@@ -160,8 +160,12 @@ function withDefaults(caller: Caller, defaults: Omit<Caller, 'name'>): Caller {
   };
 }
 
-/** A JWT that names scopes of ours is good for those; one that names none, for all. */
+/**
+ * A JWT that names scopes of ours is good for those; one that names only others,
+ * or has no such claim, for all. An empty or unreadable claim allows nothing.
+ */
 function narrowed(identity: Identity, named: readonly string[] | undefined): Identity {
   const ours = knownScopes.filter((scope: Scope) => named?.includes(scope) === true);
-  return ours.length === 0 ? identity : { ...identity, scopes: new Set(ours), mayDelegate: false };
+  const isSilent = named === undefined || (named.length > 0 && ours.length === 0);
+  return isSilent ? identity : { ...identity, scopes: new Set(ours), mayDelegate: false };
 }

@@ -111,6 +111,12 @@ export function withoutKey(
   return { callers: callers.map((caller) => (caller === old ? { ...old, keys } : caller)) };
 }
 
+/** The same callers without this one; undefined when there is none of this name. */
+export function withoutCaller({ callers }: CallerEntries, name: string): CallerEntries | undefined {
+  const others = callers.filter((caller) => caller.name !== name);
+  return others.length === callers.length ? undefined : { callers: others };
+}
+
 /** The error of JSON.parse is not passed on: it quotes the text around the fault. */
 function jsonFromText(text: string): unknown {
   try {

@@ -66,6 +66,16 @@ describe('npm run keys', () => {
     expect((await keys('revoke', 'shop', first, '--file', file)).code).toBe(1);
   });
 
+  it('removes a caller with everything it had', async () => {
+    const file = newPath();
+    await keys('create', 'shop', '--file', file);
+    await keys('create', 'blog', '--file', file);
+    expect((await keys('remove', 'shop', '--file', file)).code).toBe(0);
+    const { callers } = callersFromText(await readFile(file, 'utf8'));
+    expect(callers.map(({ name }) => name)).toEqual(['blog']);
+    expect((await keys('remove', 'shop', '--file', file)).code).toBe(1);
+  });
+
   it('loses none of eight keys that are made at once', async () => {
     const file = newPath();
     const names = Array.from({ length: 8 }, (_, index) => `caller-${index}`);

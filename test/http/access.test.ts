@@ -316,6 +316,10 @@ describe('AUTH=jwt', () => {
     const reader = bearer(await signed('anna', { scope: 'openid operations:read' }));
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: reader }))).toBe(200);
     expect(await statusOf(gateway.create(prompt, reader))).toBe(403);
+    for (const scope of [7, '', ['images:create', 7]]) {
+      const unreadable = bearer(await signed('anna', { scope }));
+      expect(await statusOf(gateway.create(prompt, unreadable))).toBe(403);
+    }
     await gateway.close();
     await keys.close();
   });
