@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../../src/state/embedded-store.ts';
 import type { RecordWrite } from '../../src/state/state-store.ts';
 import { SimulatedState, simulatedStore } from '../simulation/simulated-store.ts';
+import { recordWrite } from './record-write.ts';
 import { describeStateStore } from './state-store-contract.ts';
 
 let directory: string;
@@ -16,15 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const write: RecordWrite = {
-  state: 'dispatched',
-  fence: 'take',
-  fingerprint: 'f',
-  data: '',
-  leaseMs: 60_000,
-  keepMs: 60_000,
-  durable: true,
-};
+const write: RecordWrite = { ...recordWrite, durable: true };
 
 describeStateStore('the embedded store', async () => {
   const store = await openEmbeddedStore({ directory: join(directory, 'contract') });

@@ -8,6 +8,7 @@ import type {
   SlotClaim,
   StateStore,
 } from '../../src/state/state-store.ts';
+import { recordWrite } from './record-write.ts';
 
 export interface StoreUnderTest {
   readonly store: StateStore;
@@ -16,15 +17,7 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-const write: RecordWrite = {
-  state: 'reserved',
-  fence: 'take',
-  fingerprint: 'f',
-  data: '',
-  leaseMs: 60_000,
-  keepMs: 60_000,
-  durable: false,
-};
+const write: RecordWrite = { ...recordWrite, state: 'reserved' };
 const rate: RateClaim = { kind: 'rate', key: '', quantity: 3, periodMs: 60_000, cost: 1 };
 const count: CountClaim = { kind: 'count', key: '', quantity: 2, keepMs: 60_000, cost: 1 };
 const slot: SlotClaim = { kind: 'slot', key: '', quantity: 1, leaseMs: 60_000, holder: 'a' };

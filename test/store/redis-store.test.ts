@@ -2,18 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/state/redis-store.ts';
 import type { RecordWrite, StateStore } from '../../src/state/state-store.ts';
+import { recordWrite } from '../state/record-write.ts';
 import { describeStateStore } from '../state/state-store-contract.ts';
 import { startRedisServer, type RedisServer } from './redis-server.ts';
 
-const write: RecordWrite = {
-  state: 'dispatched',
-  fence: 'take',
-  fingerprint: 'f',
-  data: '',
-  leaseMs: 60_000,
-  keepMs: 60_000,
-  durable: false,
-};
 const unavailable = { reason: 'store_unavailable' };
 const claim = { kind: 'rate', key: 'r', quantity: 10, periodMs: 60_000, cost: 1 } as const;
 
@@ -48,7 +40,7 @@ async function openAt(
 }
 
 async function swapAt(store: StateStore, key: string, changes: Partial<RecordWrite> = {}) {
-  return store.swapRecord(key, undefined, { ...write, ...changes });
+  return store.swapRecord(key, undefined, { ...recordWrite, ...changes });
 }
 
 /** Milliseconds until it was refused. @throws Error when it was not. */
