@@ -1,6 +1,6 @@
 /** What a request's Accept header asks for, as far as it can be had. */
 export interface Negotiated {
-  readonly form: 'json' | 'image';
+  readonly form: 'json' | 'image' | 'events';
   /** The concrete image type that was named, if one was. */
   readonly mediaType: string | undefined;
   /** Whether JSON would do as well. */
@@ -18,8 +18,8 @@ const qualityPattern = /^q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/i;
 const rangesMax = 64;
 
 /**
- * Chooses between JSON and an image (RFC 9110, section 12.5.1): the highest q
- * wins, JSON before an image where they tie.
+ * Chooses between JSON, an image and events (RFC 9110, section 12.5.1): the
+ * highest q wins; where they tie, the first of them in this order.
  *
  * No Accept, `*`/`*` and whatever lists text/html are JSON: that is what curl,
  * generated clients and a browser's address bar send. Undefined when nothing
@@ -38,7 +38,11 @@ export function negotiate(
   const json = qualityOf(ranges, 'application/json').quality;
   const best = bestImage(ranges, imageMediaTypes);
   const image = best?.quality ?? 0;
-  if (json === 0 && image === 0) return undefined;
+  const events = qualityOf(ranges, 'text/event-stream').quality;
+  if (json === 0 && image === 0 && events === 0) return undefined;
+  if (events > Math.max(json, image)) {
+    return { form: 'events', mediaType: undefined, jsonToo: json > 0 };
+  }
   if (json >= image) return { form: 'json', mediaType: undefined, jsonToo: true };
   return {
     form: 'image',

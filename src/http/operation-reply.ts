@@ -113,6 +113,11 @@ export class OperationReplies {
       .send(Readable.from(base64Pieces(before, bytes, after), { objectMode: false }));
   }
 
+  /** The JSON of an operation, on one line. */
+  json(snapshot: OperationSnapshot, tenant: string): string {
+    return this.#jsonOf(snapshot, tenant);
+  }
+
   #send(reply: FastifyReply, snapshot: OperationSnapshot, { tenant }: ReplyContext): FastifyReply {
     return reply
       .header('content-type', contentType)

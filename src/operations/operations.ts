@@ -57,6 +57,8 @@ export class Operations {
   readonly #hub: PollingHub;
   readonly #tracked = new Map<string, TrackedOperation>();
 
+  #isClosed = false;
+
   constructor(options: OperationsOptions) {
     const { upstream, clock, schedule, budget, results, imageBytesMax, observer } = options;
     this.#options = options;
@@ -170,8 +172,14 @@ export class Operations {
     return Math.min(retryAfterSMax, Math.max(1, Math.ceil(dueMs / 1000)));
   }
 
+  /** Whether the gateway stops: who waits again would only hold it up. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Answers everybody who waits with what is known now. For a gateway that stops. */
   close(): void {
+    this.#isClosed = true;
     for (const tracked of this.#tracked.values()) this.#hub.release(tracked);
   }
 

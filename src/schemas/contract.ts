@@ -1,5 +1,10 @@
 import { createImage } from './image-contracts.ts';
-import { cancelOperation, getOperation, getOperationImage } from './operation-contracts.ts';
+import {
+  cancelOperation,
+  getOperation,
+  getOperationImage,
+  streamOperation,
+} from './operation-contracts.ts';
 import { createToken } from './token-contracts.ts';
 
 /** Every route of the OpenAPI document, in the document's order. */
@@ -7,6 +12,7 @@ export const contracts = [
   createImage,
   getOperation,
   getOperationImage,
+  streamOperation,
   cancelOperation,
   createToken,
 ] as const;

@@ -119,14 +119,15 @@ function operationFromContract(
 function successResponse(response: ResponseContract, substitute: Substitute): object {
   const content = Object.entries(response.content ?? {}).map(([mediaType, schema]) => [
     mediaType,
-    schema === 'binary'
-      ? { schema: { type: 'string', format: 'binary' } }
-      : {
-          schema: substitute(schema),
-          ...(response.examples?.[mediaType] && {
-            examples: namedExamples(response.examples[mediaType]),
-          }),
-        },
+    {
+      schema:
+        typeof schema === 'string'
+          ? { type: 'string', ...(schema === 'binary' && { format: 'binary' }) }
+          : substitute(schema),
+      ...(response.examples?.[mediaType] && {
+        examples: namedExamples(response.examples[mediaType]),
+      }),
+    },
   ]);
   return {
     description: response.description,

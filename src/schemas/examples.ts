@@ -8,7 +8,7 @@ const shared = {
   createdAt: '2026-11-23T10:00:00Z',
   createdBy: '',
   metadata: null,
-  urls: { self, image: `${self}/image`, cancel: `${self}/cancel` },
+  urls: { self, image: `${self}/image`, events: `${self}/events`, cancel: `${self}/cancel` },
 };
 
 /** An operation in each of its states. */
@@ -57,3 +57,6 @@ export const exampleOperations = {
     },
   },
 } as const satisfies Record<string, OperationJson>;
+
+/** The end of an operation, as its event stream tells it. */
+export const exampleEvents = `retry: 2000\n\nid: 2\nevent: succeeded\ndata: ${JSON.stringify(exampleOperations.succeeded)}\n\n`;

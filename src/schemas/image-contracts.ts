@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { exampleOperations } from './examples.ts';
 import { imageRequestFields, imageRequestSchema } from './images.ts';
-import { getOperationImage } from './operation-contracts.ts';
+import { getOperationImage, streamOperation } from './operation-contracts.ts';
 import { operationSchema } from './operations.ts';
 import { idempotencyKeyHeader, noQuery, preferHeader } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
@@ -22,7 +22,7 @@ export const createImage = routeContract({
   operationId: 'createImage',
   access: 'images:create',
   spends: true,
-  negotiates: [getOperationImage],
+  negotiates: [getOperationImage, streamOperation],
   tag: 'images',
   summary: 'Make a picture from a text',
   description: [

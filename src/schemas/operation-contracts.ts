@@ -4,11 +4,13 @@ import {
   idParams,
   ifNoneMatchHeader,
   includeQuery,
+  lastEventIdHeader,
   noQuery,
   preferHeader,
   tokenQuery,
   waitQuery,
 } from './parameters.ts';
+import { exampleEvents } from './examples.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
 import {
@@ -95,13 +97,50 @@ export const getOperationImage = routeContract({
   ],
 });
 
+export const streamOperation = routeContract({
+  method: 'get',
+  path: '/operations/{id}/events',
+  operationId: 'streamOperation',
+  access: 'operations:read',
+  takesReadToken: true,
+  tag: 'operations',
+  summary: 'The operation as it changes',
+  description:
+    'Server-sent events for an `EventSource`: the state now, then each change, closed after the last. `event` is the status, `data` the operation without image bytes, `id` its revision. `204` when `Last-Event-ID` is the last one already.',
+  params: idParams,
+  requestHeaders: z.object({ 'Last-Event-ID': lastEventIdHeader }),
+  query: z.strictObject({ token: tokenQuery }),
+  responses: {
+    200: {
+      description: 'The events.',
+      headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control']),
+      content: { 'text/event-stream': 'events' },
+      examples: { 'text/event-stream': { succeeded: exampleEvents } },
+    },
+    204: {
+      description: 'There is nothing newer, and there will not be.',
+      headers: headersSchema(['X-Request-Id', 'Cache-Control']),
+    },
+  },
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'operation_not_found',
+    'not_acceptable',
+    'operation_expired',
+    'internal_error',
+    ...callerReasons,
+    ...upstreamReasons,
+  ],
+});
+
 export const getOperation = routeContract({
   method: 'get',
   path: '/operations/{id}',
   operationId: 'getOperation',
   access: 'operations:read',
   takesReadToken: true,
-  negotiates: [getOperationImage],
+  negotiates: [getOperationImage, streamOperation],
   tag: 'operations',
   summary: 'How far a picture is',
   description:

@@ -35,7 +35,7 @@ const operationResponse = z
   .meta({ id: 'ImageResult', description: 'What is known of the finished picture.' });
 
 const operationUrls = z
-  .object({ self: url, image: url, cancel: url })
+  .object({ self: url, image: url, events: url, cancel: url })
   .meta({ id: 'OperationUrls', description: 'Where to go on.' });
 
 /** Fields that an operation has in every state. */

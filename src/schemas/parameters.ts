@@ -50,6 +50,11 @@ export const ifNoneMatchHeader = z.string().optional().meta({
   description: 'Answer 304 if the representation still has one of these ETags.',
 });
 
+export const lastEventIdHeader = z.string().optional().meta({
+  description: 'Send only what is newer; an EventSource sets it by itself.',
+  example: '1',
+});
+
 export const idempotencyKeyHeader = z.string().optional().meta({
   description:
     '1 to 255 visible ASCII characters of your choice, with or without double quotes. Sent again with the same request, it finds the same operation and never pays twice. Kept for 72 hours.',

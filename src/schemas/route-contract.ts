@@ -7,8 +7,8 @@ import type { Scope } from './tokens.ts';
 export interface ResponseContract {
   readonly description: string;
   readonly headers?: z.ZodObject;
-  /** By media type. `binary` is bytes; absent is an answer without a body. */
-  readonly content?: Readonly<Record<string, z.ZodType | 'binary'>>;
+  /** By media type. `binary` is bytes, `events` a stream; absent is an answer without a body. */
+  readonly content?: Readonly<Record<string, z.ZodType | 'binary' | 'events'>>;
   /** By media type and name. */
   readonly examples?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }

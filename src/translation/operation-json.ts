@@ -65,7 +65,7 @@ export function operationJson(facts: OperationFacts, options: OperationJsonOptio
     ...((state.status === 'failed' || state.status === 'canceled') && {
       error: failureJson(state.failure, options),
     }),
-    urls: { self, image, cancel: `${self}/cancel` },
+    urls: { self, image, events: tokenLink(`${self}/events`, options), cancel: `${self}/cancel` },
   };
 }
 
@@ -74,7 +74,10 @@ export function imageLink(
   id: string,
   { origin, linkToken }: Pick<OperationJsonOptions, 'origin' | 'linkToken'>,
 ): string {
-  const link = `${origin}/operations/${id}/image`;
+  return tokenLink(`${origin}/operations/${id}/image`, { linkToken });
+}
+
+function tokenLink(link: string, { linkToken }: Pick<OperationJsonOptions, 'linkToken'>): string {
   return linkToken === undefined ? link : `${link}?token=${linkToken}`;
 }
 

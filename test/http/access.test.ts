@@ -70,9 +70,11 @@ describe('the routes', () => {
       'POST /v1/tokens: delegate',
       'GET HEAD /operations/:id: operations:read',
       'GET HEAD /operations/:id/image: operations:read',
+      'GET HEAD /operations/:id/events: operations:read',
       'POST /operations/:id/cancel: images:create',
       'GET HEAD /v1/operations/:id: operations:read',
       'GET HEAD /v1/operations/:id/image: operations:read',
+      'GET HEAD /v1/operations/:id/events: operations:read',
       'POST /v1/operations/:id/cancel: images:create',
     ]);
     expect(contracts.every(({ access }) => access !== undefined)).toBe(true);

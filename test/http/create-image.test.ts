@@ -52,6 +52,7 @@ describe('POST /v1/images', () => {
     expect(operation['urls']).toEqual({
       self: `${gateway.origin}/operations/${String(operation['id'])}`,
       image: `${gateway.origin}/operations/${String(operation['id'])}/image`,
+      events: `${gateway.origin}/operations/${String(operation['id'])}/events`,
       cancel: `${gateway.origin}/operations/${String(operation['id'])}/cancel`,
     });
   });

@@ -34,6 +34,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'createImage',
       'getOperation',
       'getOperationImage',
+      'streamOperation',
       'cancelOperation',
       'createToken',
     ]);

@@ -17,6 +17,7 @@ const plainHeaders = new Set([
   'referrer-policy',
   'transfer-encoding',
   'vary',
+  'x-accel-buffering',
   'x-content-type-options',
 ]);
 
@@ -72,6 +73,7 @@ function contractFaults(
   const mediaType = mediaTypeOf(reply);
   const schema = response.content?.[mediaType];
   if (schema === undefined) return [...faults, `media type ${mediaType} is not promised`];
+  if (schema === 'events') return faults;
   if (schema === 'binary')
     return Buffer.isBuffer(payload) ? faults : [...faults, 'the body is not bytes'];
   return typeof payload === 'string' ? [...faults, ...bodyFaults(schema, payload)] : faults;

@@ -12,10 +12,16 @@ import {
 } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
+import { sendEvents } from '../event-stream.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
 import { rateLimitHeaders } from '../rate-limit-headers.ts';
-import { preferenceApplied, preferencesFromHeader, waitSecondsMax } from '../prefer.ts';
+import {
+  preferenceApplied,
+  preferencesFromHeader,
+  waitSecondsMax,
+  type Preferences,
+} from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
 import type { Surface } from '../surface.ts';
 
@@ -30,6 +36,10 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
     const wanted = createRequestFromCall(call, surface, negotiated);
 
     const started = await startOf(call, surface, wanted.create);
+    if (negotiated.form === 'events') {
+      tellFollowed(reply, { ...preferences, waitS: undefined }, wanted.ignored);
+      return sendEvents(call, surface, started);
+    }
 
     const wantsImage =
       negotiated.form === 'image' && !(preferences.respondAsync && preferences.waitS === undefined);
@@ -42,18 +52,22 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
             waitMs: waitS * 1000,
             signal: callerGoneSignal(reply.raw),
           });
-    const applied = preferenceApplied({
-      respondAsync: preferences.respondAsync && preferences.waitS === undefined,
-      waitS: preferences.waitS,
-      handling: preferences.handling,
-    });
-    if (applied !== undefined) reply.header('preference-applied', applied);
-    if (wanted.ignored.length > 0) {
-      reply.header('x-ignored-params', ignoredHeader(wanted.ignored));
-    }
+    tellFollowed(reply, preferences, wanted.ignored);
     if (wantsImage) return imageOrProblem(call, surface, snapshot, negotiated);
     return surface.replies.created(reply, snapshot, replyContextOf(call, surface, snapshot));
   });
+}
+
+/** Tells which preferences were followed, and what was ignored. */
+function tellFollowed(
+  reply: FastifyReply,
+  { respondAsync, waitS, handling }: Preferences,
+  ignored: readonly string[],
+): void {
+  const isAsync = respondAsync && waitS === undefined;
+  const applied = preferenceApplied({ respondAsync: isAsync, waitS, handling });
+  if (applied !== undefined) reply.header('preference-applied', applied);
+  if (ignored.length > 0) reply.header('x-ignored-params', ignoredHeader(ignored));
 }
 
 function negotiatedOf(call: Call, surface: Surface): Negotiated {
@@ -63,7 +77,7 @@ function negotiatedOf(call: Call, surface: Surface): Negotiated {
 }
 
 function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
-  const possible = ['application/json', ...imageMediaTypes].join(', ');
+  const possible = ['application/json', 'text/event-stream', ...imageMediaTypes].join(', ');
   return new GatewayError('not_acceptable', `possible are ${possible}`, { outcome: 'not_started' });
 }
 

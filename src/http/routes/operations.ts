@@ -6,9 +6,11 @@ import {
   cancelOperation,
   getOperation,
   getOperationImage,
+  streamOperation,
 } from '../../schemas/operation-contracts.ts';
-import { acceptsImages, negotiate } from '../accept.ts';
+import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
+import { sendEvents } from '../event-stream.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
@@ -23,7 +25,10 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
   serve(app, getOperation, async (call) => {
     const { request, reply, id, caller, query } = call;
     const negotiated = negotiate(request.headers.accept, 'any');
-    if (negotiated === undefined) throw onlyJsonOrImages();
+    if (negotiated === undefined) throw notAcceptable();
+    if (negotiated.form === 'events') {
+      return sendEvents(call, surface, await operations.get(id, caller));
+    }
     const snapshot = await snapshotOf(call, surface);
     if (negotiated.form === 'image') return imageOf(call, surface, snapshot, false);
     const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
@@ -42,6 +47,13 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
     return imageOf(call, surface, snapshot, call.query.download);
   });
 
+  serve(app, streamOperation, async (call) => {
+    if (acceptQuality(call.request.headers.accept, 'text/event-stream') === 0) {
+      throw new GatewayError('not_acceptable', 'these are events; accept text/event-stream');
+    }
+    return sendEvents(call, surface, await operations.get(call.id, call.caller));
+  });
+
   serve(app, cancelOperation, async ({ request, reply, id, caller }) => {
     refuseBody(request.body);
     request.journal.operationId = id;
@@ -53,8 +65,9 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
   });
 }
 
-function onlyJsonOrImages(): GatewayError {
-  return new GatewayError('not_acceptable', 'possible are application/json and image/*');
+function notAcceptable(): GatewayError {
+  const possible = 'application/json, image/* and text/event-stream';
+  return new GatewayError('not_acceptable', `possible are ${possible}`);
 }
 
 /** The operation, after the wait that was asked for. */

@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { idOf, statusOf } from '../support/answers.ts';
+import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+let file: ApiKeysFile;
+let gateway: Gateway;
+let key: Record<string, string>;
+const prompt = { prompt: 'a red cat' };
+
+beforeAll(async () => {
+  emulator = await startEmulator({ latencyMs: 400, latencySpreadRatio: 0 });
+  file = await apiKeysFile({ shop: {}, blog: {} });
+  key = { 'x-api-key': file.keys['shop'] ?? '' };
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '30',
+    AUTH: 'keys',
+    API_KEYS_FILE: file.path,
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await file.remove();
+  await emulator.close();
+});
+
+interface Event {
+  readonly id: string;
+  readonly event: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** Every event of an answer that ends by itself. */
+async function eventsOf(response: Response): Promise<Event[]> {
+  const blocks = (await response.text()).split('\n\n').filter((block) => block !== '');
+  expect(blocks.shift()).toBe('retry: 2000');
+  return blocks
+    .filter((block) => !block.startsWith(':'))
+    .map((block) => {
+      const fields = Object.fromEntries(
+        block
+          .split('\n')
+          .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      );
+      return {
+        id: fields['id'] ?? '',
+        event: fields['event'] ?? '',
+        data: JSON.parse(fields['data'] ?? ''),
+      };
+    });
+}
+
+describe('the events of an operation', () => {
+  it('are its state now, then its end, and the stream is over', async () => {
+    const id = await idOf(gateway.create(prompt, key));
+    const response = await gateway.fetch(`/operations/${id}/events`, { headers: key });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('x-accel-buffering')).toBe('no');
+    const events = await eventsOf(response);
+    expect(events.map((each) => [each.id, each.event])).toEqual([
+      ['1', 'running'],
+      ['2', 'succeeded'],
+    ]);
+    expect(events[0]?.data).toMatchObject({ id, status: 'running', done: false });
+    expect(events[1]?.data).toMatchObject({ id, status: 'succeeded', done: true });
+    expect(events[1]?.data['response']).not.toHaveProperty('image');
+  });
+
+  it('go on where they broke off, and end for good with 204', async () => {
+    const id = await idOf(gateway.create(prompt, { ...key, prefer: 'wait=10' }));
+    const from = (last: string) =>
+      gateway.fetch(`/operations/${id}/events`, { headers: { ...key, 'last-event-id': last } });
+    expect((await eventsOf(await from('1'))).map(({ event }) => event)).toEqual(['succeeded']);
+    expect((await eventsOf(await from('no number'))).map(({ id: each }) => each)).toEqual(['2']);
+    expect(await statusOf(from('2'))).toBe(204);
+  });
+
+  it('open by the link of the operation, without a key, and for nobody else', async () => {
+    const created = await gateway.create(prompt, key);
+    const { id, urls } = (await created.json()) as { id: string; urls: { events: string } };
+    const link = new URL(urls.events);
+    const events = await eventsOf(await gateway.fetch(link.pathname + link.search));
+    expect(events.at(-1)?.event).toBe('succeeded');
+    const blog = { 'x-api-key': file.keys['blog'] ?? '' };
+    expect(await statusOf(gateway.fetch(`/operations/${id}/events`, { headers: blog }))).toBe(404);
+    expect(await statusOf(gateway.fetch(`/operations/${id}/events`))).toBe(401);
+  });
+
+  it('tell of a failure as of any other end', async () => {
+    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    const id = await idOf(gateway.create(prompt, key));
+    const events = await eventsOf(
+      await gateway.fetch(`/operations/${id}/events`, { headers: key }),
+    );
+    expect(events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 13 } } });
+  });
+
+  it('are polled once, however many listen', async () => {
+    const before = emulator.ledger.gets;
+    const id = await idOf(gateway.create(prompt, key));
+    const listeners = Array.from({ length: 20 }, () =>
+      gateway.fetch(`/operations/${id}/events`, { headers: key }).then(eventsOf),
+    );
+    const all = await Promise.all(listeners);
+    expect(all.every((events) => events.at(-1)?.event === 'succeeded')).toBe(true);
+    expect(emulator.ledger.gets - before).toBeLessThan(25);
+  });
+
+  it('have nobody who polls once the last listener is gone', async () => {
+    const id = await idOf(gateway.create(prompt, key));
+    const controller = new AbortController();
+    const response = await gateway.fetch(`/operations/${id}/events`, {
+      headers: key,
+      signal: controller.signal,
+    });
+    await response.body?.getReader().read();
+    controller.abort();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = emulator.ledger.gets;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(emulator.ledger.gets).toBe(before);
+  });
+
+  it('are only headers for HEAD, and 406 for who takes no events', async () => {
+    const id = await idOf(gateway.create(prompt, key));
+    const head = await gateway.fetch(`/operations/${id}/events`, { method: 'HEAD', headers: key });
+    expect([head.status, head.headers.get('content-type')]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+    ]);
+    const json = { ...key, accept: 'application/json' };
+    expect(await statusOf(gateway.fetch(`/operations/${id}/events`, { headers: json }))).toBe(406);
+  });
+
+  it('also come by Accept, from the operation and from the create', async () => {
+    const accept = { ...key, accept: 'text/event-stream' };
+    const created = await gateway.create(prompt, accept);
+    expect(created.status).toBe(200);
+    const id = created.headers.get('x-operation-id');
+    const events = await eventsOf(created);
+    expect(events.map(({ event }) => event)).toEqual(['running', 'succeeded']);
+    expect(events[0]?.data['id']).toBe(id);
+    const again = await gateway.fetch(`/operations/${id}`, { headers: accept });
+    expect((await eventsOf(again)).map(({ event }) => event)).toEqual(['succeeded']);
+  });
+
+  it('end when the gateway stops', async () => {
+    const other = await startGateway({
+      UPSTREAM_ADDRESS: emulator.address,
+      EMULATOR_LATENCY_MS: '0',
+    });
+    emulator.faults.order('Get', { kind: 'delay', delayMs: 3_000 });
+    const id = await idOf(other.create(prompt));
+    const listening = other.fetch(`/operations/${id}/events`).then((response) => response.text());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const startMs = performance.now();
+    await other.close();
+    expect(await listening).toContain('event: running');
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+});
