@@ -83,6 +83,7 @@ export async function buildApp(
     log,
     origin: () => origin,
     readiness: () => state ?? (client.ready ? 'ready' : 'starting'),
+    corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
     surface: {

@@ -10,6 +10,12 @@ const origin = text
   })
   .transform((value) => value.replace(/\/$/, ''));
 
+/** Exact origins, or every one. */
+const origins = z.union([
+  z.literal('*'),
+  text.transform((value) => value.split(',').map((item) => item.trim())).pipe(z.array(origin)),
+]);
+
 const address = text.refine(
   (value) => /^(?:https?:\/\/)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/.test(value),
   { error: 'must be host:port for TLS, or http://host:port for plaintext' },
@@ -57,6 +63,11 @@ export const settings = {
   PUBLIC_URL: setting(origin.optional(), {
     default: 'from HOST and PORT',
     meaning: 'Origin of the links the gateway hands out, as callers reach it.',
+  }),
+  CORS_ORIGINS: setting(origins.optional(), {
+    default: 'none',
+    meaning:
+      'Origins whose pages may call this gateway from a browser, separated by commas; `*` for all.',
   }),
   ALLOW_ANONYMOUS: setting(flag.default(false), {
     default: 'false',

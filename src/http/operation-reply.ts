@@ -78,7 +78,7 @@ export class OperationReplies {
     context: ReplyContext,
   ): FastifyReply {
     const etag = this.#etagOf(snapshot);
-    reply.header('etag', etag).header('vary', 'Accept, Prefer');
+    reply.header('etag', etag).header('vary', 'Accept, Prefer, Origin');
     if (!matchesETag(request.headers['if-none-match'], etag)) {
       return this.current(reply, snapshot, context);
     }
@@ -106,7 +106,7 @@ export class OperationReplies {
     return reply
       .header('cache-control', 'private, no-cache')
       .header('etag', this.#etagOf(snapshot, '-image'))
-      .header('vary', 'Accept, Prefer')
+      .header('vary', 'Accept, Prefer, Origin')
       .header('content-type', contentType)
       .header('content-length', String(length))
       .header('x-operation-id', snapshot.id)

@@ -10,6 +10,7 @@ import { openJournal } from './journal.ts';
 import { unknownOperation } from '../operations/operations.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
+import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
 import { logRequests } from './plugins/request-log.ts';
 import { rescue } from './problem.ts';
@@ -29,6 +30,8 @@ export interface ServerOptions {
   /** Origin of links; asked at each use, because port 0 is known only after listening. */
   readonly origin: () => string;
   readonly readiness: () => Readiness;
+  /** Origins whose pages may call; absent: none but its own. */
+  readonly corsOrigins?: readonly string[] | '*' | undefined;
   /** Called with the bare server before any route is added: the place for hooks on all of them. */
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -70,6 +73,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
       isFlood ? new GatewayError('headers_too_large', 'send at most 100 header lines') : undefined,
     );
   });
+  await allowOrigins(app, options.corsOrigins);
   authenticateRequests(app, authenticator);
   app.setErrorHandler(toProblem);
   refuseUnknown(app);

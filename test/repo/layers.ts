@@ -54,7 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       'state',
       'translation',
     ],
-    packages: ['@fastify/swagger', '@fastify/swagger-ui', 'fastify', 'zod'],
+    packages: ['@fastify/cors', '@fastify/swagger', '@fastify/swagger-ui', 'fastify', 'zod'],
     pure: false,
   },
 };

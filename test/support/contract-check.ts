@@ -7,6 +7,8 @@ import type { RouteContract } from '../../src/schemas/route-contract.ts';
 
 /** Headers that every answer may carry and no contract lists. */
 const plainHeaders = new Set([
+  'access-control-allow-origin',
+  'access-control-expose-headers',
   'connection',
   'content-length',
   'content-security-policy',

@@ -12,7 +12,7 @@ export function problemsRoutes(app: FastifyInstance): void {
       const reason = reasons.find((candidate) => candidate === request.params.code);
       if (reason === undefined)
         throw new GatewayError('not_found', 'there is no such problem code');
-      reply.header('cache-control', 'public, max-age=3600').header('vary', 'Accept');
+      reply.header('cache-control', 'public, max-age=3600').header('vary', 'Accept, Origin');
       if (request.headers.accept?.includes('text/html') === true) {
         return reply
           .header('content-type', 'text/html; charset=utf-8')
