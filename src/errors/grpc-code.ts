@@ -82,3 +82,9 @@ export function isModerationRefusal(message: string): boolean {
 export function isPromptLimit(message: string): boolean {
   return promptLimit.test(message);
 }
+
+/** 3 for `INVALID_ARGUMENT`; undefined for what is no name of a code. */
+export function grpcCodeNumber(name: string): number | undefined {
+  const index = names.findIndex((known) => known === name);
+  return index < 0 ? undefined : index;
+}

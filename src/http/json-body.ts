@@ -15,8 +15,17 @@ const depthMax = 16;
  */
 export function acceptJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
+  parseAsJson(app, 'application/json');
+}
+
+/** Reads what curl's `-d` sends as the JSON it is, on the routes of this scope. */
+export function acceptFormAsJson(scope: FastifyInstance): void {
+  parseAsJson(scope, 'application/x-www-form-urlencoded');
+}
+
+function parseAsJson(app: FastifyInstance, contentType: string): void {
   app.addContentTypeParser(
-    'application/json',
+    contentType,
     { parseAs: 'buffer', bodyLimit: bodyBytesMax },
     (request, body, done) => {
       try {

@@ -37,7 +37,10 @@ function unknownRequest(request: FastifyRequest, paths: Iterable<KnownPath>): Ga
 function patternFromUrl(url: string): RegExp {
   const segments = url.split('/').map((segment) => {
     if (segment === '*') return '.*';
-    return segment.startsWith(':') ? '[^/]+' : escaped(segment);
+    if (!segment.startsWith(':')) return escaped(segment);
+    // A parameter, and after two colons the text that stands behind it.
+    const [, behind] = segment.split('::');
+    return behind === undefined ? '[^/]+' : `[^/]+:${escaped(behind)}`;
   });
   return new RegExp(`^${segments.join('/')}$`);
 }

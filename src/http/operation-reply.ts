@@ -1,15 +1,13 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OperationPicture } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/snapshot.ts';
 import { problemKindOf } from '../schemas/problem-kinds.ts';
 import { imageLink, operationJson } from '../translation/operation-json.ts';
+import { vendorOperationJson } from '../translation/vendor.ts';
+import { sendBase64Json } from './base64-reply.ts';
 import { matchesETag } from './conditional.ts';
 
 const contentType = 'application/json; charset=utf-8';
-
-/** Multiple of 3, so that the pieces join to one base64 text. */
-const pieceBytes = 49_152;
 
 /** What an answer needs to know beside the operation. */
 export interface ReplyContext {
@@ -100,17 +98,28 @@ export class OperationReplies {
     const json = this.#jsonOf(snapshot, tenant);
     const marker = `"url":${JSON.stringify(imageLink(snapshot.id, this.#links(snapshot.id, tenant)))}`;
     const split = json.indexOf(marker) + marker.length;
-    const before = Buffer.from(`${json.slice(0, split)},"image":"`);
-    const after = Buffer.from(`"${json.slice(split)}`);
-    const length = before.length + 4 * Math.ceil(bytes.byteLength / 3) + after.length;
-    return reply
+    reply
       .header('cache-control', 'private, no-cache')
       .header('etag', this.#etagOf(snapshot, '-image'))
       .header('vary', 'Accept, Prefer, Origin')
-      .header('content-type', contentType)
-      .header('content-length', String(length))
-      .header('x-operation-id', snapshot.id)
-      .send(Readable.from(base64Pieces(before, bytes, after), { objectMode: false }));
+      .header('x-operation-id', snapshot.id);
+    const [before, after] = [json.slice(0, split), json.slice(split)];
+    return sendBase64Json(reply, [`${before},"image":"`, bytes, `"${after}`]);
+  }
+
+  /** 200 with the operation in the form of the vendor's REST. */
+  vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, picture?: Uint8Array): FastifyReply {
+    const json = JSON.stringify(vendorOperationJson(snapshot, ''));
+    reply.header('cache-control', 'no-store').header('x-operation-id', snapshot.id);
+    if (picture === undefined) return reply.header('content-type', contentType).send(json);
+    // No text can hold this: in one, its quotes would be escaped.
+    const split = json.lastIndexOf('"image":""') + '"image":"'.length;
+    return sendBase64Json(reply, [json.slice(0, split), picture, json.slice(split)]);
+  }
+
+  /** Where the picture is, openable as far as its caller is. */
+  imageLink(id: string, tenant: string): string {
+    return imageLink(id, this.#links(id, tenant));
   }
 
   /** The JSON of an operation, on one line. */
@@ -159,14 +168,4 @@ export class OperationReplies {
     this.#json.set(snapshot, { json, period });
     return json;
   }
-}
-
-function* base64Pieces(before: Buffer, bytes: Uint8Array, after: Buffer): Generator<Buffer> {
-  yield before;
-  const picture = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let start = 0; start < picture.length; start += pieceBytes) {
-    const text = picture.toString('base64', start, Math.min(start + pieceBytes, picture.length));
-    yield Buffer.from(text, 'latin1');
-  }
-  yield after;
 }

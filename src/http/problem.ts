@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Reason } from '../errors/reason.ts';
 import type { Problem } from '../schemas/problem.ts';
@@ -34,7 +34,7 @@ export function problemFromError(
 }
 
 /** Seconds for Retry-After, 1 … 60; undefined when trying again is pointless. */
-function retryAfterS(error: GatewayError): number | undefined {
+export function retryAfterS(error: GatewayError): number | undefined {
   const kind = problemKindOf(error.reason);
   if (error.outcome === 'unknown') return undefined;
   const seconds = error.retryAfterS ?? (kind.retryable ? kind.retryAfterS : undefined);
@@ -68,29 +68,4 @@ export function gatewayErrorFrom(error: unknown): GatewayError {
     return new GatewayError('invalid_request', 'the request can not be read', { cause: error });
   }
   return new GatewayError('internal_error', 'the gateway made a mistake', { cause: error });
-}
-
-/** The one place where an error becomes an answer. */
-export function rescue(origin: () => string) {
-  return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const known = gatewayErrorFrom(thrown);
-    const { outcome } = request.journal;
-    const isSilent = known.outcome === undefined && outcome !== undefined;
-    const error = isSilent ? known.with({ outcome }) : known;
-    request.journal.error = error;
-    if (error.upstream !== undefined) request.journal.upstreamCode ??= error.upstream.grpcCode;
-    const problem = problemFromError(error, {
-      id: request.id,
-      path: pathOf(request),
-      origin: origin(),
-    });
-    const retryAfter = retryAfterS(error);
-    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
-    return reply
-      .code(problem.status)
-      .headers(error.headers)
-      .header('cache-control', 'no-store')
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problem));
-  };
 }

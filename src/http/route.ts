@@ -50,9 +50,9 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
   const emptyQuery = parseQuery(contract.query, {});
   app.route({
     // Not Fastify's own HEAD routes: they count a body that was never loaded as empty.
-    method: contract.method === 'get' ? ['GET', 'HEAD'] : 'POST',
+    method: contract.methods?.slice() ?? (contract.method === 'get' ? ['GET', 'HEAD'] : ['POST']),
     exposeHeadRoute: false,
-    url: contract.path.replace(/\{(\w+)\}/g, ':$1'),
+    url: contract.routerPath ?? contract.path.replace(/\{(\w+)\}/g, ':$1'),
     config: { contract },
     handler: (request, reply) =>
       handler({

@@ -13,13 +13,14 @@ import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
 import { logRequests } from './plugins/request-log.ts';
-import { rescue } from './problem.ts';
+import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { problemsRoutes } from './routes/problems.ts';
 import { tokensRoutes } from './routes/tokens.ts';
+import { vendorRoutes } from './routes/vendor.ts';
 import type { Surface } from './surface.ts';
 
 export interface ServerOptions {
@@ -85,6 +86,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   imagesRoutes(app, surface);
   if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: surface.clock });
   operationsRoutes(app, surface);
+  await app.register((scope) => vendorRoutes(scope, surface));
   // The same under /v1, for callers whose base URL ends in it.
   await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });
   return app;

@@ -10,6 +10,8 @@ import type { OperationSnapshot } from './snapshot.ts';
 export interface CreateRequest {
   readonly generate: ImageGenerationRequest;
   readonly applicant: Applicant;
+  /** Whether it comes in the vendor's own form. */
+  readonly isVendorForm?: boolean;
   /** Present where the caller sent a key. */
   readonly idempotency?: IdempotencyScope | undefined;
 }
@@ -51,7 +53,7 @@ export class Creates {
     const { admission, idempotency, operations } = this.#options;
     const modelUri = request.generate.modelUri;
     const admit = () => admission.admit(request.applicant, modelUri);
-    const send = (place: Admitted) => this.#send(request.generate, caller, place);
+    const send = (place: Admitted) => this.#send(request, caller, place);
     if (request.idempotency === undefined) return (await send(await admit())).created;
     const withdraw = (place: Admitted) => place.withdraw();
     const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
@@ -71,9 +73,9 @@ export class Creates {
     void place.finished();
   }
 
-  async #send(generate: ImageGenerationRequest, caller: CallerContext, place: Admitted) {
+  async #send(request: CreateRequest, caller: CallerContext, place: Admitted) {
     try {
-      const snapshot = await this.#options.operations.start(generate, caller);
+      const snapshot = await this.#options.operations.start(request.generate, caller, request);
       this.#hold(snapshot.id, place);
       return {
         operationId: snapshot.id,

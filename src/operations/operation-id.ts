@@ -7,6 +7,8 @@ export interface SealedOperation {
   readonly seed: bigint;
   /** When the upstream accepted it, milliseconds since 1970. */
   readonly acceptedAtMs: number;
+  /** Whether it was created in the vendor's own form, and is told in that form. */
+  readonly isVendorForm: boolean;
 }
 
 /**
@@ -28,8 +30,9 @@ export const upstreamIdBytesMax = 128;
 
 const prefix = 'op_';
 const version = 1;
-/** Accepted at (6 bytes) and seed (8 bytes) stand before the upstream id. */
-const fixedBytes = 14;
+/** Accepted at (6 bytes), seed (8 bytes) and flags (1 byte) stand before the upstream id. */
+const fixedBytes = 15;
+const vendorFormFlag = 1;
 const bytesMax = 1 + sealOverheadBytes + fixedBytes + upstreamIdBytesMax;
 const idCharactersMax = prefix.length + Math.ceil((bytesMax * 4) / 3);
 
@@ -60,6 +63,7 @@ function bytesFromSealed(operation: SealedOperation): Buffer {
   const bytes = Buffer.alloc(fixedBytes + id.length);
   bytes.writeUIntBE(operation.acceptedAtMs, 0, 6);
   bytes.writeBigInt64BE(operation.seed, 6);
+  bytes.writeUInt8(operation.isVendorForm ? vendorFormFlag : 0, 14);
   id.copy(bytes, fixedBytes);
   return bytes;
 }
@@ -68,6 +72,7 @@ function sealedFromBytes(bytes: Buffer): SealedOperation {
   return {
     acceptedAtMs: bytes.readUIntBE(0, 6),
     seed: bytes.readBigInt64BE(6),
+    isVendorForm: bytes.readUInt8(14) === vendorFormFlag,
     upstreamId: bytes.toString('latin1', fixedBytes),
   };
 }

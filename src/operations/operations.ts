@@ -73,7 +73,11 @@ export class Operations {
    *
    * @throws GatewayError whose `outcome` says what became of the money.
    */
-  async start(request: ImageGenerationRequest, caller: CallerContext): Promise<OperationSnapshot> {
+  async start(
+    request: ImageGenerationRequest,
+    caller: CallerContext,
+    { isVendorForm = false }: { readonly isVendorForm?: boolean } = {},
+  ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
     const operation = await upstream.generate(request, callOptionsOf(caller));
     if (operation.id.length > upstreamIdBytesMax) {
@@ -87,7 +91,7 @@ export class Operations {
     }
     const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
-    const sealed = { upstreamId: operation.id, seed, acceptedAtMs };
+    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, isVendorForm };
     const id = ids.seal(sealed, caller.tenant);
     const tracked = this.#remember(id, sealed, caller);
     tracked.known = true;

@@ -13,6 +13,8 @@ export function snapshotAfter(
   outcome: Outcome,
   nowMs: number,
 ): OperationSnapshot {
+  const createdAtMs = millisecondsFromTimestamp(operation?.createdAt);
+  const modifiedAtMs = millisecondsFromTimestamp(operation?.modifiedAt);
   const isChange = outcome.status !== 'running' && before.state.status === 'running';
   return {
     ...before,
@@ -21,9 +23,13 @@ export function snapshotAfter(
     description: operation?.description ?? before.description,
     createdBy: operation?.createdBy ?? before.createdBy,
     metadata: operation?.metadata ?? before.metadata,
-    createdAtMs: millisecondsFromTimestamp(operation?.createdAt) ?? before.createdAtMs,
-    modifiedAtMs:
-      millisecondsFromTimestamp(operation?.modifiedAt) ?? (isChange ? nowMs : before.modifiedAtMs),
+    createdAtMs: createdAtMs ?? before.createdAtMs,
+    modifiedAtMs: modifiedAtMs ?? (isChange ? nowMs : before.modifiedAtMs),
+    told: {
+      ...before.told,
+      ...(createdAtMs !== undefined && { createdAtMs }),
+      ...(modifiedAtMs !== undefined && { modifiedAtMs }),
+    },
   };
 }
 

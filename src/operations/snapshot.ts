@@ -25,6 +25,8 @@ export interface OperationSnapshot {
   readonly id: string;
   /** The seed the picture is made from, always known. */
   readonly seed: bigint;
+  /** Whether it was created in the vendor's own form, and is told in that form. */
+  readonly isVendorForm: boolean;
   /** Grows with every change of the state: 1 running, 2 finished. */
   readonly revision: number;
   readonly description: string;
@@ -33,6 +35,8 @@ export interface OperationSnapshot {
   readonly createdAtMs: number;
   /** By the upstream's clock where it tells, else when the gateway learned of the change. */
   readonly modifiedAtMs: number;
+  /** The same times, only as far as the upstream itself told them. */
+  readonly told: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
   readonly metadata: Any | undefined;
   readonly state: OperationState;
 }

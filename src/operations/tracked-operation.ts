@@ -63,11 +63,13 @@ export function trackedFromSealed(
     snapshot: {
       id,
       seed: sealed.seed,
+      isVendorForm: sealed.isVendorForm,
       revision: 1,
       description: '',
       createdBy: '',
       createdAtMs: sealed.acceptedAtMs,
       modifiedAtMs: sealed.acceptedAtMs,
+      told: {},
       metadata: undefined,
       state: { status: 'running' },
     },

@@ -6,6 +6,7 @@ import {
   streamOperation,
 } from './operation-contracts.ts';
 import { createToken } from './token-contracts.ts';
+import { createVendorImage } from './vendor-contracts.ts';
 
 /** Every route of the OpenAPI document, in the document's order. */
 export const contracts = [
@@ -15,4 +16,5 @@ export const contracts = [
   streamOperation,
   cancelOperation,
   createToken,
+  createVendorImage,
 ] as const;

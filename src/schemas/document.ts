@@ -1,13 +1,17 @@
 import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject } from 'zod-openapi';
 import type { z } from 'zod';
 import type { Reason } from '../errors/reason.ts';
+import { rpcCodeOfReason } from '../errors/vendor-status.ts';
 import { contracts } from './contract.ts';
+import { openAiErrorType, statusOfReason } from './error-shape.ts';
 import { openApi30From31 } from './document-3-0.ts';
+import { openAiErrorSchema } from './openai.ts';
 import { flatOperationSchema, operationSchema } from './operations.ts';
 import { problemKindOf } from './problem-kinds.ts';
 import { problemSchema } from './problem.ts';
 import { headersSchema } from './response-headers.ts';
 import type { ResponseContract, RouteContract } from './route-contract.ts';
+import { rpcStatusSchema } from './vendor.ts';
 import { version } from './version.ts';
 
 const securitySchemes = {
@@ -62,6 +66,7 @@ function documentFromContracts(substitute: Substitute): object {
       { name: 'images', description: 'Have pictures made.' },
       { name: 'operations', description: 'Pictures being made, and made.' },
       { name: 'tokens', description: 'Credentials for browsers.' },
+      { name: 'yandex', description: 'The vendor’s own REST.' },
     ],
     security: [{ bearer: [] }, { apiKey: [] }, {}],
     components: { securitySchemes },
@@ -140,7 +145,7 @@ function successResponse(response: ResponseContract, substitute: Substitute): ob
 function problemResponses(contract: RouteContract): Record<string, object> {
   const byStatus = new Map<number, Reason[]>();
   for (const reason of contract.reasons) {
-    const { status } = problemKindOf(reason);
+    const status = statusOfReason(contract.errorShape ?? 'problem', reason);
     byStatus.set(status, [...(byStatus.get(status) ?? []), reason]);
   }
   const entries = [...byStatus].map(([status, reasons]) => [
@@ -158,18 +163,49 @@ function problemResponses(contract: RouteContract): Record<string, object> {
           'RateLimit-Policy',
         ],
       ),
-      content: {
-        'application/problem+json': {
-          schema: problemSchema,
-          examples: namedExamples(
-            Object.fromEntries(reasons.map((reason) => [reason, problemExample(reason, contract)])),
-          ),
-        },
-      },
+      content: errorContent(contract, reasons),
     },
   ]);
   return Object.fromEntries(entries) as Record<string, object>;
 }
+
+function errorContent(contract: RouteContract, reasons: readonly Reason[]): object {
+  const { errorShape = 'problem' } = contract;
+  const { mediaType, schema, example } = errorForms[errorShape];
+  const examples = namedExamples(
+    Object.fromEntries(reasons.map((reason) => [reason, example(reason, contract)])),
+  );
+  return { [mediaType]: { schema, examples } };
+}
+
+const errorForms = {
+  problem: {
+    mediaType: 'application/problem+json',
+    schema: problemSchema,
+    example: problemExample,
+  },
+  status: {
+    mediaType: 'application/json',
+    schema: rpcStatusSchema,
+    example: (reason: Reason) => ({
+      code: rpcCodeOfReason(reason),
+      message: problemKindOf(reason).title,
+      details: [],
+    }),
+  },
+  openai: {
+    mediaType: 'application/json',
+    schema: openAiErrorSchema,
+    example: (reason: Reason) => ({
+      error: {
+        message: problemKindOf(reason).title,
+        type: openAiErrorType(reason),
+        param: null,
+        code: reason,
+      },
+    }),
+  },
+};
 
 function problemExample(reason: Reason, contract: RouteContract): z.output<typeof problemSchema> {
   const { status, title, retryable, advice } = problemKindOf(reason);

@@ -19,6 +19,7 @@ import {
   operationResponse,
   upstreamReasons,
 } from './shared-responses.ts';
+import { vendorFormOfOperation } from './vendor-contracts.ts';
 
 const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif'] as const;
 const imageContent = Object.fromEntries(imageTypes.map((type) => [type, 'binary' as const]));
@@ -140,7 +141,7 @@ export const getOperation = routeContract({
   operationId: 'getOperation',
   access: 'operations:read',
   takesReadToken: true,
-  negotiates: [getOperationImage, streamOperation],
+  negotiates: [getOperationImage, streamOperation, vendorFormOfOperation],
   tag: 'operations',
   summary: 'How far a picture is',
   description:

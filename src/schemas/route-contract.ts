@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Reason } from '../errors/reason.ts';
+import type { ErrorShape } from './error-shape.ts';
 import type { BodyContract } from './parse.ts';
 import type { Scope } from './tokens.ts';
 
@@ -24,6 +25,10 @@ export interface RouteContract<
   readonly method: 'get' | 'post';
   /** With parameters in braces: `/operations/{id}`. */
   readonly path: string;
+  /** The same for the router, where its own grammar has to be more exact. */
+  readonly routerPath?: string;
+  /** Where the vendor takes more than one. */
+  readonly methods?: readonly ('GET' | 'HEAD' | 'POST')[];
   readonly operationId: string;
   /** What the caller's credential must be good for; `delegate`: to make tokens, which no token can. */
   readonly access: Scope | 'delegate';
@@ -31,6 +36,8 @@ export interface RouteContract<
   readonly takesReadToken?: boolean;
   /** Whether an accepted request costs money: then every refusal says that none was spent. */
   readonly spends?: boolean;
+  /** How refusals are told; absent: as problem documents. */
+  readonly errorShape?: ErrorShape;
   readonly tag: string;
   readonly summary: string;
   readonly description: string;

@@ -66,11 +66,13 @@ describe('the routes', () => {
       '/readyz',
     ]);
     expect(closed).toEqual([
+      'POST /foundationModels/v1/imageGenerationAsync: images:create',
       'POST /v1/images: images:create',
       'POST /v1/tokens: delegate',
       'GET HEAD /operations/:id: operations:read',
       'GET HEAD /operations/:id/image: operations:read',
       'GET HEAD /operations/:id/events: operations:read',
+      'GET POST /operations/:id(^[^:]+)::cancel: images:create',
       'POST /operations/:id/cancel: images:create',
       'GET HEAD /v1/operations/:id: operations:read',
       'GET HEAD /v1/operations/:id/image: operations:read',

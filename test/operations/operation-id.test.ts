@@ -7,11 +7,18 @@ const operation = {
   upstreamId: 'fbveu1sntj0a1b2c3d4e',
   seed: 2n ** 53n - 1n,
   acceptedAtMs: 1_800_000_000_123,
+  isVendorForm: false,
 };
 
 describe('operation ids', () => {
   it('open to what was sealed', () => {
     expect(ids.open(ids.seal(operation, 'team'), 'team')).toEqual(operation);
+  });
+
+  it('tell in which form the operation was created', () => {
+    const vendors = { ...operation, isVendorForm: true };
+    expect(ids.open(ids.seal(vendors, ''), '')).toEqual(vendors);
+    expect(ids.seal(vendors, '')).not.toBe(ids.seal(operation, ''));
   });
 
   it('keep the largest seed exact', () => {

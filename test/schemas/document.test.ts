@@ -37,6 +37,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'streamOperation',
       'cancelOperation',
       'createToken',
+      'createYandexImage',
     ]);
     for (const [path, node] of nodes(document['paths'])) {
       if (!/\/content\/application~?1?\/?(?:problem\+)?json$/.test(path)) continue;
@@ -64,6 +65,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'ImageRequest',
       'PromptMessage',
       'TokenRequest',
+      'VendorImageRequest',
     ]);
   });
 

@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { statusOfReason } from '../../src/schemas/error-shape.ts';
+import { openAiErrorSchema } from '../../src/schemas/openai.ts';
 import { problemSchema } from '../../src/schemas/problem.ts';
+import { rpcStatusSchema } from '../../src/schemas/vendor.ts';
 import { problemKindOf } from '../../src/schemas/problem-kinds.ts';
 import type { RouteContract } from '../../src/schemas/route-contract.ts';
 
@@ -82,12 +85,26 @@ function contractFaults(
 }
 
 function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: unknown): string[] {
+  if (contract.errorShape !== undefined) return otherErrorFaults(contract, reply, payload);
   const faults = problemFaults(reply, payload);
   if (reply.statusCode < 400) return [...faults, 'this status is not promised'];
   if (typeof payload !== 'string') return faults;
   const { code } = JSON.parse(payload) as { code: string };
   const isPromised = contract.reasons.some((reason) => reason === code);
   return isPromised ? faults : [...faults, `the code ${code} is not promised`];
+}
+
+/** Errors in the shapes of other APIs: the body, and a status that the contract lists. */
+function otherErrorFaults(
+  { errorShape = 'problem', reasons }: RouteContract,
+  reply: FastifyReply,
+  payload: unknown,
+): string[] {
+  const schema = errorShape === 'status' ? rpcStatusSchema : openAiErrorSchema;
+  const isKnown = reasons.some((reason) => statusOfReason(errorShape, reason) === reply.statusCode);
+  // On the vendor's surface the upstream's own code decides.
+  const faults = isKnown || errorShape === 'status' ? [] : ['this status is not promised'];
+  return typeof payload === 'string' ? [...faults, ...bodyFaults(schema, payload)] : faults;
 }
 
 function problemFaults(reply: FastifyReply, payload: unknown): string[] {

@@ -1,21 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
-import { LimitReached } from '../../operations/admission.ts';
 import type { CreateRequest } from '../../operations/creates.ts';
 import { createImage } from '../../schemas/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
-import {
-  faultInBody,
-  imageGenerationRequestFromBody,
-  requestedMediaType,
-} from '../../translation/images.ts';
+import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
+import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
-import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
-import { rateLimitHeaders } from '../rate-limit-headers.ts';
 import {
   preferenceApplied,
   preferencesFromHeader,
@@ -35,7 +29,7 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
     const preferences = preferencesFromHeader(request.headers['prefer']);
     const wanted = createRequestFromCall(call, surface, negotiated);
 
-    const started = await startOf(call, surface, wanted.create);
+    const started = await createOperation(call, surface, wanted.create);
     if (negotiated.form === 'events') {
       tellFollowed(reply, { ...preferences, waitS: undefined }, wanted.ignored);
       return sendEvents(call, surface, started);
@@ -84,7 +78,6 @@ function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
 /** What the request asks for, once all of it is known to be good. */
 function createRequestFromCall(call: Call, surface: Surface, negotiated: Negotiated) {
   const { request } = call;
-  const key = idempotencyKeyFromHeaders(request.raw.rawHeaders);
   const { handling } = preferencesFromHeader(request.headers['prefer']);
   const parsed = bodyOf(call, { lenient: handling === 'lenient' });
   const mediaType = requestedMediaType(parsed.body);
@@ -97,57 +90,19 @@ function createRequestFromCall(call: Call, surface: Surface, negotiated: Negotia
     mediaType: negotiated.mediaType ?? surface.imageMediaTypes[0] ?? '',
     drawnSeed: surface.random.seed(),
   });
-  const { subject, caller, allowance } = request.identity;
-  const create: CreateRequest = {
-    generate,
-    applicant: { subject, limits: caller, allowance },
-    ...(key !== undefined && {
-      idempotency: {
-        recordKey: recordKeyOf(subject, createImage.operationId, key),
-        fingerprint: fingerprintOf(parsed.body),
-      },
-    }),
-  };
+  const { operationId } = createImage;
+  const application = applicationOf(request, { operationId, body: parsed.body });
+  const create: CreateRequest = { generate, ...application };
   return { create, ignored: parsed.ignored };
 }
 
-function refuseImpossible(mediaType: string, possible: readonly string[]): void {
+/** @throws GatewayError `invalid_request` for a media type that the upstream does not make. */
+export function refuseImpossible(mediaType: string, possible: readonly string[]): void {
   if (possible.includes(mediaType)) return;
   const detail = `the upstream makes ${possible.join(', ')}`;
   throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
     faults: [{ pointer: '#/mimeType', code: 'value', detail }],
   });
-}
-
-/** The one call that spends. It goes on when the caller hangs up. */
-async function startOf(
-  { request, reply, caller }: Call,
-  surface: Surface,
-  create: CreateRequest,
-): Promise<OperationSnapshot> {
-  const { journal } = request;
-  const startMs = surface.clock.nowMs();
-  journal.outcome = 'unknown';
-  try {
-    const { snapshot, isReplay, limits } = await surface.creates.create(create, caller);
-    journal.outcome = 'accepted';
-    if (isReplay) journal.isReplay = true;
-    else journal.upstreamCode = 'OK';
-    journal.operationId = snapshot.id;
-    if (isReplay) reply.header('idempotency-replayed', 'true');
-    reply.headers(rateLimitHeaders(limits));
-    // From here on every answer, an error too, tells where the paid picture is.
-    reply
-      .header('x-operation-id', snapshot.id)
-      .header('location', surface.replies.link(snapshot.id));
-    return snapshot;
-  } catch (error) {
-    if (error instanceof LimitReached) reply.headers(rateLimitHeaders(error.limits));
-    if (!(error instanceof GatewayError)) throw error;
-    throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
-  } finally {
-    journal.upstreamMs = surface.clock.nowMs() - startMs;
-  }
 }
 
 async function imageOrProblem(

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ZodType } from 'zod';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import type { OperationSnapshot } from '../../operations/snapshot.ts';
+import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
 import {
   cancelOperation,
   getOperation,
@@ -31,6 +31,7 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
     }
     const snapshot = await snapshotOf(call, surface);
     if (negotiated.form === 'image') return imageOf(call, surface, snapshot, false);
+    if (snapshot.isVendorForm) return vendorFormOf(call, surface, snapshot);
     const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
     const hasPicture = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasPicture && request.method === 'GET') {
@@ -103,6 +104,19 @@ async function imageOf(
   const linkLeftMs =
     linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - surface.clock.nowMs();
   return sendImage(request, reply, ready, { download, bytes, linkLeftMs });
+}
+
+/** Whoever made it in the vendor's form reads it in that form: with the picture inside. */
+async function vendorFormOf(
+  { reply, id, caller }: Call,
+  { operations, replies }: Surface,
+  snapshot: OperationSnapshot,
+): Promise<FastifyReply> {
+  const hasPicture = snapshot.state.status === 'succeeded';
+  const picture = hasPicture ? (await operations.picture(id, caller)).bytes : undefined;
+  if (!isFinished(snapshot))
+    reply.header('retry-after', String(operations.retryAfterS(id, caller)));
+  return replies.vendorForm(reply, snapshot, picture);
 }
 
 function refuseBody(body: unknown): void {

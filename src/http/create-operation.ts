@@ -1,0 +1,75 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { LimitReached } from '../operations/admission.ts';
+import type { CallerContext } from '../operations/caller-context.ts';
+import type { CreateRequest, IdempotencyScope } from '../operations/creates.ts';
+import type { OperationSnapshot } from '../operations/snapshot.ts';
+import { faultInBody } from '../translation/images.ts';
+import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
+import type { Surface } from './surface.ts';
+
+export interface CreateCall {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly caller: CallerContext;
+}
+
+/**
+ * Whose create it is, and under which key.
+ *
+ * @param create.operationId Of the route: keys of different routes never meet.
+ * @param create.body The request as it was meant, to tell it from others under the same key.
+ * @throws GatewayError `idempotency_key_invalid`.
+ */
+export function applicationOf(
+  { identity, raw }: FastifyRequest,
+  create: { readonly operationId: string; readonly body: unknown },
+): Pick<CreateRequest, 'applicant' | 'idempotency'> {
+  const { subject, caller, allowance } = identity;
+  const key = idempotencyKeyFromHeaders(raw.rawHeaders);
+  const idempotency: IdempotencyScope | undefined =
+    key === undefined
+      ? undefined
+      : {
+          recordKey: recordKeyOf(subject, create.operationId, key),
+          fingerprint: fingerprintOf(create.body),
+        };
+  return { applicant: { subject, limits: caller, allowance }, idempotency };
+}
+
+/**
+ * The one call that spends. It goes on when the caller hangs up. Tells the
+ * journal and the headers of the answer what came of it.
+ *
+ * @throws GatewayError whose faults are placed in the body as the caller wrote it.
+ */
+export async function createOperation(
+  { request, reply, caller }: CreateCall,
+  surface: Surface,
+  create: CreateRequest,
+): Promise<OperationSnapshot> {
+  const { journal } = request;
+  const startMs = surface.clock.nowMs();
+  journal.outcome = 'unknown';
+  try {
+    const { snapshot, isReplay, limits } = await surface.creates.create(create, caller);
+    journal.outcome = 'accepted';
+    if (isReplay) journal.isReplay = true;
+    else journal.upstreamCode = 'OK';
+    journal.operationId = snapshot.id;
+    if (isReplay) reply.header('idempotency-replayed', 'true');
+    reply.headers(rateLimitHeaders(limits));
+    // From here on every answer, an error too, tells where the paid picture is.
+    reply
+      .header('x-operation-id', snapshot.id)
+      .header('location', surface.replies.link(snapshot.id));
+    return snapshot;
+  } catch (error) {
+    if (error instanceof LimitReached) reply.headers(rateLimitHeaders(error.limits));
+    if (!(error instanceof GatewayError)) throw error;
+    throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
+  } finally {
+    journal.upstreamMs = surface.clock.nowMs() - startMs;
+  }
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { imageRequestSchema } from './images.ts';
+import type { FieldTree } from './spelling.ts';
+
+const { prompt, model, aspectRatio, seed, negativePrompt } = imageRequestSchema.shape;
+
+const sizePattern = /^(?:auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$/;
+/** Taken and not followed: the upstream has nothing like them. */
+export const ignoredFields = [
+  'background',
+  'moderation',
+  'outputCompression',
+  'partialImages',
+  'quality',
+  'safetyIdentifier',
+  'style',
+] as const;
+
+const ignored = z
+  .unknown()
+  .optional()
+  .meta({ description: 'Taken, and listed in X-Ignored-Params.' });
+
+/** Body of POST /v1/images/generations: OpenAI's, and what the upstream can do beside it. */
+export const openAiRequestSchema = z
+  .strictObject({
+    prompt: prompt.unwrap(),
+    model: model.optional(),
+    n: z.int().min(1).max(10).optional().meta({ description: 'How many pictures, 1 … 10.' }),
+    size: z
+      .string()
+      .regex(sizePattern, { error: 'expected auto, or WxH in pixels such as 1024x1536' })
+      .optional()
+      .meta({ description: '`auto`, or WxH: only the ratio counts.', example: '1024x1024' }),
+    responseFormat: z.enum(['b64_json', 'url']).optional(),
+    outputFormat: z.enum(['png', 'jpeg', 'webp']).optional(),
+    stream: z.boolean().optional(),
+    user: z.string().optional(),
+    aspectRatio,
+    seed,
+    negativePrompt,
+    background: z
+      .string()
+      .refine((value) => value !== 'transparent', {
+        error: 'the upstream makes opaque pictures only',
+      })
+      .optional(),
+    ...(Object.fromEntries(
+      ignoredFields.filter((name) => name !== 'background').map((name) => [name, ignored]),
+    ) as Record<Exclude<(typeof ignoredFields)[number], 'background'>, typeof ignored>),
+  })
+  .superRefine((body, context) => {
+    const refuse = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', params: { code: 'value' }, message, path: [path] });
+    if (body.stream === true && (body.n ?? 1) > 1) refuse('n', 'a stream is of one picture');
+    if (body.size !== undefined && body.size !== 'auto' && body.aspectRatio !== undefined) {
+      refuse('size', 'size and aspect_ratio are two forms of one thing; send one');
+    }
+  })
+  .meta({ id: 'OpenAiImageRequest', description: 'What OpenAI’s clients send.' });
+
+export type OpenAiRequestBody = z.output<typeof openAiRequestSchema>;
+
+export const openAiRequestFields: FieldTree = Object.fromEntries(
+  Object.keys(openAiRequestSchema.shape).map((name) => [name, true] as const),
+);
+
+export const openAiErrorSchema = z
+  .object({
+    error: z
+      .object({
+        message: z.string(),
+        type: z.string(),
+        param: z.unknown().meta({ description: 'Name of the field at fault, or null.' }),
+        code: z.string(),
+        outcome: z.string().optional().meta({ description: 'What became of the money.' }),
+      })
+      .meta({ id: 'OpenAiErrorBody', description: 'Why a request was refused.' }),
+  })
+  .meta({ id: 'OpenAiError', description: 'An error in the form of OpenAI’s API.' });
+
+const image = z
+  .object({
+    b64_json: z.string().optional().meta({ format: 'byte' }),
+    url: z.string().optional().meta({ format: 'uri' }),
+    seed: z.string().meta({ format: 'int64' }),
+    operation_id: z.string(),
+  })
+  .meta({ id: 'OpenAiImage', description: 'One picture.' });
+
+export const openAiImagesSchema = z
+  .object({
+    created: z.int().meta({ description: 'Seconds since 1970.' }),
+    id: z.string(),
+    model: z.string(),
+    size: z.string().optional().meta({ description: 'True size of the first picture.' }),
+    output_format: z.string().meta({ description: 'True format of the first picture.' }),
+    data: z.array(image),
+    errors: z
+      .array(
+        z
+          .object({ index: z.int(), code: z.string(), message: z.string() })
+          .meta({ id: 'OpenAiPictureError', description: 'Why one of several is missing.' }),
+      )
+      .optional(),
+  })
+  .meta({ id: 'OpenAiImages', description: 'The pictures that were made.' });
+
+const openAiModel = z
+  .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
+  .meta({ id: 'OpenAiModel', description: 'A model you may use.' });
+
+export const openAiModelSchema = openAiModel;
+export const openAiModelsSchema = z
+  .object({ object: z.literal('list'), data: z.array(openAiModel) })
+  .meta({ id: 'OpenAiModels', description: 'The models you may use.' });

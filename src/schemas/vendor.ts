@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { imageRequestFields, imageRequestSchema } from './images.ts';
+
+const { modelUri, messages, generationOptions } = imageRequestSchema.shape;
+
+/** `ImageGenerationRequest` as the vendor's REST takes it: proto3 JSON, in full. */
+export const vendorRequestSchema = z
+  .strictObject({
+    modelUri: modelUri.unwrap(),
+    messages: messages.unwrap(),
+    generationOptions,
+  })
+  .meta({ id: 'VendorImageRequest', description: 'ImageGenerationRequest as proto3 JSON.' });
+
+export const vendorRequestFields = {
+  modelUri: true,
+  messages: imageRequestFields['messages'] ?? true,
+  generationOptions: imageRequestFields['generationOptions'] ?? true,
+} as const;
+
+/** `google.rpc.Status` as proto3 JSON. */
+export const rpcStatusSchema = z
+  .object({
+    code: z.int().meta({ description: 'The gRPC code.', example: 3 }),
+    message: z.string(),
+    details: z.array(z.looseObject({ '@type': z.string() }).meta({ id: 'StatusDetail' })),
+  })
+  .meta({ id: 'RpcStatus', description: 'google.rpc.Status, as the vendor answers errors.' });
+
+const timestamp = z
+  .unknown()
+  .meta({ description: 'RFC 3339, or null where the upstream does not tell.' });
+
+/** `yandex.cloud.operation.Operation` as the vendor's REST writes it. */
+export const vendorOperationSchema = z
+  .object({
+    id: z.string().meta({ example: 'op_AZk3v0' }),
+    description: z.string(),
+    createdAt: timestamp,
+    createdBy: z.string(),
+    modifiedAt: timestamp,
+    done: z.boolean(),
+    metadata: z.unknown().meta({ description: 'Any as proto3 JSON, or null.' }),
+    error: rpcStatusSchema.optional(),
+    response: z
+      .object({
+        '@type': z.string(),
+        image: z.string().meta({ format: 'byte', description: 'The picture as base64.' }),
+        modelVersion: z.string(),
+      })
+      .meta({ id: 'VendorImageResponse', description: 'ImageGenerationResponse as proto3 JSON.' })
+      .optional(),
+  })
+  .meta({ id: 'VendorOperation', description: 'An operation in the form of the vendor’s REST.' });

@@ -1,0 +1,71 @@
+import type { GatewayError } from '../errors/gateway-error.ts';
+import { rpcCodeOf } from '../errors/vendor-status.ts';
+import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { detailsJson, type JsonValue } from './any-json.ts';
+import { publicMessage, timestampJson, type OperationFacts } from './operation-json.ts';
+
+/** What the vendor's JSON of an operation is made from, beside what the native one needs. */
+export interface VendorFacts extends OperationFacts {
+  /** Times as far as the upstream itself told them. */
+  readonly told: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
+}
+
+const typePrefix = 'type.googleapis.com/';
+
+/**
+ * An operation as the vendor's REST writes it: null for what the upstream does
+ * not tell, no key for an absent result.
+ *
+ * @param image Stands for the base64 of the picture, in a succeeded one.
+ */
+export function vendorOperationJson(facts: VendorFacts, image: string): JsonValue {
+  const { state, told } = facts;
+  const timeJson = (ms: number | undefined) => (ms === undefined ? null : timestampJson(ms));
+  return {
+    id: facts.id,
+    description: facts.description,
+    createdAt: timeJson(told.createdAtMs),
+    createdBy: facts.createdBy,
+    modifiedAt: timeJson(told.modifiedAtMs),
+    done: state.status !== 'running',
+    metadata: facts.metadata === undefined ? null : (detailsJson([facts.metadata])[0] ?? null),
+    ...(state.status === 'succeeded' && {
+      response: {
+        '@type': typePrefix + ImageGenerationResponseSchema.typeName,
+        image,
+        modelVersion: state.picture.modelVersion,
+      },
+    }),
+    ...((state.status === 'failed' || state.status === 'canceled') && {
+      error: {
+        code: state.failure.code,
+        message: publicMessage(state.failure),
+        details: state.failure.reason === 'upstream_auth' ? [] : detailsJson(state.failure.details),
+      },
+    }),
+  };
+}
+
+/** An error as `google.rpc.Status`: what is wrong where, and what became of the money, are details. */
+export function rpcStatusJson(error: GatewayError): JsonValue {
+  const { reason, detail, faults, outcome } = error;
+  const fieldViolations = faults.map(({ pointer, parameter, header, detail: description }) => ({
+    field: (pointer?.replace(/^#\//, '').replaceAll('/', '.') ?? parameter ?? header) || '',
+    description,
+  }));
+  return {
+    code: rpcCodeOf(error),
+    message: detail,
+    details: [
+      ...(fieldViolations.length > 0
+        ? [{ '@type': `${typePrefix}google.rpc.BadRequest`, fieldViolations }]
+        : []),
+      {
+        '@type': `${typePrefix}google.rpc.ErrorInfo`,
+        reason,
+        domain: 'image-generation-gateway',
+        ...(outcome !== undefined && { metadata: { outcome } }),
+      },
+    ],
+  };
+}

@@ -1,0 +1,179 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { imageFactsFromBytes } from '../../src/image/sniff.ts';
+import { idOf, jsonOf, statusOf } from '../support/answers.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+const path = '/foundationModels/v1/imageGenerationAsync';
+/** As the vendor's documents have it. */
+const request = {
+  modelUri: 'art://folder/yandex-art/latest',
+  generationOptions: { seed: '1863', aspectRatio: { widthRatio: '2', heightRatio: '1' } },
+  messages: [{ weight: '1', text: 'a red cat' }],
+};
+
+let emulator: Emulator;
+let bare: Emulator;
+let gateway: Gateway;
+
+beforeAll(async () => {
+  emulator = await startEmulator({ latencyMs: 60, latencySpreadRatio: 0 });
+  bare = await startEmulator({ latencyMs: 60, latencySpreadRatio: 0, operationTimes: false });
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await emulator.close();
+  await bare.close();
+});
+
+const post = (body: unknown, headers: Record<string, string> = {}, of = gateway) =>
+  of.fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+
+async function finished(id: string, of = gateway): Promise<Record<string, unknown>> {
+  for (;;) {
+    const operation = await jsonOf(of.fetch(`/operations/${id}`));
+    if (operation['done'] === true) return operation;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+describe('POST /foundationModels/v1/imageGenerationAsync', () => {
+  it('answers as the vendor does: 200, nulls for what is not known, no key for what is not there', async () => {
+    const of = await startGateway({ UPSTREAM_ADDRESS: bare.address });
+    const response = await post(request, {}, of);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const text = await response.text();
+    const { id } = JSON.parse(text) as { id: string };
+    expect(text).toBe(
+      `{"id":"${id}","description":"","createdAt":null,"createdBy":"","modifiedAt":null,"done":false,"metadata":null}`,
+    );
+    await of.close();
+  });
+
+  it('gives an operation whose picture is read as base64, with its type', async () => {
+    const id = await idOf(post(request));
+    const { httpStatus, ...operation } = await finished(id);
+    expect(httpStatus).toBe(200);
+    const { image, ...response } = operation['response'] as Record<string, string>;
+    expect(Object.keys(operation)).toEqual([
+      ...[
+        'id',
+        'description',
+        'createdAt',
+        'createdBy',
+        'modifiedAt',
+        'done',
+        'metadata',
+        'response',
+      ],
+    ]);
+    expect(response).toEqual({
+      '@type':
+        'type.googleapis.com/yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse',
+      modelVersion: expect.any(String),
+    });
+    const facts = imageFactsFromBytes(Buffer.from(image ?? '', 'base64'));
+    expect(facts?.mediaType).toBe('image/jpeg');
+    expect((facts?.width ?? 0) / (facts?.height ?? 1)).toBeCloseTo(2, 0);
+    // The bytes and the native routes are there for it as well.
+    expect(await statusOf(gateway.fetch(`/operations/${id}/image`))).toBe(200);
+  });
+
+  it('takes what curl sends by -d, and the vendor’s own way to get the picture', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vendor-curl-'));
+    await writeFile(join(folder, 'prompt.json'), JSON.stringify(request));
+    const lines = [
+      `ID=$(curl -sf -d @prompt.json ${gateway.origin}${path} | node -pe 'JSON.parse(require("fs").readFileSync(0)).id')`,
+      'sleep 1',
+      `curl -sf ${gateway.origin}/operations/$ID | node -pe 'JSON.parse(require("fs").readFileSync(0)).response.image' | base64 -d > cat.jpg`,
+    ];
+    await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', lines.join('\n')], {
+      cwd: folder,
+    });
+    const facts = imageFactsFromBytes(await readFile(join(folder, 'cat.jpg')));
+    expect(facts?.mediaType).toBe('image/jpeg');
+    await rm(folder, { recursive: true });
+  });
+
+  it.each([
+    ['an unknown field', { ...request, prompt: 'x' }, 400, 3],
+    ['no model', { messages: request.messages }, 400, 3],
+    ['no JSON', '{', 400, 3],
+    ['a prompt that is too long', { ...request, messages: [{ text: 'x'.repeat(501) }] }, 400, 3],
+    ['an unknown model', { ...request, modelUri: 'art://folder/none/latest' }, 403, 7],
+    ['a picture that is not made', { ...request, messages: [{ text: 'forbidden' }] }, 400, 3],
+  ])('refuses %s as the vendor does, and spends nothing', async (_, body, status, code) => {
+    const before = emulator.ledger.generates;
+    const response = await post(body);
+    const error = await jsonOf(response);
+    expect(error).toMatchObject({ httpStatus: status, code, message: expect.any(String) });
+    const { details } = error as { details: { '@type': string; metadata?: object }[] };
+    expect(details.at(-1)).toMatchObject({
+      '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+      metadata: { outcome: 'not_started' },
+    });
+    expect(Object.keys(error).toSorted()).toEqual(['code', 'details', 'httpStatus', 'message']);
+    expect(emulator.ledger.generates).toBe(before);
+  });
+
+  it.each([
+    [4, 504],
+    [8, 429],
+    [10, 409],
+    [12, 501],
+    [13, 500],
+    [14, 503],
+    [15, 500],
+    [16, 401],
+  ])('answers gRPC code %i with HTTP %i', async (code, status) => {
+    emulator.faults.order('Generate', { kind: 'status', code, message: 'no' });
+    expect(await jsonOf(post(request))).toMatchObject({ httpStatus: status, code });
+  });
+
+  it('tells of a failed operation inside it', async () => {
+    const id = await idOf(post(request));
+    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    const { error, ...operation } = await finished(id);
+    expect(error).toEqual({ code: 13, message: 'broken', details: [] });
+    expect(operation).not.toHaveProperty('response');
+  });
+
+  it('is paid once under a key', async () => {
+    const before = emulator.ledger.generates;
+    const key = { 'idempotency-key': 'vendor-1' };
+    const first = await idOf(post(request, key));
+    await finished(first);
+    const again = await jsonOf(post(request, key));
+    expect(again).toMatchObject({ id: first, done: true, response: { image: expect.any(String) } });
+    expect(emulator.ledger.generates).toBe(before + 1);
+  });
+});
+
+describe('/operations/{id}:cancel', () => {
+  it.each(['GET', 'POST'])('stops by %s', async (method) => {
+    const id = await idOf(post(request));
+    const canceled = await jsonOf(gateway.fetch(`/operations/${id}:cancel`, { method }));
+    expect(canceled).toMatchObject({ httpStatus: 200, id, done: true, error: { code: 1 } });
+  });
+
+  it('answers an unknown id as the vendor does', async () => {
+    expect(await jsonOf(gateway.fetch('/operations/op_x:cancel'))).toMatchObject({
+      httpStatus: 404,
+      code: 5,
+    });
+  });
+});
