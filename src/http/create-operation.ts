@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { LimitReached } from '../operations/admission.ts';
+import { LimitReached, type LimitState } from '../operations/admission.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import type { CreateRequest, IdempotencyScope } from '../operations/creates.ts';
 import type { OperationSnapshot } from '../operations/snapshot.ts';
@@ -13,6 +13,8 @@ export interface CreateCall {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: CallerContext;
+  /** How limits are told; absent: by the gateway's own headers. */
+  readonly limitHeaders?: (limits: readonly LimitState[]) => Record<string, string>;
 }
 
 /**
@@ -45,7 +47,7 @@ export function applicationOf(
  * @throws GatewayError whose faults are placed in the body as the caller wrote it.
  */
 export async function createOperation(
-  { request, reply, caller }: CreateCall,
+  { request, reply, caller, limitHeaders = rateLimitHeaders }: CreateCall,
   surface: Surface,
   create: CreateRequest,
 ): Promise<OperationSnapshot> {
@@ -59,14 +61,14 @@ export async function createOperation(
     else journal.upstreamCode = 'OK';
     journal.operationId = snapshot.id;
     if (isReplay) reply.header('idempotency-replayed', 'true');
-    reply.headers(rateLimitHeaders(limits));
+    reply.headers(limitHeaders(limits));
     // From here on every answer, an error too, tells where the paid picture is.
     reply
       .header('x-operation-id', snapshot.id)
       .header('location', surface.replies.link(snapshot.id));
     return snapshot;
   } catch (error) {
-    if (error instanceof LimitReached) reply.headers(rateLimitHeaders(error.limits));
+    if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
     throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
   } finally {

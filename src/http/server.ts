@@ -17,6 +17,7 @@ import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
+import { openAiRoutes } from './routes/openai.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { problemsRoutes } from './routes/problems.ts';
 import { tokensRoutes } from './routes/tokens.ts';
@@ -87,6 +88,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: surface.clock });
   operationsRoutes(app, surface);
   await app.register((scope) => vendorRoutes(scope, surface));
+  openAiRoutes(app, surface);
   // The same under /v1, for callers whose base URL ends in it.
   await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });
   return app;

@@ -21,6 +21,9 @@ export interface IdempotencyScope {
   readonly recordKey: string;
   /** Hash of the request as the caller meant it. */
   readonly fingerprint: string;
+  /** Whether the record starts anew, and how long it is of use: see `KeyedCreate`. */
+  readonly isFresh?: boolean;
+  readonly keepMs?: number;
 }
 
 export interface Created {

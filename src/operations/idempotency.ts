@@ -13,6 +13,13 @@ export interface KeyedCreate<Place, Made extends { readonly operationId: string 
   /** Hash of the request: the key stands for this one and no other. */
   readonly fingerprint: string;
   /**
+   * Starts anew, whatever the record stands for: for keys that stand for a
+   * request and the repetitions its client makes by itself, not for a wish.
+   */
+  readonly isFresh?: boolean | undefined;
+  /** How long the record is of use; 72 h unless told. */
+  readonly keepMs?: number | undefined;
+  /**
    * Everything that may still refuse the create. Refused here, nothing stays behind under the key.
    *
    * @throws GatewayError
@@ -28,7 +35,7 @@ export interface KeyedCreate<Place, Made extends { readonly operationId: string 
   readonly send: (place: Place) => Promise<Made>;
 }
 
-type Keyed = Pick<KeyedCreate<never, never>, 'recordKey' | 'fingerprint'>;
+type Keyed = Pick<KeyedCreate<never, never>, 'recordKey' | 'fingerprint' | 'isFresh' | 'keepMs'>;
 
 /** Made by this request, or the id of the operation that an earlier one with the key had made. */
 export type KeyedResult<Made> = { readonly made: Made } | { readonly replayOf: string };
@@ -97,7 +104,7 @@ export class Idempotency {
     const giveUpAtMs = this.#clock.nowMs() + joinMaxMs;
     let expected: StoredRecord | undefined;
     while (this.#clock.nowMs() < giveUpAtMs) {
-      const { swapped, record } = await this.#swap(create.recordKey, expected, {
+      const { swapped, record } = await this.#swap(create, expected, {
         state: 'reserved',
         fence: 'take',
         fingerprint: create.fingerprint,
@@ -109,10 +116,10 @@ export class Idempotency {
         if (made !== undefined) return { made };
       } else if (record !== undefined) {
         join.sawDispatch ||= record.state === 'dispatched';
-        if (record.state === 'accepted' && isSame(record, create)) {
+        if (record.state === 'accepted' && isSame(record, create) && create.isFresh !== true) {
           return { replayOf: record.data };
         }
-        expected = await this.#freed(record, create);
+        expected = create.isFresh === true ? record : await this.#freed(record, create);
       }
     }
     throw new GatewayError('overloaded', 'another request with this key is still under way');
@@ -177,7 +184,7 @@ export class Idempotency {
     place: Place,
   ): Promise<StoredRecord | undefined> {
     try {
-      const { swapped, record } = await this.#swap(create.recordKey, reserved, {
+      const { swapped, record } = await this.#swap(create, reserved, {
         state: 'dispatched',
         fence: 'keep',
         fingerprint: create.fingerprint,
@@ -241,18 +248,18 @@ export class Idempotency {
   #end(create: Keyed, from: StoredRecord, state: RecordState, data: string) {
     const { fingerprint } = create;
     const write = { state, fence: 'keep', fingerprint, data, leaseMs: 0 } as const;
-    return this.#swap(create.recordKey, from, write);
+    return this.#swap(create, from, write);
   }
 
   #swap(
-    key: string,
+    { recordKey, keepMs: ownKeepMs }: Keyed,
     expected: StoredRecord | undefined,
     write: Pick<RecordWrite, 'state' | 'fence' | 'fingerprint' | 'leaseMs'> & Partial<RecordWrite>,
   ) {
-    return this.#store.swapRecord(key, expected, {
+    return this.#store.swapRecord(recordKey, expected, {
       data: '',
       durable: false,
-      keepMs: write.state === 'failed' ? keepFailedMs : keepMs,
+      keepMs: ownKeepMs ?? (write.state === 'failed' ? keepFailedMs : keepMs),
       ...write,
     });
   }

@@ -1,4 +1,5 @@
 import { createImage } from './image-contracts.ts';
+import { createOpenAiImage, getModel, listModels } from './openai-contracts.ts';
 import {
   cancelOperation,
   getOperation,
@@ -16,5 +17,8 @@ export const contracts = [
   streamOperation,
   cancelOperation,
   createToken,
+  createOpenAiImage,
+  listModels,
+  getModel,
   createVendorImage,
 ] as const;

@@ -66,6 +66,7 @@ function documentFromContracts(substitute: Substitute): object {
       { name: 'images', description: 'Have pictures made.' },
       { name: 'operations', description: 'Pictures being made, and made.' },
       { name: 'tokens', description: 'Credentials for browsers.' },
+      { name: 'openai', description: 'OpenAI’s API, for its clients.' },
       { name: 'yandex', description: 'The vendor’s own REST.' },
     ],
     security: [{ bearer: [] }, { apiKey: [] }, {}],
@@ -161,6 +162,7 @@ function problemResponses(contract: RouteContract): Record<string, object> {
           'WWW-Authenticate',
           'RateLimit',
           'RateLimit-Policy',
+          ...(contract.errorShape === 'openai' ? openAiHeaders : []),
         ],
       ),
       content: errorContent(contract, reasons),
@@ -177,6 +179,13 @@ function errorContent(contract: RouteContract, reasons: readonly Reason[]): obje
   );
   return { [mediaType]: { schema, examples } };
 }
+
+const openAiHeaders = [
+  'X-Should-Retry',
+  'X-RateLimit-Limit-Requests',
+  'X-RateLimit-Remaining-Requests',
+  'X-RateLimit-Reset-Requests',
+] as const;
 
 const errorForms = {
   problem: {

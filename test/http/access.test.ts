@@ -65,20 +65,25 @@ describe('the routes', () => {
       '/problems',
       '/readyz',
     ]);
-    expect(closed).toEqual([
-      'POST /foundationModels/v1/imageGenerationAsync: images:create',
-      'POST /v1/images: images:create',
-      'POST /v1/tokens: delegate',
-      'GET HEAD /operations/:id: operations:read',
-      'GET HEAD /operations/:id/image: operations:read',
-      'GET HEAD /operations/:id/events: operations:read',
-      'GET POST /operations/:id(^[^:]+)::cancel: images:create',
-      'POST /operations/:id/cancel: images:create',
-      'GET HEAD /v1/operations/:id: operations:read',
-      'GET HEAD /v1/operations/:id/image: operations:read',
-      'GET HEAD /v1/operations/:id/events: operations:read',
-      'POST /v1/operations/:id/cancel: images:create',
-    ]);
+    expect(closed.toSorted()).toEqual(
+      [
+        'POST /v1/images/generations: images:create',
+        'GET HEAD /v1/models: operations:read',
+        'GET HEAD /v1/models/:id: operations:read',
+        'POST /foundationModels/v1/imageGenerationAsync: images:create',
+        'POST /v1/images: images:create',
+        'POST /v1/tokens: delegate',
+        'GET HEAD /operations/:id: operations:read',
+        'GET HEAD /operations/:id/image: operations:read',
+        'GET HEAD /operations/:id/events: operations:read',
+        'GET POST /operations/:id(^[^:]+)::cancel: images:create',
+        'POST /operations/:id/cancel: images:create',
+        'GET HEAD /v1/operations/:id: operations:read',
+        'GET HEAD /v1/operations/:id/image: operations:read',
+        'GET HEAD /v1/operations/:id/events: operations:read',
+        'POST /v1/operations/:id/cancel: images:create',
+      ].toSorted(),
+    );
     expect(contracts.every(({ access }) => access !== undefined)).toBe(true);
   });
 });

@@ -47,6 +47,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   http: {
     imports: [
       'errors',
+      'gen',
       'callers',
       'observability',
       'operations',

@@ -37,6 +37,9 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'streamOperation',
       'cancelOperation',
       'createToken',
+      'createOpenAiImage',
+      'listModels',
+      'getModel',
       'createYandexImage',
     ]);
     for (const [path, node] of nodes(document['paths'])) {
@@ -63,6 +66,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'AspectRatio',
       'GenerationOptions',
       'ImageRequest',
+      'OpenAiImageRequest',
       'PromptMessage',
       'TokenRequest',
       'VendorImageRequest',

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { statusOfReason } from '../../src/schemas/error-shape.ts';
+import { errorShapeOfPath, statusOfReason } from '../../src/schemas/error-shape.ts';
 import { openAiErrorSchema } from '../../src/schemas/openai.ts';
 import { problemSchema } from '../../src/schemas/problem.ts';
 import { rpcStatusSchema } from '../../src/schemas/vendor.ts';
@@ -32,7 +32,7 @@ export function checkContracts(app: FastifyInstance, violations: string[]): void
     const contract = request.routeOptions.config.contract;
     const found =
       contract === undefined
-        ? problemFaults(reply, payload)
+        ? unroutedFaults(request, reply, payload)
         : leastFaults(contract, request, reply, payload);
     const place = `${request.method} ${request.routeOptions.url ?? request.url} ${reply.statusCode}`;
     violations.push(...found.map((fault) => `${place}: ${fault}`));
@@ -92,6 +92,13 @@ function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: un
   const { code } = JSON.parse(payload) as { code: string };
   const isPromised = contract.reasons.some((reason) => reason === code);
   return isPromised ? faults : [...faults, `the code ${code} is not promised`];
+}
+
+/** An answer of a path that is none: in the shape that clients of such paths read. */
+function unroutedFaults(request: FastifyRequest, reply: FastifyReply, payload: unknown): string[] {
+  const shape = errorShapeOfPath((request.raw.url ?? '').split('?', 1)[0] ?? '');
+  if (shape === 'problem' || typeof payload !== 'string') return problemFaults(reply, payload);
+  return bodyFaults(shape === 'status' ? rpcStatusSchema : openAiErrorSchema, payload);
 }
 
 /** Errors in the shapes of other APIs: the body, and a status that the contract lists. */

@@ -1,0 +1,134 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { GatewayError } from '../errors/gateway-error.ts';
+import type { LimitState } from '../operations/admission.ts';
+import { openAiError } from '../translation/openai-error.ts';
+import { piecesOf, sendBase64Json, type Part } from './base64-reply.ts';
+import type { SucceededSnapshot } from './image-reply.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
+
+/** One picture of an answer: made, or why not. */
+export type OpenAiOutcome =
+  | {
+      readonly snapshot: SucceededSnapshot;
+      /** The bytes, or where they are. */
+      readonly picture: Uint8Array | string;
+    }
+  | { readonly error: GatewayError };
+
+export interface OpenAiAnswer {
+  readonly outcomes: readonly OpenAiOutcome[];
+  readonly modelUri: string;
+  readonly createdAtMs: number;
+}
+
+/** 200 with every picture that was made, and why the others were not. */
+export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): FastifyReply {
+  const made = answer.outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]));
+  const errors = answer.outcomes.flatMap((outcome, index) =>
+    'error' in outcome
+      ? [{ index, code: outcome.error.reason, message: outcome.error.detail }]
+      : [],
+  );
+  const [first] = made;
+  const head = JSON.stringify({
+    created: Math.floor(answer.createdAtMs / 1000),
+    id: first?.snapshot.id ?? '',
+    model: answer.modelUri,
+    ...(first !== undefined && factsOf(first.snapshot)),
+    ...(errors.length > 0 && { errors }),
+  });
+  const parts: Part[] = [`${head.slice(0, -1)},"data":[`];
+  for (const [index, { snapshot, picture }] of made.entries()) {
+    if (index > 0) parts.push(',');
+    const rest = JSON.stringify({ seed: String(snapshot.seed), operation_id: snapshot.id });
+    if (typeof picture === 'string') {
+      parts.push(`{"url":${JSON.stringify(picture)},${rest.slice(1)}`);
+    } else {
+      parts.push('{"b64_json":"', picture, `",${rest.slice(1)}`);
+    }
+  }
+  parts.push(']}');
+  return sendBase64Json(reply.header('cache-control', 'no-store'), parts);
+}
+
+const heartbeatMs = 15_000;
+
+/**
+ * Answers with the one picture as events, as OpenAI streams them. Every event
+ * has its type both ways, as clients of either kind look for it.
+ */
+export function sendOpenAiEvents(
+  reply: FastifyReply,
+  options: { readonly outcome: Promise<OpenAiOutcome>; readonly createdAtMs: number },
+): FastifyReply {
+  return reply
+    .header('content-type', 'text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(eventPieces(options), { objectMode: false }));
+}
+
+async function* eventPieces({
+  outcome,
+  createdAtMs,
+}: {
+  readonly outcome: Promise<OpenAiOutcome>;
+  readonly createdAtMs: number;
+}): AsyncGenerator<string | Buffer> {
+  yield ': accepted\n\n';
+  let result: OpenAiOutcome | 'heartbeat' = 'heartbeat';
+  while (result === 'heartbeat') {
+    result = await firstOf(outcome);
+    if (result === 'heartbeat') yield ': hb\n\n';
+  }
+  if ('error' in result) {
+    const data = JSON.stringify({ type: 'error', error: openAiError(result.error) });
+    yield `event: error\ndata: ${data}\n\n`;
+    return;
+  }
+  const { snapshot, picture } = result;
+  const type = 'image_generation.completed';
+  const data = JSON.stringify({
+    type,
+    created_at: Math.floor(createdAtMs / 1000),
+    ...factsOf(snapshot),
+    quality: 'auto',
+    background: 'opaque',
+    seed: String(snapshot.seed),
+    operation_id: snapshot.id,
+    usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+  });
+  const isLink = typeof picture === 'string';
+  const key = isLink ? 'url' : 'b64_json';
+  yield* piecesOf([`event: ${type}\ndata: ${data.slice(0, -1)},"${key}":"`, picture, `"}\n\n`]);
+}
+
+function firstOf(outcome: Promise<OpenAiOutcome>): Promise<OpenAiOutcome | 'heartbeat'> {
+  let timer: NodeJS.Timeout | undefined;
+  const heartbeat = new Promise<'heartbeat'>((resolve) => {
+    timer = setTimeout(() => resolve('heartbeat'), heartbeatMs).unref();
+  });
+  return Promise.race([outcome, heartbeat]).finally(() => clearTimeout(timer));
+}
+
+/** The true size and format, read from the bytes. */
+function factsOf({ state: { picture } }: SucceededSnapshot) {
+  const hasSize = picture.width !== undefined && picture.height !== undefined;
+  return {
+    ...(hasSize && { size: `${picture.width}x${picture.height}` }),
+    output_format: picture.mediaType.replace('image/', ''),
+  };
+}
+
+/** The limits in the headers of the gateway's own, and in those of OpenAI. */
+export function openAiLimitHeaders(limits: readonly LimitState[]): Record<string, string> {
+  const minute = limits.find(({ name }) => name === 'minute') ?? limits[0];
+  if (minute === undefined) return {};
+  return {
+    ...rateLimitHeaders(limits),
+    'x-ratelimit-limit-requests': String(minute.quantity),
+    'x-ratelimit-remaining-requests': String(minute.remaining),
+    'x-ratelimit-reset-requests': `${minute.resetS}s`,
+  };
+}

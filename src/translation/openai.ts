@@ -1,0 +1,66 @@
+import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { int64Max } from '../schemas/int64.ts';
+import { ignoredFields, type OpenAiRequestBody } from '../schemas/openai.ts';
+import { snakeFromCamel } from '../schemas/spelling.ts';
+import { imageGenerationRequestFromBody, type ImageDefaults } from './images.ts';
+
+export interface OpenAiChoices {
+  /** Media types the upstream can make, the preferred one first. */
+  readonly mediaTypes: readonly string[];
+  /** A drawn seed, 1 … 2^53 − 1, for a body without one. */
+  readonly drawnSeed: bigint;
+}
+
+/** One request to the upstream for each picture, with seeds that follow each other. */
+export function imageGenerationRequestsFromOpenAi(
+  body: OpenAiRequestBody,
+  defaults: ImageDefaults,
+  { mediaTypes, drawnSeed }: OpenAiChoices,
+): readonly ImageGenerationRequest[] {
+  const { prompt, model, negativePrompt, n = 1 } = body;
+  const aspectRatio = body.aspectRatio ?? aspectRatioFromSize(body.size);
+  const firstSeed = body.seed || drawnSeed;
+  const native = { prompt, model, negativePrompt, aspectRatio };
+  return Array.from({ length: n }, (_, index) =>
+    imageGenerationRequestFromBody({ ...native, seed: seedAfter(firstSeed, index) }, defaults, {
+      mediaType: mediaTypeOf(body, mediaTypes) ?? mediaTypes[0] ?? '',
+      drawnSeed,
+    }),
+  );
+}
+
+/** Names of the fields that are taken and not followed, as the caller spells them. */
+export function ignoredByOpenAi(
+  body: OpenAiRequestBody,
+  mediaTypes: readonly string[],
+): readonly string[] {
+  const names = ignoredFields.filter((name) => body[name] !== undefined).map(snakeFromCamel);
+  const isOtherFormat =
+    body.outputFormat !== undefined && mediaTypeOf(body, mediaTypes) === undefined;
+  return isOtherFormat ? [...names, 'output_format'] : names;
+}
+
+/** The media type that was asked for, if the upstream can make it. */
+function mediaTypeOf(
+  { outputFormat }: OpenAiRequestBody,
+  mediaTypes: readonly string[],
+): string | undefined {
+  return mediaTypes.find((mediaType) => mediaType === `image/${outputFormat ?? ''}`);
+}
+
+function aspectRatioFromSize(size: string | undefined) {
+  if (size === undefined || size === 'auto') return undefined;
+  const [width = 1, height = 1] = size.split('x').map(Number);
+  const divisor = greatestCommonDivisor(width, height);
+  return { widthRatio: BigInt(width / divisor), heightRatio: BigInt(height / divisor) };
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+/** Never 0, which would leave the seed to chance. */
+function seedAfter(first: bigint, index: number): bigint {
+  const seed = first + BigInt(index);
+  return seed > int64Max ? seed - int64Max : seed;
+}

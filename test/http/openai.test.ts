@@ -1,0 +1,287 @@
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateImage } from 'ai';
+import OpenAI, { APIError } from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { imageFactsFromBytes } from '../../src/image/sniff.ts';
+import { jsonOf, statusOf } from '../support/answers.ts';
+import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+
+let emulator: Emulator;
+let file: ApiKeysFile;
+let gateway: Gateway;
+let client: OpenAI;
+const prompts: string[] = [];
+
+beforeAll(async () => {
+  emulator = await startEmulator({
+    latencyMs: 80,
+    latencySpreadRatio: 0,
+    onBilled: ({ messages }) => void prompts.push(messages[0]?.text ?? ''),
+  });
+  file = await apiKeysFile({
+    shop: {},
+    poor: { imagesPerMinuteMax: 1 },
+    picky: { models: ['other'] },
+  });
+  gateway = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    UPSTREAM_POLL_INTERVAL_MS: '20',
+    IMAGE_MEDIA_TYPES: 'image/jpeg,image/png',
+    AUTH: 'keys',
+    API_KEYS_FILE: file.path,
+    MODEL_ALIASES: '{"dall-e-3":"yandex-art"}',
+  });
+  client = clientOf('shop');
+});
+afterAll(async () => {
+  await gateway.close();
+  await file.remove();
+  await emulator.close();
+});
+
+function clientOf(caller: string, options: Partial<ConstructorParameters<typeof OpenAI>[0]> = {}) {
+  const apiKey = file.keys[caller] ?? 'igk_none';
+  return new OpenAI({ baseURL: `${gateway.origin}/v1`, apiKey, maxRetries: 0, ...options });
+}
+
+const request = { model: 'yandex-art', prompt: 'a red cat', size: '1024x1024' } as const;
+
+async function failureOf(promise: Promise<unknown>): Promise<APIError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof APIError) return error;
+  throw new Error(`expected an APIError, got ${String(error)}`);
+}
+
+const bytesOf = (base64: string | undefined) => Buffer.from(base64 ?? '', 'base64');
+
+describe('an unmodified openai client', () => {
+  it('gets a picture, with its true size and format', async () => {
+    const answer = await client.images.generate(request);
+    const [picture] = answer.data ?? [];
+    const facts = imageFactsFromBytes(bytesOf(picture?.b64_json));
+    expect(facts?.mediaType).toBe('image/jpeg');
+    expect(answer).toMatchObject({
+      size: `${facts?.width}x${facts?.height}`,
+      output_format: 'jpeg',
+      created: expect.any(Number),
+    });
+    expect(picture).toMatchObject({ seed: expect.stringMatching(/^\d+$/) });
+  });
+
+  it('gets several, with seeds that follow each other', async () => {
+    const { data } = await client.images.generate({ ...request, n: 3, seed: '41' } as never);
+    const seeds = (data as unknown as { seed: string }[]).map(({ seed }) => seed);
+    expect(seeds).toEqual(['41', '42', '43']);
+    expect(new Set((data ?? []).map(({ b64_json: text }) => text)).size).toBe(3);
+  });
+
+  it('gets a link that opens without a key', async () => {
+    const { data } = await client.images.generate({ ...request, response_format: 'url' });
+    const response = await fetch(data?.[0]?.url ?? '');
+    expect(response.headers.get('content-type')).toBe('image/jpeg');
+    expect(await statusOf(response)).toBe(200);
+  });
+
+  it('gets the format it asks for, where the upstream makes it', async () => {
+    const png = await client.images.generate({ ...request, output_format: 'png' });
+    expect(png.output_format).toBe('png');
+    expect(imageFactsFromBytes(bytesOf(png.data?.[0]?.b64_json))?.mediaType).toBe('image/png');
+    const webp = await client.images
+      .generate({ ...request, output_format: 'webp', quality: 'high' })
+      .withResponse();
+    expect(webp.data.output_format).toBe('jpeg');
+    expect(webp.response.headers.get('x-ignored-params')).toBe('quality, output_format');
+  });
+
+  it('streams one picture', async () => {
+    const stream = await client.images.generate({ ...request, stream: true });
+    const events: { type: string; b64_json?: string }[] = [];
+    for await (const event of stream) events.push(event);
+    expect(events.map(({ type }) => type)).toEqual(['image_generation.completed']);
+    expect(imageFactsFromBytes(bytesOf(events[0]?.b64_json))?.mediaType).toBe('image/jpeg');
+  });
+
+  it('lists models, and finds one', async () => {
+    const names: string[] = [];
+    for await (const model of client.models.list()) names.push(model.id);
+    expect(names).toEqual(['yandex-art', 'dall-e-3']);
+    expect((await client.models.retrieve('dall-e-3')).object).toBe('model');
+    const unknown = await failureOf(client.models.retrieve('none'));
+    expect([unknown.status, unknown.code]).toEqual([404, 'not_found']);
+    const picky: string[] = [];
+    for await (const model of clientOf('picky').models.list()) picky.push(model.id);
+    expect(picky).toEqual(['other']);
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    ['an empty prompt', { ...request, prompt: '' }, 400, 'invalid_request_error', 'prompt'],
+    ['too many pictures', { ...request, n: 11 }, 400, 'invalid_request_error', 'n'],
+    ['an odd size', { ...request, size: 'large' }, 400, 'invalid_request_error', 'size'],
+    ['a field nobody knows', { ...request, colour: 1 }, 400, 'invalid_request_error', 'colour'],
+    [
+      'transparency',
+      { ...request, background: 'transparent' },
+      400,
+      'invalid_request_error',
+      'background',
+    ],
+    ['gif', { ...request, output_format: 'gif' }, 400, 'invalid_request_error', 'output_format'],
+    ['several in a stream', { ...request, n: 2, stream: true }, 400, 'invalid_request_error', 'n'],
+    [
+      'a forbidden prompt',
+      { ...request, prompt: 'something forbidden' },
+      400,
+      'image_generation_user_error',
+      null,
+    ],
+  ])(
+    'of %s names its type and place, costs nothing, and is not repeated',
+    async (_, body, status, type, param) => {
+      const before = emulator.ledger.generates;
+      const patient = clientOf('shop', { maxRetries: 2 });
+      const error = await failureOf(patient.images.generate(body as never));
+      expect([error.status, error.type]).toEqual([status, type]);
+      if (param !== null) expect(error.param).toBe(param);
+      expect(error.headers?.get('x-should-retry')).toBe('false');
+      expect(error.requestID).toMatch(/./);
+      expect(emulator.ledger.generates).toBe(before);
+    },
+  );
+
+  it('of a key, of a model, and of a limit have the classes that clients catch', async () => {
+    const stranger = clientOf('nobody');
+    expect(await failureOf(stranger.images.generate(request))).toBeInstanceOf(
+      OpenAI.AuthenticationError,
+    );
+    expect(await failureOf(clientOf('picky').images.generate(request))).toBeInstanceOf(
+      OpenAI.PermissionDeniedError,
+    );
+    const poor = clientOf('poor');
+    const { response } = await poor.images.generate(request).withResponse();
+    expect(response.headers.get('x-ratelimit-limit-requests')).toBe('1');
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('0');
+    const limited = await failureOf(poor.images.generate({ ...request, prompt: 'another' }));
+    expect(limited).toBeInstanceOf(OpenAI.RateLimitError);
+    expect(limited.type).toBe('rate_limit_error');
+    expect(Number(limited.headers?.get('retry-after'))).toBeLessThanOrEqual(60);
+  });
+
+  it('of a path that is not there has the same shape', async () => {
+    const error = await failureOf(client.chat.completions.create({ model: 'x', messages: [] }));
+    expect([error.status, error.code]).toEqual([404, 'not_found']);
+    const native = await jsonOf(
+      gateway.fetch('/v1/operations/op_x', { headers: { 'x-api-key': file.keys['shop'] ?? '' } }),
+    );
+    expect(native).toMatchObject({ code: 'operation_not_found', httpStatus: 404 });
+  });
+
+  it('of a part of the pictures leaves the others', async () => {
+    emulator.faults.order('Generate', {
+      kind: 'status',
+      code: 13,
+      message: 'lost',
+      afterwards: true,
+    });
+    const answer = await client.images.generate({ ...request, n: 2 });
+    expect(answer.data).toHaveLength(1);
+    expect((answer as unknown as { errors: object[] }).errors).toEqual([
+      { index: 0, code: 'upstream_error', message: expect.any(String) },
+    ]);
+  });
+
+  it('with an unknown outcome is not repeated by the client', async () => {
+    const before = emulator.ledger.generates;
+    emulator.faults.order('Generate', {
+      kind: 'status',
+      code: 13,
+      message: 'lost',
+      afterwards: true,
+    });
+    const patient = clientOf('shop', { maxRetries: 2 });
+    const error = await failureOf(patient.images.generate({ ...request, prompt: 'lost' }));
+    expect(error.status).toBe(502);
+    expect((error.error as { outcome: string }).outcome).toBe('unknown');
+    expect(emulator.ledger.generates).toBe(before + 1);
+  });
+});
+
+describe('the client’s own retry', () => {
+  it('after our 504 joins the same operation: paid once', async () => {
+    const slow = await startEmulator({ latencyMs: 3_500, latencySpreadRatio: 0 });
+    const behind = await startGateway({ UPSTREAM_ADDRESS: slow.address });
+    const impatient = new OpenAI({
+      ...{ baseURL: `${behind.origin}/v1`, apiKey: 'any', maxRetries: 4, timeout: 3_000 },
+    });
+    const { data } = await impatient.images.generate(request);
+    expect(bytesOf(data?.[0]?.b64_json).length).toBeGreaterThan(1_000);
+    expect(slow.ledger.generates).toBe(1);
+    // The same wish once more is a picture of its own.
+    await impatient.images.generate(request);
+    expect(slow.ledger.generates).toBe(2);
+    await behind.close();
+    await slow.close();
+  }, 30_000);
+
+  it('of a create whose end nobody knows is told so, and not paid again', async () => {
+    const before = emulator.ledger.generates;
+    const retry = (count: string) =>
+      client.images.generate(
+        { ...request, prompt: 'a retried cat' },
+        { headers: { 'x-stainless-retry-count': count } },
+      );
+    emulator.faults.order('Generate', {
+      kind: 'status',
+      code: 13,
+      message: 'lost',
+      afterwards: true,
+    });
+    await failureOf(retry('0'));
+    const error = await failureOf(retry('1'));
+    expect([error.status, error.code]).toEqual([409, 'outcome_unknown']);
+    expect(emulator.ledger.generates).toBe(before + 1);
+  });
+});
+
+describe('an unmodified AI SDK', () => {
+  it('gets pictures with size, count and options of the provider', async () => {
+    const provider = createOpenAICompatible({
+      name: 'gateway',
+      baseURL: `${gateway.origin}/v1`,
+      apiKey: file.keys['shop'] ?? '',
+    });
+    const { images } = await generateImage({
+      model: provider.imageModel('yandex-art'),
+      prompt: 'a red cat',
+      size: '1024x512',
+      n: 2,
+      providerOptions: { gateway: { negative_prompt: 'text' } },
+    });
+    expect(images).toHaveLength(2);
+    for (const { uint8Array } of images) {
+      const facts = imageFactsFromBytes(uint8Array);
+      expect((facts?.width ?? 0) / (facts?.height ?? 1)).toBeCloseTo(2, 0);
+    }
+  });
+});
+
+it('a strict caller is told what would be ignored, before anything is spent', async () => {
+  const before = emulator.ledger.generates;
+  const response = await gateway.fetch('/v1/images/generations', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${file.keys['shop'] ?? ''}`,
+      prefer: 'handling=strict',
+    },
+    body: JSON.stringify({ ...request, style: 'vivid' }),
+  });
+  expect(await jsonOf(response)).toMatchObject({ httpStatus: 400, error: { param: 'style' } });
+  expect(emulator.ledger.generates).toBe(before);
+});
