@@ -195,14 +195,32 @@ async function use(image, settings) {
   if (gateway.isHealthy(image.health)) throw new Error('the health check passes without a gateway');
 }
 
-/** The gateway with the emulator as a service, by the commands and settings of docker-compose.yml. */
+/** The store's server as the file starts it, but for where it listens and keeps its log. */
+async function startStore(image, command) {
+  const program = ['valkey-server', 'redis-server'].find(
+    (name) => spawnSync(name, ['--version']).status === 0,
+  );
+  if (program === undefined)
+    throw new Error('install valkey-server or redis-server from the packages of the system');
+  const port = String(await freePort());
+  const here = ['--port', port, '--bind', '127.0.0.1', '--dir', image.root];
+  return { ...start(image, [program, ...command.slice(1), ...here], {}), port };
+}
+
+/** The gateway with its services, by the commands and settings of docker-compose.yml. */
 async function useComposed(image) {
-  process.stdout.write('── docker-compose.yml: gateway and emulator\n');
+  process.stdout.write('── docker-compose.yml: gateway, store and emulator\n');
   const { services } = parse(readFileSync('docker-compose.yml', 'utf8'));
   const { command, environment, healthcheck } = services.emulator;
   const composedPort = environment.EMULATOR_PORT;
   const port = String(await freePort());
   const here = { ...environment, HOST: '127.0.0.1', EMULATOR_PORT: port };
+  const [program, ...args] = services.secret.command;
+  const data = join(image.root, 'data');
+  const makeSecret = args.map((word) => word.replaceAll('/data/', `${data}/`));
+  rmSync(join(data, 'gateway-secret'), { force: true });
+  if (spawnSync(program, makeSecret).status !== 0) throw new Error('no secret was made');
+  const store = await startStore(image, services.valkey.command);
   const emulator = start(image, command, { ...here, EMULATOR_LATENCY_MS: '200' });
   try {
     const [, ...health] = healthcheck.test.map((word) => word.replaceAll(composedPort, port));
@@ -214,9 +232,12 @@ async function useComposed(image) {
       ...services.gateway.environment,
       ...(await settingsHere(image)),
       UPSTREAM_ADDRESS: `http://127.0.0.1:${port}`,
+      STORE_URL: `redis://127.0.0.1:${store.port}`,
+      GATEWAY_SECRET_FILE: services.gateway.environment.GATEWAY_SECRET_FILE.replace('/data', data),
     });
   } finally {
     await emulator.stop();
+    await store.stop();
   }
 }
 

@@ -15,8 +15,7 @@ export const waitQuery = z
   .optional()
   .meta({
     description: `Seconds to wait for the end of the operation; at most ${secondsMax} are waited. The same as Prefer: wait=N.`,
-    example: '60',
-    override: { type: 'number', minimum: 0 },
+    override: { type: 'number', minimum: 0, example: 60 },
   });
 
 export const includeQuery = z.literal('image').optional().meta({

@@ -24,7 +24,7 @@ export const createVendorImage = routeContract({
     examples: {
       full: {
         modelUri: 'art://folder/yandex-art/latest',
-        messages: [{ text: 'a red cat', weight: '1' }],
+        messages: [{ text: 'a red cat', weight: 1 }],
         generationOptions: {
           mimeType: 'image/jpeg',
           seed: '1863',

@@ -9,7 +9,8 @@ export function filesBelow(folders: readonly string[], ending: string): readonly
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .map((path) => posix.join(folder, path.replaceAll('\\', '/')))
-      .filter((path) => path.endsWith(ending))
+      // Packages and code of generators have names of their own.
+      .filter((path) => path.endsWith(ending) && !/\/(?:node_modules|generated)\//.test(path))
       .toSorted(),
   );
 }
