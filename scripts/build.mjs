@@ -2,6 +2,7 @@
 // than what it is made from, so that `npm start` costs nothing when fresh.
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   readdirSync,
   renameSync,
@@ -78,6 +79,8 @@ if (status !== 0) {
   rmSync(fresh, { recursive: true, force: true });
   stop('The build failed.');
 }
+// Pages are served as they are.
+cpSync(join(root, 'src/http/playground'), join(fresh, 'http/playground'), { recursive: true });
 const stamp = join(fresh, stampName);
 writeFileSync(stamp, `${startedAt.toISOString()}\n`);
 utimesSync(stamp, startedAt, startedAt);

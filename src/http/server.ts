@@ -19,6 +19,7 @@ import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
 import { openAiRoutes } from './routes/openai.ts';
 import { operationsRoutes } from './routes/operations.ts';
+import { playgroundRoutes } from './routes/playground.ts';
 import { problemsRoutes } from './routes/problems.ts';
 import { tokensRoutes } from './routes/tokens.ts';
 import { vendorRoutes } from './routes/vendor.ts';
@@ -83,6 +84,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 
   healthRoutes(app, readiness);
   problemsRoutes(app);
+  await playgroundRoutes(app);
   await app.register(async (scope) => documentRoutes(scope));
   imagesRoutes(app, surface);
   if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: surface.clock });

@@ -58,10 +58,15 @@ describe('the routes', () => {
     const pages = policies.filter(isPublic).map((line) => line.replace(/^[A-Z ]+|: .*$/g, ''));
     const closed = policies.filter((line) => !isPublic(line));
     expect([...new Set(pages.map((path) => `/${path.split('/')[1]}`))].toSorted()).toEqual([
+      '/',
       '/docs',
       '/livez',
       '/openapi-3.0.json',
       '/openapi.json',
+      '/playground-code.js',
+      '/playground-events.js',
+      '/playground.css',
+      '/playground.js',
       '/problems',
       '/readyz',
     ]);

@@ -4,7 +4,14 @@ import { contracts } from '../../src/schemas/contract.ts';
 
 /** Served and not in the document: pages, health, and a path of the vendor's that generators can't read. */
 const undocumented = [
-  ...['GET /livez', 'GET /readyz', 'GET /openapi.json', 'GET /openapi-3.0.json', 'GET /docs'],
+  ...[
+    'GET /',
+    'GET /livez',
+    'GET /readyz',
+    'GET /openapi.json',
+    'GET /openapi-3.0.json',
+    'GET /docs',
+  ],
   ...['GET /problems/{code}', 'GET /operations/{id}:cancel', 'POST /operations/{id}:cancel'],
 ];
 

@@ -1,0 +1,46 @@
+// The request of the form as code that runs as it stands.
+
+const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** Keys and values as they are written in JavaScript, one a line. */
+function literal(value, indent) {
+  const lines = Object.entries(value).map(
+    ([name, field]) => `${indent}  ${name}: ${JSON.stringify(field)},`,
+  );
+  return `{\n${lines.join('\n')}\n${indent}}`;
+}
+
+function curl(body, { origin, hasKey }) {
+  const auth = hasKey ? ` -H "Authorization: Bearer $KEY"` : '';
+  const json = shellQuoted(JSON.stringify(body));
+  return `curl -f -H 'Accept: image/*'${auth} --json ${json} ${origin}/v1/images -o picture.jpg`;
+}
+
+function fetchCode(body, { origin, hasKey }) {
+  const auth = hasKey ? '\n    Authorization: `Bearer ${KEY}`,' : '';
+  return `const response = await fetch('${origin}/v1/images', {
+  method: 'POST',
+  headers: {
+    'Content-Type': 'application/json',
+    Accept: 'image/*',${auth}
+  },
+  body: JSON.stringify(${literal(body, '  ')}),
+});
+const picture = await response.blob();`;
+}
+
+function openai({ negativePrompt, aspectRatio, ...body }, { origin, hasKey }) {
+  const request = {
+    ...body,
+    ...(negativePrompt !== undefined && { negative_prompt: negativePrompt }),
+    ...(aspectRatio !== undefined && { aspect_ratio: aspectRatio }),
+  };
+  return `import OpenAI from 'openai';
+
+const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: ${hasKey ? 'KEY' : "'none'"} });
+const { data } = await client.images.generate(${literal(request, '')});
+const picture = Buffer.from(data[0].b64_json, 'base64');`;
+}
+
+/** By the name of their tab. */
+export const codes = { curl, fetch: fetchCode, openai };

@@ -1,0 +1,57 @@
+// The events of an operation, read by fetch: an EventSource can't send a credential.
+
+const againMs = 2_000;
+const attemptsMax = 30;
+
+/** Thrown when the gateway says that asking again is pointless. */
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem.detail ?? problem.title);
+    this.problem = problem;
+  }
+}
+
+/**
+ * Calls back with each state of an operation, until the last. A connection that
+ * breaks is taken up where it was.
+ */
+export async function follow(id, { headers, onState, onLost }) {
+  let lastEventId;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    try {
+      const response = await fetch(`/operations/${id}/events`, {
+        headers: { ...headers, ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }) },
+      });
+      if (response.status === 204) return;
+      if (!response.ok) throw new Refused(await response.json());
+      for await (const event of eventsOf(response.body)) {
+        lastEventId = event.id;
+        attempt = 0;
+        onState(event.data);
+        if (event.data.done) return;
+      }
+    } catch (error) {
+      if (error instanceof Refused && error.problem.retryable !== true) throw error;
+      onLost();
+    }
+    await new Promise((resolve) => setTimeout(resolve, againMs));
+  }
+  throw new Error('the connection to the gateway is lost');
+}
+
+async function* eventsOf(stream) {
+  let text = '';
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split('\n\n');
+    text = blocks.pop();
+    for (const block of blocks) {
+      const field = (name) => block.split('\n').find((line) => line.startsWith(`${name}: `));
+      const data = field('data');
+      if (data !== undefined) yield { id: field('id')?.slice(4), data: JSON.parse(data.slice(6)) };
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import { codes } from './playground-code.js';
+import { follow, Refused } from './playground-events.js';
+
+const element = (id) => document.getElementById(id);
+const form = element('request');
+const fields = ['prompt', 'negativePrompt', 'aspectRatio', 'seed', 'model'];
+const historyMax = 24;
+let tab = 'curl';
+
+/** What the form asks for; fields that are empty are left out. */
+function bodyOfForm() {
+  const entries = fields.map((name) => [name, element(name).value.trim()]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== ''));
+}
+
+function credential() {
+  const key = element('key').value.trim();
+  return key === '' ? {} : { Authorization: `Bearer ${key}` };
+}
+
+function showCode() {
+  const context = { origin: location.origin, hasKey: element('key').value.trim() !== '' };
+  element('code').textContent = codes[tab](bodyOfForm(), context);
+}
+
+function say(text) {
+  element('status').textContent = text;
+}
+
+function clearFaults() {
+  element('problem').textContent = '';
+  for (const name of fields) {
+    element(name).removeAttribute('aria-invalid');
+    element(`${name}-fault`).textContent = '';
+  }
+}
+
+/** Each fault at its field; the rest, and what was not the form's fault, below. */
+function showProblem(problem) {
+  const placed = (problem.errors ?? []).filter(({ pointer }) => {
+    const name = pointer?.slice(2);
+    return fields.includes(name);
+  });
+  for (const { pointer, detail } of placed) {
+    const name = pointer.slice(2);
+    element(name).setAttribute('aria-invalid', 'true');
+    element(`${name}-fault`).textContent = detail;
+  }
+  const [first] = placed;
+  if (first !== undefined) element(first.pointer.slice(2)).focus();
+  if (problem.status === 401) element('access').open = true;
+  const money = { not_started: 'Nothing was spent.', unknown: 'It may have been paid for.' };
+  const detail = problem.detail ?? problem.message ?? problem.title ?? 'It did not work.';
+  element('problem').textContent =
+    `${detail}${/[.!?]$/.test(detail) ? '' : '.'} ${money[problem.outcome] ?? ''}`;
+  say('No picture.');
+}
+
+async function createOperation(body) {
+  const response = await fetch('/v1/images', {
+    method: 'POST',
+    headers: {
+      ...credential(),
+      'Content-Type': 'application/json',
+      Accept: 'application/json',
+      // A request that is lost on the way may be sent again without paying twice.
+      'Idempotency-Key': crypto.randomUUID(),
+    },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Refused(answer);
+  return answer;
+}
+
+async function make() {
+  const body = bodyOfForm();
+  const startMs = performance.now();
+  const seconds = () => ((performance.now() - startMs) / 1000).toFixed(1);
+  const timer = setInterval(() => say(`Being made for ${seconds()} s …`), 1_000);
+  say('Being made …');
+  try {
+    const operation = await createOperation(body);
+    let last = operation;
+    await follow(operation.id, {
+      headers: credential(),
+      onState: (state) => (last = state),
+      onLost: () => say('The connection was lost; taking it up again …'),
+    });
+    if (last.status !== 'succeeded')
+      return showProblem({ detail: last.error?.message, ...last.error });
+    const response = await fetch(`/operations/${last.id}/image?wait=30`, { headers: credential() });
+    if (!response.ok) throw new Refused(await response.json());
+    const picture = {
+      ...last.response,
+      url: URL.createObjectURL(await response.blob()),
+      prompt: body.prompt ?? '',
+      seconds: seconds(),
+      id: last.id,
+    };
+    await show(picture);
+    remember(picture);
+    say(`Ready after ${picture.seconds} s.`);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Resolves when it is to be seen. */
+function show({ url, prompt, seed, width, height, seconds, mimeType, id }) {
+  element('picture').src = url;
+  element('picture').alt = prompt;
+  element('picture-seed').textContent = seed;
+  element('picture-size').textContent = width === undefined ? 'unknown' : `${width} × ${height}`;
+  element('picture-time').textContent = `${seconds} s`;
+  element('download').href = url;
+  element('download').download =
+    `${id.slice(0, 16)}.${mimeType.replace('image/', '').replace('jpeg', 'jpg')}`;
+  element('figure').hidden = false;
+  return element('picture').decode();
+}
+
+function remember(picture) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.title = picture.prompt;
+  const image = document.createElement('img');
+  image.src = picture.url;
+  image.alt = `${picture.prompt}, seed ${picture.seed}`;
+  button.append(image);
+  button.addEventListener('click', () => void show(picture));
+  const item = document.createElement('li');
+  item.append(button);
+  const list = element('history');
+  list.prepend(item);
+  if (list.children.length > historyMax) list.lastElementChild.remove();
+}
+
+async function submit() {
+  const button = form.querySelector('[type=submit]');
+  button.disabled = true;
+  element('progress').hidden = false;
+  clearFaults();
+  try {
+    await make();
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.problem : { detail: error.message });
+  } finally {
+    button.disabled = false;
+    element('progress').hidden = true;
+  }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void submit();
+});
+
+form.addEventListener('input', showCode);
+
+/** Names to choose from; asked for when they are of use, as that may take a key. */
+async function offerModels() {
+  if (element('models').children.length > 0) return;
+  const response = await fetch('/v1/models', { headers: credential() }).catch(() => undefined);
+  if (response?.ok !== true) return;
+  const { data } = await response.json();
+  element('models').replaceChildren(...data.map(({ id }) => new Option(id)));
+}
+
+element('model').addEventListener('focus', () => void offerModels());
+
+const tabs = [...document.querySelectorAll('[role=tab]')];
+function select(chosen) {
+  tab = chosen.id.replace('tab-', '');
+  for (const each of tabs) {
+    each.setAttribute('aria-selected', String(each === chosen));
+    each.tabIndex = each === chosen ? 0 : -1;
+  }
+  element('code').setAttribute('aria-labelledby', chosen.id);
+  showCode();
+}
+for (const [index, each] of tabs.entries()) {
+  each.addEventListener('click', () => select(each));
+  each.addEventListener('keydown', ({ key }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    if (step === undefined) return;
+    const next = tabs[(index + step + tabs.length) % tabs.length];
+    next.focus();
+    select(next);
+  });
+}
+
+async function copy() {
+  const button = element('copy');
+  await navigator.clipboard.writeText(element('code').textContent);
+  button.textContent = 'Copied';
+  setTimeout(() => (button.textContent = 'Copy'), 1_500);
+}
+
+element('copy').addEventListener('click', () => void copy());
+
+showCode();
