@@ -68,7 +68,8 @@ function imageHeaders(
     'referrer-policy': 'no-referrer',
     vary: 'Accept, Origin',
     'x-operation-id': snapshot.id,
-    'x-image-seed': String(snapshot.seed),
+    // 0 is never drawn: it is of an operation that was not created here.
+    ...(snapshot.seed !== 0n && { 'x-image-seed': String(snapshot.seed) }),
     ...(picture.width !== undefined && { 'x-image-width': String(picture.width) }),
     ...(picture.height !== undefined && { 'x-image-height': String(picture.height) }),
     ...headerText('x-model-version', picture.modelVersion),

@@ -7,7 +7,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Log } from '../observability/log.ts';
 import { answerBrokenRequests } from './broken-request.ts';
 import { openJournal } from './journal.ts';
-import { unknownOperation } from '../operations/operations.ts';
+import { unknownOperation } from '../operations/told.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './plugins/cross-origin.ts';

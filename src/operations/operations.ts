@@ -1,5 +1,4 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Reason } from '../errors/reason.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { CallerContext } from './caller-context.ts';
@@ -10,6 +9,8 @@ import type { Clock } from './ports.ts';
 import type { ReadBudget } from './read-budget.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { OperationSnapshot } from './snapshot.ts';
+import { told, unknownOperation } from './told.ts';
+import { upstreamsOwn } from './upstreams-own.ts';
 import {
   isSettled,
   trackedFromSealed,
@@ -196,10 +197,9 @@ export class Operations {
       this.#tracked.set(key, tracked);
       return tracked;
     }
-    const sealed = this.#options.ids.open(id, caller.tenant);
-    if (sealed === undefined) {
-      throw unknownOperation();
-    }
+    const { ids, clock } = this.#options;
+    const sealed = ids.open(id, caller.tenant) ?? upstreamsOwn(id, caller, clock.nowMs());
+    if (sealed === undefined) throw unknownOperation();
     return this.#remember(id, sealed, caller);
   }
 
@@ -272,28 +272,4 @@ function callOptionsOf({ own, traceparent }: Pick<CallerContext, 'own' | 'tracep
     ...(own !== undefined && { authorization: own.authorization }),
     ...(traceparent !== undefined && { traceparent }),
   };
-}
-
-/** For whatever is not the id of an operation of this caller, however it is wrong. */
-export function unknownOperation(): GatewayError {
-  return new GatewayError('operation_not_found', 'there is no operation with this id');
-}
-
-const credentialReasons: ReadonlySet<Reason> = new Set([
-  'upstream_auth',
-  'unauthenticated',
-  'permission_denied',
-]);
-
-/** What a caller is told: the snapshot, or why there is none worth telling. */
-function told(tracked: TrackedOperation): OperationSnapshot {
-  if (tracked.expired !== undefined) throw tracked.expired;
-  if (isSettled(tracked)) return tracked.snapshot;
-  const { lastError } = tracked;
-  // A refused credential, the gateway's or the caller's own, is nothing that waiting mends.
-  const isFatal = lastError !== undefined && credentialReasons.has(lastError.reason);
-  // An operation of somebody else's looks like one that never was.
-  if (lastError?.reason === 'permission_denied') throw unknownOperation();
-  if (lastError !== undefined && (isFatal || !tracked.known)) throw lastError;
-  return tracked.snapshot;
 }

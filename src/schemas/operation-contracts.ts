@@ -33,9 +33,9 @@ const imageHeaders = [
   'Content-Digest',
   'Content-Disposition',
   'Last-Modified',
-  'X-Image-Seed',
 ] as const;
 const imageHeadersMaybe = [
+  'X-Image-Seed',
   'X-Image-Width',
   'X-Image-Height',
   'X-Model-Version',

@@ -390,6 +390,37 @@ describe('AUTH=passthrough', () => {
     expect(guarded.ledger.gets).toBeGreaterThan(before);
   });
 
+  it('takes ids of the upstream’s own, for whom the upstream lets see them', async () => {
+    let upstreamId = '';
+    const elsewhere = await startEmulator({
+      latencyMs: 20,
+      credentials: { apiKeys: ['key-of-anna'] },
+      onBilled: (_request, id) => (upstreamId = id),
+    });
+    const through = await startGateway({
+      UPSTREAM_ADDRESS: elsewhere.address,
+      AUTH: 'passthrough',
+    });
+    const anna = { 'x-api-key': 'key-of-anna' };
+    await statusOf(through.create(prompt, anna));
+    const operation = await through.fetch(`/operations/${upstreamId}?wait=10`, { headers: anna });
+    expect(await operation.json()).toMatchObject({
+      id: upstreamId,
+      done: true,
+      response: { image: expect.any(String) },
+    });
+    const picture = await through.fetch(`/operations/${upstreamId}/image`, { headers: anna });
+    expect(picture.headers.has('x-image-seed')).toBe(false);
+    expect(await statusOf(picture)).toBe(200);
+    const stranger = { 'x-api-key': 'key-of-nobody' };
+    const refused = through.fetch(`/operations/${upstreamId}/image`, { headers: stranger });
+    expect(await statusOf(refused)).toBe(401);
+    const wrong = through.fetch(`/operations/${'a'.repeat(20)}`, { headers: anna });
+    expect([404, 410]).toContain(await statusOf(wrong));
+    await through.close();
+    await elsewhere.close();
+  });
+
   it('shows no credential in a log line or a link', async () => {
     const made = await gateway.create(prompt, { 'x-api-key': 'key-of-anna', prefer: 'wait=20' });
     const text = await made.text();
