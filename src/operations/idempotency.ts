@@ -119,7 +119,9 @@ export class Idempotency {
         if (record.state === 'accepted' && isSame(record, create) && create.isFresh !== true) {
           return { replayOf: record.data };
         }
-        expected = create.isFresh === true ? record : await this.#freed(record, create);
+        // Two that start anew at once would else take the reservation from each other for ever.
+        const startsAnew = create.isFresh === true && record.state !== 'reserved';
+        expected = startsAnew ? record : await this.#freed(record, create);
       }
     }
     throw new GatewayError('overloaded', 'another request with this key is still under way');
