@@ -106,6 +106,21 @@ describe('an unmodified openai client', () => {
     expect(imageFactsFromBytes(bytesOf(events[0]?.b64_json))?.mediaType).toBe('image/jpeg');
   });
 
+  it('hears in the stream of a picture that failed, and before it of a refusal', async () => {
+    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    const stream = await client.images.generate({ ...request, stream: true });
+    const failed = await failureOf(
+      (async () => {
+        for await (const _ of stream) throw new Error('an event of no picture');
+      })(),
+    );
+    expect(failed.message).toContain('broken');
+    const refused = await failureOf(
+      client.images.generate({ ...request, prompt: 'something forbidden', stream: true }),
+    );
+    expect(refused.status).toBe(400);
+  });
+
   it('lists models, and finds one', async () => {
     const names: string[] = [];
     for await (const model of client.models.list()) names.push(model.id);
