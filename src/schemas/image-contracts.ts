@@ -6,7 +6,7 @@ import { operationSchema } from './operations.ts';
 import { idempotencyKeyHeader, noQuery, preferHeader } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
-import { callerReasons, operationResponse, upstreamReasons } from './shared-responses.ts';
+import { createReasons, operationResponse } from './shared-responses.ts';
 
 const createHeadersMaybe = [
   'Preference-Applied',
@@ -83,27 +83,5 @@ export const createImage = routeContract({
       examples: { 'application/json': { running: exampleOperations.running } },
     },
   },
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'malformed_json',
-    'prompt_too_long',
-    'not_acceptable',
-    'payload_too_large',
-    'unsupported_media_type',
-    'content_policy_violation',
-    'quota_exceeded',
-    'rate_limited',
-    'idempotency_key_invalid',
-    'idempotency_key_reused',
-    'outcome_unknown',
-    'store_unavailable',
-    'overloaded',
-    'headers_too_large',
-    'internal_error',
-    'draining',
-    'generation_timeout',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: ['not_acceptable', 'generation_timeout', ...createReasons],
 });

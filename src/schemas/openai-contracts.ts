@@ -9,7 +9,7 @@ import {
 import { idempotencyKeyHeader, noQuery } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
-import { callerReasons, upstreamReasons } from './shared-responses.ts';
+import { callerReasons, createReasons } from './shared-responses.ts';
 
 const exampleImages = {
   created: 1_795_428_000,
@@ -76,29 +76,11 @@ export const createOpenAiImage = routeContract({
     },
   },
   reasons: [
-    'invalid_request',
-    'unknown_field',
-    'malformed_json',
-    'prompt_too_long',
-    'payload_too_large',
-    'unsupported_media_type',
-    'content_policy_violation',
-    'quota_exceeded',
-    'rate_limited',
-    'idempotency_key_invalid',
-    'idempotency_key_reused',
-    'outcome_unknown',
     'operation_canceled',
     'operation_expired',
-    'store_unavailable',
-    'overloaded',
-    'headers_too_large',
-    'internal_error',
-    'draining',
     'generation_timeout',
     'upstream_message_too_large',
-    ...callerReasons,
-    ...upstreamReasons,
+    ...createReasons,
   ],
 });
 

@@ -13,12 +13,7 @@ import {
 import { exampleEvents } from './examples.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
-import {
-  callerReasons,
-  notModified,
-  operationResponse,
-  upstreamReasons,
-} from './shared-responses.ts';
+import { notModified, operationReasons, operationResponse } from './shared-responses.ts';
 import { vendorFormOfOperation } from './vendor-contracts.ts';
 
 const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif'] as const;
@@ -80,21 +75,15 @@ export const getOperationImage = routeContract({
     304: notModified,
   },
   reasons: [
-    'invalid_request',
-    'unknown_field',
-    'operation_not_found',
     'not_acceptable',
     'operation_not_done',
     'operation_canceled',
-    'operation_expired',
     'range_not_satisfiable',
     'content_policy_violation',
     'quota_exceeded',
     'upstream_message_too_large',
     'generation_timeout',
-    'internal_error',
-    ...callerReasons,
-    ...upstreamReasons,
+    ...operationReasons,
   ],
 });
 
@@ -123,16 +112,7 @@ export const streamOperation = routeContract({
       headers: headersSchema(['X-Request-Id', 'Cache-Control']),
     },
   },
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'operation_not_found',
-    'not_acceptable',
-    'operation_expired',
-    'internal_error',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: ['not_acceptable', ...operationReasons],
 });
 
 export const getOperation = routeContract({
@@ -150,16 +130,7 @@ export const getOperation = routeContract({
   requestHeaders: z.object({ Prefer: preferHeader, 'If-None-Match': ifNoneMatchHeader }),
   query: z.strictObject({ wait: waitQuery, include: includeQuery, token: tokenQuery }),
   responses: { 200: operationResponse, 304: notModified },
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'operation_not_found',
-    'not_acceptable',
-    'operation_expired',
-    'internal_error',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: ['not_acceptable', ...operationReasons],
 });
 
 export const cancelOperation = routeContract({
@@ -179,13 +150,5 @@ export const cancelOperation = routeContract({
       headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control'], ['Retry-After']),
     },
   },
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'operation_not_found',
-    'operation_expired',
-    'internal_error',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: [...operationReasons],
 });

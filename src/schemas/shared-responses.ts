@@ -34,3 +34,37 @@ export const upstreamReasons = [
 
 /** What every route that needs a caller may answer. */
 export const callerReasons = ['unauthenticated', 'permission_denied'] as const;
+
+/** What every create may answer, whatever its form. */
+export const createReasons = [
+  'invalid_request',
+  'unknown_field',
+  'malformed_json',
+  'prompt_too_long',
+  'payload_too_large',
+  'unsupported_media_type',
+  'content_policy_violation',
+  'quota_exceeded',
+  'rate_limited',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'outcome_unknown',
+  'store_unavailable',
+  'overloaded',
+  'headers_too_large',
+  'internal_error',
+  'draining',
+  ...callerReasons,
+  ...upstreamReasons,
+] as const;
+
+/** What everything about one operation may answer. */
+export const operationReasons = [
+  'invalid_request',
+  'unknown_field',
+  'operation_not_found',
+  'operation_expired',
+  'internal_error',
+  ...callerReasons,
+  ...upstreamReasons,
+] as const;

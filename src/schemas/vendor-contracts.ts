@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { idempotencyKeyHeader, idParams, noQuery } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
-import { callerReasons, upstreamReasons } from './shared-responses.ts';
+import { createReasons, operationReasons } from './shared-responses.ts';
 import { vendorOperationSchema, vendorRequestFields, vendorRequestSchema } from './vendor.ts';
 
 export const createVendorImage = routeContract({
@@ -56,27 +56,7 @@ export const createVendorImage = routeContract({
       },
     },
   },
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'malformed_json',
-    'prompt_too_long',
-    'payload_too_large',
-    'unsupported_media_type',
-    'content_policy_violation',
-    'quota_exceeded',
-    'rate_limited',
-    'idempotency_key_invalid',
-    'idempotency_key_reused',
-    'outcome_unknown',
-    'store_unavailable',
-    'overloaded',
-    'headers_too_large',
-    'internal_error',
-    'draining',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: [...createReasons],
 });
 
 /** How an operation made by `createVendorImage` is read: at the native path, in the vendor's form. */
@@ -111,15 +91,5 @@ export const cancelVendorOperation = routeContract({
   access: 'images:create',
   errorShape: 'status',
   summary: 'Stop making a picture, as the vendor’s REST does',
-  reasons: [
-    'invalid_request',
-    'unknown_field',
-    'malformed_json',
-    'unsupported_media_type',
-    'operation_not_found',
-    'operation_expired',
-    'internal_error',
-    ...callerReasons,
-    ...upstreamReasons,
-  ],
+  reasons: ['malformed_json', 'unsupported_media_type', ...operationReasons],
 });

@@ -1,31 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import type { Emulator } from '../../src/emulator/emulator.ts';
 import { idOf, statusOf } from '../support/answers.ts';
-import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
+import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 
+let keyed: KeyedGateway;
 let emulator: Emulator;
-let file: ApiKeysFile;
 let gateway: Gateway;
 let key: Record<string, string>;
 const prompt = { prompt: 'a red cat' };
 
 beforeAll(async () => {
-  emulator = await startEmulator({ latencyMs: 400, latencySpreadRatio: 0 });
-  file = await apiKeysFile({ shop: {}, blog: {} });
-  key = { 'x-api-key': file.keys['shop'] ?? '' };
-  gateway = await startGateway({
-    UPSTREAM_ADDRESS: emulator.address,
-    UPSTREAM_POLL_INTERVAL_MS: '30',
-    AUTH: 'keys',
-    API_KEYS_FILE: file.path,
+  keyed = await startKeyedGateway({
+    callers: { shop: {}, blog: {} },
+    emulator: { latencyMs: 400 },
+    environment: { UPSTREAM_POLL_INTERVAL_MS: '30' },
   });
+  ({ emulator, gateway } = keyed);
+  key = keyed.keyOf('shop');
 });
-afterAll(async () => {
-  await gateway.close();
-  await file.remove();
-  await emulator.close();
-});
+afterAll(() => keyed.close());
 
 interface Event {
   readonly id: string;
@@ -86,7 +80,7 @@ describe('the events of an operation', () => {
     const link = new URL(urls.events);
     const events = await eventsOf(await gateway.fetch(link.pathname + link.search));
     expect(events.at(-1)?.event).toBe('succeeded');
-    const blog = { 'x-api-key': file.keys['blog'] ?? '' };
+    const blog = keyed.keyOf('blog');
     expect(await statusOf(gateway.fetch(`/operations/${id}/events`, { headers: blog }))).toBe(404);
     expect(await statusOf(gateway.fetch(`/operations/${id}/events`))).toBe(401);
   });

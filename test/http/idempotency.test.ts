@@ -1,32 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import type { Emulator } from '../../src/emulator/emulator.ts';
 import { idempotencyKeyFromHeaders } from '../../src/http/idempotency-key.ts';
-import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 
+let keyed: KeyedGateway;
 let emulator: Emulator;
-let file: ApiKeysFile;
 let gateway: Gateway;
 let keyCount = 0;
 
 const prompt = { prompt: 'a red cat' };
 
 beforeAll(async () => {
-  emulator = await startEmulator({ latencyMs: 40, latencySpreadRatio: 0 });
-  file = await apiKeysFile({ shop: {}, blog: {} });
-  gateway = await startGateway({
-    UPSTREAM_ADDRESS: emulator.address,
-    UPSTREAM_POLL_INTERVAL_MS: '20',
-    AUTH: 'keys',
-    API_KEYS_FILE: file.path,
-  });
+  keyed = await startKeyedGateway({ callers: { shop: {}, blog: {} }, emulator: { latencyMs: 40 } });
+  ({ emulator, gateway } = keyed);
 });
-
-afterAll(async () => {
-  await gateway.close();
-  await file.remove();
-  await emulator.close();
-});
+afterAll(() => keyed.close());
 
 function freshKey(): string {
   keyCount += 1;
@@ -39,7 +28,7 @@ async function create(
 ): Promise<Answer> {
   const response = await gateway.create(body, {
     'idempotency-key': key,
-    'x-api-key': file.keys[caller] ?? '',
+    ...keyed.keyOf(caller),
     ...headers,
   });
   const isJson = response.headers.get('content-type')?.includes('json') === true;

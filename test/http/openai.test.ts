@@ -5,44 +5,30 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { imageFactsFromBytes } from '../../src/image/sniff.ts';
 import { jsonOf, statusOf } from '../support/answers.ts';
-import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
+import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 
+let keyed: KeyedGateway;
 let emulator: Emulator;
-let file: ApiKeysFile;
 let gateway: Gateway;
 let client: OpenAI;
-const prompts: string[] = [];
 
 beforeAll(async () => {
-  emulator = await startEmulator({
-    latencyMs: 80,
-    latencySpreadRatio: 0,
-    onBilled: ({ messages }) => void prompts.push(messages[0]?.text ?? ''),
+  keyed = await startKeyedGateway({
+    callers: { shop: {}, poor: { imagesPerMinuteMax: 1 }, picky: { models: ['other'] } },
+    emulator: { latencyMs: 80 },
+    environment: {
+      IMAGE_MEDIA_TYPES: 'image/jpeg,image/png',
+      MODEL_ALIASES: '{"dall-e-3":"yandex-art"}',
+    },
   });
-  file = await apiKeysFile({
-    shop: {},
-    poor: { imagesPerMinuteMax: 1 },
-    picky: { models: ['other'] },
-  });
-  gateway = await startGateway({
-    UPSTREAM_ADDRESS: emulator.address,
-    UPSTREAM_POLL_INTERVAL_MS: '20',
-    IMAGE_MEDIA_TYPES: 'image/jpeg,image/png',
-    AUTH: 'keys',
-    API_KEYS_FILE: file.path,
-    MODEL_ALIASES: '{"dall-e-3":"yandex-art"}',
-  });
+  ({ emulator, gateway } = keyed);
   client = clientOf('shop');
 });
-afterAll(async () => {
-  await gateway.close();
-  await file.remove();
-  await emulator.close();
-});
+afterAll(() => keyed.close());
 
 function clientOf(caller: string, options: Partial<ConstructorParameters<typeof OpenAI>[0]> = {}) {
-  const apiKey = file.keys[caller] ?? 'igk_none';
+  const apiKey = keyed.file.keys[caller] ?? 'igk_none';
   return new OpenAI({ baseURL: `${gateway.origin}/v1`, apiKey, maxRetries: 0, ...options });
 }
 
@@ -192,7 +178,9 @@ describe('a refusal', () => {
     const error = await failureOf(client.chat.completions.create({ model: 'x', messages: [] }));
     expect([error.status, error.code]).toEqual([404, 'not_found']);
     const native = await jsonOf(
-      gateway.fetch('/v1/operations/op_x', { headers: { 'x-api-key': file.keys['shop'] ?? '' } }),
+      gateway.fetch('/v1/operations/op_x', {
+        headers: { 'x-api-key': keyed.file.keys['shop'] ?? '' },
+      }),
     );
     expect(native).toMatchObject({ code: 'operation_not_found', httpStatus: 404 });
   });
@@ -269,7 +257,7 @@ describe('an unmodified AI SDK', () => {
     const provider = createOpenAICompatible({
       name: 'gateway',
       baseURL: `${gateway.origin}/v1`,
-      apiKey: file.keys['shop'] ?? '',
+      apiKey: keyed.file.keys['shop'] ?? '',
     });
     const { images } = await generateImage({
       model: provider.imageModel('yandex-art'),
@@ -292,7 +280,7 @@ it('a strict caller is told what would be ignored, before anything is spent', as
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      authorization: `Bearer ${file.keys['shop'] ?? ''}`,
+      authorization: `Bearer ${keyed.file.keys['shop'] ?? ''}`,
       prefer: 'handling=strict',
     },
     body: JSON.stringify({ ...request, style: 'vivid' }),

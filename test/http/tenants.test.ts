@@ -1,34 +1,23 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import type { Emulator } from '../../src/emulator/emulator.ts';
 import { contracts } from '../../src/schemas/contract.ts';
 import { idOf } from '../support/answers.ts';
-import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 
+let keyed: KeyedGateway;
 let emulator: Emulator;
-let file: ApiKeysFile;
 let gateway: Gateway;
 let upstreamId = '';
 
 beforeAll(async () => {
-  emulator = await startEmulator({
-    latencyMs: 30,
-    latencySpreadRatio: 0,
-    onBilled: (_request, id) => (upstreamId = id),
+  keyed = await startKeyedGateway({
+    callers: { shop: {}, blog: {} },
+    emulator: { latencyMs: 30, onBilled: (_request, id) => (upstreamId = id) },
   });
-  file = await apiKeysFile({ shop: {}, blog: {} });
-  gateway = await startGateway({
-    UPSTREAM_ADDRESS: emulator.address,
-    UPSTREAM_POLL_INTERVAL_MS: '20',
-    AUTH: 'keys',
-    API_KEYS_FILE: file.path,
-  });
+  ({ emulator, gateway } = keyed);
 });
-afterAll(async () => {
-  await gateway.close();
-  await file.remove();
-  await emulator.close();
-});
+afterAll(() => keyed.close());
 
 async function tokenFor(apiKey: string): Promise<string> {
   const response = await gateway.fetch('/v1/tokens', {
@@ -40,7 +29,7 @@ async function tokenFor(apiKey: string): Promise<string> {
 }
 
 it('no credential opens an operation of another caller on any route, and a foreign id looks like any wrong one', async () => {
-  const { shop = '', blog = '' } = file.keys;
+  const { shop = '', blog = '' } = keyed.file.keys;
   const own = { 'x-api-key': shop, prefer: 'wait=20' };
   const id = await idOf(gateway.create({ prompt: 'a red cat' }, own));
   const blogs = await idOf(gateway.create({ prompt: 'a red cat' }, { 'x-api-key': blog }));
