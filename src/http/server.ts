@@ -64,6 +64,9 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     },
   });
   app.server.headersTimeout = 5_000;
+  // Named before they are set, so that all requests keep one shape in memory.
+  app.decorateRequest('journal');
+  app.decorateRequest('identity');
 
   logRequests(app, log);
   options.extend?.(app);
