@@ -1,10 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // They need a server or a browser from the system: `npm run test:store`, `npm run test:browser`.
-    exclude: ['test/store/**', 'test/browser/**'],
+    exclude: [...configDefaults.exclude, 'test/store/**', 'test/browser/**', 'test/clients/**'],
     testTimeout: 15_000,
     hookTimeout: 15_000,
     // A test that leaves a timer or a socket behind fails its own file.
