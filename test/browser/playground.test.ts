@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { contracts } from '../../src/schemas/contract.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { TcpGate } from '../support/tcp-gate.ts';
@@ -164,6 +165,16 @@ describe('the playground', () => {
     }
     expect(faults).toEqual([]);
   });
+});
+
+it('the documentation page shows every route, complains of nothing and asks nobody else', async () => {
+  await open();
+  await page.goto(`${gateway.origin}/docs`);
+  await page.locator('.opblock').first().waitFor();
+  expect(await page.locator('.opblock').count()).toBe(contracts.length);
+  expect(faults).toEqual([]);
+  const directory = process.env['SCREENSHOTS'];
+  if (directory !== undefined) await page.screenshot({ path: `${directory}/docs.png` });
 });
 
 describe('the playground of a gateway with keys', () => {
