@@ -185,6 +185,8 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
         port: settings.EMULATOR_PORT,
         latencyMs: settings.EMULATOR_LATENCY_MS,
         promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+        onFailure: (error) =>
+          log.error({ cause: error.message }, 'the embedded upstream has ended'),
       })
     : undefined;
   const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';

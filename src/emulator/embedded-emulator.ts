@@ -10,7 +10,10 @@ export interface EmbeddedEmulator {
 }
 
 /** What can be handed over to a thread. */
-export interface EmbeddedEmulatorOptions extends Omit<EmulatorOptions, 'nowMs' | 'random'> {
+export interface EmbeddedEmulatorOptions extends Omit<
+  EmulatorOptions,
+  'nowMs' | 'onBilled' | 'random'
+> {
   /** Told once when the thread ends, after it has started, without having been closed. */
   readonly onFailure?: (error: Error) => void;
 }
