@@ -52,36 +52,6 @@ describe('a create with a key', () => {
     expect(sent).toBe(1);
   });
 
-  it('that starts anew is sent again, and its repetition joins', async () => {
-    const fresh = { ...create(), isFresh: true };
-    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 1' } });
-    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 2' } });
-    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 2' });
-    expect(sent).toBe(2);
-  });
-
-  it('that starts anew at the same time as others is sent, each of them once', async () => {
-    const one = gateway();
-    const slow = async () => {
-      await after(300);
-      return { operationId: 'slow' };
-    };
-    const all = Array.from({ length: 5 }, () =>
-      one.run({ ...create({ send: slow }), isFresh: true }),
-    );
-    await clock.advance(10_000);
-    expect(await Promise.all(all)).toEqual(all.map(() => ({ made: { operationId: 'slow' } })));
-    expect(sent).toBe(5);
-  });
-
-  it('that starts anew is told the truth about what was unknown before', async () => {
-    const lost = create({ send: () => Promise.reject(timeout) });
-    expect(await reasonOf(gateway().run(lost))).toBe('upstream_timeout');
-    expect(await reasonOf(gateway().run(create()))).toBe('outcome_unknown');
-    const fresh = { ...create(), isFresh: true };
-    expect(await gateway().run(fresh)).toMatchObject({ made: {} });
-  });
-
   it('refuses the key for another request, in every state', async () => {
     await gateway().run(create());
     expect(await reasonOf(gateway().run(create({ fingerprint: 'two' })))).toBe(
@@ -231,5 +201,35 @@ describe('a create with a key', () => {
     expect(state.read('key')).toBeUndefined();
     await gateway().run(create());
     expect(state.read('key')?.fence).toBeGreaterThan(before);
+  });
+
+  it('that starts anew is sent again, and its repetition joins', async () => {
+    const fresh = { ...create(), isFresh: true };
+    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 1' } });
+    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 2' } });
+    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 2' });
+    expect(sent).toBe(2);
+  });
+
+  it('that starts anew at the same time as others is sent, each of them once', async () => {
+    const one = gateway();
+    const slow = async () => {
+      await after(300);
+      return { operationId: 'slow' };
+    };
+    const all = Array.from({ length: 5 }, () =>
+      one.run({ ...create({ send: slow }), isFresh: true }),
+    );
+    await clock.advance(10_000);
+    expect(await Promise.all(all)).toEqual(all.map(() => ({ made: { operationId: 'slow' } })));
+    expect(sent).toBe(5);
+  });
+
+  it('that starts anew is told the truth about what was unknown before', async () => {
+    const lost = create({ send: () => Promise.reject(timeout) });
+    expect(await reasonOf(gateway().run(lost))).toBe('upstream_timeout');
+    expect(await reasonOf(gateway().run(create()))).toBe('outcome_unknown');
+    const fresh = { ...create(), isFresh: true };
+    expect(await gateway().run(fresh)).toMatchObject({ made: {} });
   });
 });
