@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { reliabilityPage } from './reliability-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const generatedFolder = 'src/gen';
@@ -67,6 +68,7 @@ async function documentTexts() {
     ['openapi/openapi-3.0.json', json(openApi30Document())],
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', problemPage()],
+    ['docs/reliability.md', reliabilityPage(root)],
   ]);
 }
 

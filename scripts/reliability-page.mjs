@@ -1,0 +1,35 @@
+// The table of docs/reliability.md, made from the figures that the scripts kept in docs/figures/.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const begin = '<!-- figures: written by npm run generate from docs/figures/ -->';
+const end = '<!-- end of figures -->';
+
+/** The page with its table made anew. */
+export function reliabilityPage(root) {
+  const page = readFileSync(join(root, 'docs/reliability.md'), 'utf8');
+  const [before, rest] = split(page, begin);
+  const [, after] = split(rest, end);
+  return `${before}${begin}\n\n${table(join(root, 'docs/figures'))}\n${end}${after}`;
+}
+
+function split(text, marker) {
+  const at = text.indexOf(marker);
+  if (at < 0) throw new Error(`docs/reliability.md lacks the line: ${marker}`);
+  return [text.slice(0, at), text.slice(at + marker.length)];
+}
+
+function table(folder) {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  const rows = files
+    .toSorted()
+    .map((name) => row(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
+  const head =
+    '| | what is promised | figure promised | seen | | shown by |\n|---|---|---|---|---|---|\n';
+  return head + rows.map((text) => `${text}\n`).join('');
+}
+
+function row({ promise, says, goal, seen, isMet, by, node, on }) {
+  const shown = `\`${by}\`, ${on}, Node ${node.replace(/^v/, '')}`;
+  return `| ${[promise, says, goal, seen, isMet ? 'met' : '**missed**', shown].join(' | ')} |`;
+}
