@@ -15,6 +15,7 @@ const storeTimeoutMs = 250;
 const durableTimeoutMs = 1_750;
 const generateTimeoutMs = 15_000;
 const getTimeoutMs = 5_000;
+const probeTimeoutMs = 2_000;
 
 /** How far a gateway's clock may be off. */
 export const skewMsMax = 90_000;
@@ -116,6 +117,7 @@ export class SimulatedGateway {
       ids: simulatedIds,
       readsPerSecondMax: 50,
       resultCacheBytesMax: 1_000_000,
+      pictureBytesMax: 10_000_000,
       imageBytesMax: 1_000_000,
       trackedMax: 1_000,
     });
@@ -169,6 +171,12 @@ export class SimulatedGateway {
           late: () => new GatewayError('upstream_timeout', 'no answer'),
         }),
       cancelOperation: () => Promise.reject(unknown()),
+      probe: () =>
+        this.#call(() => this.#upstream.probe(), {
+          name: 'probe',
+          timeoutMs: probeTimeoutMs,
+          late: () => new GatewayError('upstream_timeout', 'no answer'),
+        }),
       close: () => Promise.resolve(),
     };
   }
