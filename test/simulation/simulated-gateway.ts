@@ -30,6 +30,8 @@ interface Call {
   readonly name: string;
   readonly timeoutMs: number;
   readonly late: () => Error;
+  /** What it ends with when nobody is there; absent where somebody always is. */
+  readonly refused?: () => Error;
 }
 
 /**
@@ -120,6 +122,7 @@ export class SimulatedGateway {
       pictureBytesMax: 10_000_000,
       imageBytesMax: 1_000_000,
       trackedMax: 1_000,
+      breakerChanged: (method, state) => this.#world.note(`${method} ${state}`, name),
     });
   }
 
@@ -163,11 +166,13 @@ export class SimulatedGateway {
           name: 'generate',
           timeoutMs: generateTimeoutMs,
           late: unknown,
+          refused: () => unavailable({ outcome: 'not_started' }),
         }),
       getOperation: (id) =>
         this.#call(() => this.#upstream.get(id), {
           name: 'get',
           timeoutMs: getTimeoutMs,
+          refused: () => unavailable(),
           late: () => new GatewayError('upstream_timeout', 'no answer'),
         }),
       cancelOperation: () => Promise.reject(unknown()),
@@ -175,6 +180,7 @@ export class SimulatedGateway {
         this.#call(() => this.#upstream.probe(), {
           name: 'probe',
           timeoutMs: probeTimeoutMs,
+          refused: () => unavailable(),
           late: () => new GatewayError('upstream_timeout', 'no answer'),
         }),
       close: () => Promise.resolve(),
@@ -203,7 +209,8 @@ export class SimulatedGateway {
       if (chance.often(faults.loss)) this.#world.note('request lost', call.name);
       else {
         time.after(this.#world.messageMs(), () => {
-          const outcome = outcomeOf(work);
+          const refusal = this.#world.isUpstreamOut ? call.refused?.() : undefined;
+          const outcome = refusal === undefined ? outcomeOf(work) : { error: refusal };
           back(() => ('error' in outcome ? reject(outcome.error) : resolve(outcome.result)));
         });
       }
@@ -221,6 +228,10 @@ export class SimulatedGateway {
     if (chance.often(faults.pause)) this.freeze();
     return false;
   }
+}
+
+function unavailable(options: { readonly outcome?: 'not_started' } = {}): GatewayError {
+  return new GatewayError('upstream_unavailable', 'nobody is there', options);
 }
 
 function outcomeOf<Result>(work: () => Result): { result: Result } | { error: unknown } {
