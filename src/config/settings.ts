@@ -176,8 +176,8 @@ export const settings = {
     meaning:
       'Memory for all pictures together: kept, being read, being written. At least twice IMAGE_BYTES_MAX + 1 MiB.',
   }),
-  LOOP_DELAY_MS_MAX: setting(integer({ min: 5, max: 60_000 }).default(50), {
-    default: '50',
+  LOOP_DELAY_MS_MAX: setting(integer({ min: 5, max: 60_000 }).default(100), {
+    default: '100',
     meaning:
       'Average delay of the event loop that counts as full: from 80 % of it on, new work is refused.',
   }),
