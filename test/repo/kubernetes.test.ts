@@ -6,7 +6,7 @@ import { Service } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
-import { settings, type SettingValues } from '../../src/config/settings.ts';
+import { settings } from '../../src/config/settings.ts';
 import { statusOf } from '../support/answers.ts';
 import { startGateway } from '../support/gateway.ts';
 import { faultsOf, manifestsOf, ofKind, type Manifest } from './manifest.ts';
@@ -154,14 +154,15 @@ test('the paths of the probes are routes', async () => {
   expect(statuses).toStrictEqual([200, 200, 503]);
 });
 
-test('a pod is given longer to end than the drain takes', () => {
-  const values = configurationFromEnvironment(environment) as SettingValues & {
-    readonly DRAIN_DELAY_MS: number;
-  };
-  // What main.ts allows for the rest, once requests were cut.
-  const closingMs = 4_000;
-  const drainMs = values.DRAIN_DELAY_MS + values.SHUTDOWN_TIMEOUT_MS + closingMs;
+test('a pod is given longer to end than the drain takes, and is seen as draining while it still serves', () => {
+  const { SHUTDOWN_TIMEOUT_MS } = configurationFromEnvironment(environment);
+  const delayMs = Number(environment['DRAIN_DELAY_MS']);
+  // The process ends five seconds after requests in flight were cut.
+  const drainMs = SHUTDOWN_TIMEOUT_MS + 5_000;
   expect((podSpec.terminationGracePeriodSeconds ?? 0) * 1_000).toBeGreaterThan(drainMs);
+  expect(SHUTDOWN_TIMEOUT_MS).toBeGreaterThan(delayMs);
+  const { periodSeconds = 0, failureThreshold = 0 } = container.readinessProbe ?? {};
+  expect(delayMs).toBeGreaterThan(periodSeconds * failureThreshold * 1_000);
 });
 
 test('no image floats, and the gateway’s own is this version', () => {
