@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import { checkContracts } from './contract-check.ts';
-import { LeakCheck, leakCountsFile } from './leak-check.ts';
+import { LeakCheck } from './leak-check.ts';
 
 export interface Gateway {
   readonly origin: string;
@@ -32,7 +32,7 @@ export async function startGateway(
     LOG_LEVEL: 'trace',
     ...environment,
     // A count of leaks is of all that could be written, whatever a test asks for.
-    ...(leakCountsFile !== undefined && { LOG_LEVEL: 'trace', METRICS_PORT: '0' }),
+    ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace', METRICS_PORT: '0' }),
   });
   const logLines: string[] = [];
   const violations: string[] = [];

@@ -16,11 +16,10 @@ export interface LeakCount {
   readonly hits: number;
 }
 
-/** Where every gateway of a run leaves its count, one JSON a line; unset, nobody counts. */
-export const leakCountsFile = process.env['LEAK_COUNTS_FILE'];
-
 /** What a run has to keep to itself, collected as it comes by, and looked for in every log line. */
 export class LeakCheck {
+  /** Where every gateway of a run leaves its count, one JSON a line; unset, nobody counts. */
+  static readonly countsFile = process.env['LEAK_COUNTS_FILE'];
   readonly #secrets = new Set<string>();
   /** Of the gateway itself: no caller may ever see them. */
   readonly #own: readonly string[];
@@ -62,7 +61,7 @@ export class LeakCheck {
         .filter((secret) => text.includes(secret))
         .map((secret) => `${place} holds ${secret}`),
     );
-    if (leakCountsFile !== undefined) {
+    if (LeakCheck.countsFile !== undefined) {
       const count: LeakCount = {
         secrets: this.#secrets.size,
         logLines: logLines.length,
@@ -71,7 +70,7 @@ export class LeakCheck {
         hits: found.length + this.#answersWithSecrets,
       };
       // One short line at the end of a file: workers that write at once do not mix theirs.
-      appendFileSync(leakCountsFile, `${JSON.stringify(count)}\n`);
+      appendFileSync(LeakCheck.countsFile, `${JSON.stringify(count)}\n`);
     }
     return found;
   }
