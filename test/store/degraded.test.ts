@@ -155,4 +155,4 @@ it('every id outlives a flushed store, and the gateway that made it', async () =
   });
   expect(fetched).toBe(count);
   await second.close();
-}, 60_000);
+}, 180_000);

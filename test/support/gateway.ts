@@ -30,9 +30,10 @@ export async function startGateway(
     PORT: '0',
     DATA_DIR: dataDirectory,
     LOG_LEVEL: 'trace',
+    // A count of leaks is of all that could be written.
+    ...(LeakCheck.countsFile !== undefined && { METRICS_PORT: '0' }),
     ...environment,
-    // A count of leaks is of all that could be written, whatever a test asks for.
-    ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace', METRICS_PORT: '0' }),
+    ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace' }),
   });
   const logLines: string[] = [];
   const violations: string[] = [];
