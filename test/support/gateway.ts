@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { buildApp, type AppOptions } from '../../src/app.ts';
+import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import { checkContracts } from './contract-check.ts';
 import { LeakCheck } from './leak-check.ts';
@@ -32,7 +32,10 @@ export async function startGateway(
     LOG_LEVEL: 'trace',
     // Many tests share this machine's cores: that they are busy is no news.
     LOOP_DELAY_MS_MAX: '10000',
+    // A count of leaks is of all that could be written.
+    ...(LeakCheck.countsFile !== undefined && { METRICS_PORT: '0' }),
     ...environment,
+    ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace' }),
   });
   const logLines: string[] = [];
   const violations: string[] = [];
@@ -58,13 +61,21 @@ export async function startGateway(
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
     async close() {
+      const metrics = await metricsTextOf(app);
       await app.close();
       await rm(dataDirectory, { recursive: true, force: true });
-      violations.push(...leaks.violations(logLines));
+      violations.push(...leaks.violations(logLines, metrics));
       if (violations.length > 0) throw new Error(`broken promises:\n${violations.join('\n')}`);
     },
   };
   return gateway;
+}
+
+/** What /metrics tells, where it is served. */
+async function metricsTextOf(app: App): Promise<string> {
+  if (!('metricsAddress' in app) || typeof app.metricsAddress !== 'string') return '';
+  const response = await fetch(app.metricsAddress, { headers: { connection: 'close' } });
+  return response.text();
 }
 
 function collector(lines: string[]): Writable {
