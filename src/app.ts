@@ -32,7 +32,7 @@ export interface App {
   close(): Promise<void>;
 }
 
-export interface AppOptions extends Pick<ServerOptions, 'extend'> {
+export interface AppOptions extends Pick<ServerOptions, 'edge' | 'extend'> {
   /** Stands between the app and its store: the place to watch or to disturb it. */
   readonly throughStore?: ((store: StateStore) => StateStore) | undefined;
   /** The same between the app and its upstream. */
@@ -87,6 +87,7 @@ export async function buildApp(
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
+    edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
     log,
     origin: () => origin,
     readiness: () => {
@@ -123,7 +124,8 @@ export async function buildApp(
     server,
     async listen() {
       core.share.open();
-      await server.listen({ host: settings.HOST, port: settings.PORT });
+      // Thousands who come back at once: whom the kernel's queue has no room for waits a second and longer.
+      await server.listen({ host: settings.HOST, port: settings.PORT, backlog: 4_096 });
       const { port } = server.server.address() as AddressInfo;
       const address = originOf(settings.HOST, port);
       origin = settings.PUBLIC_URL ?? address;

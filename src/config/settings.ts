@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { callerSettings } from './caller-settings.ts';
+import { edgeSettings } from './edge-settings.ts';
 import { countsByName, flag, integer, secret, setting, textsByName } from './setting.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
@@ -186,6 +187,7 @@ export const settings = {
     meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
   }),
   ...callerSettings,
+  ...edgeSettings,
   LOG_LEVEL: setting(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

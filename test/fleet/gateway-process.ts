@@ -44,6 +44,10 @@ export class GatewayProcess {
     return new GatewayProcess(child, origin);
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Resolves when the process is gone, however it ended. */
   get exited(): Promise<unknown> {
     return this.#exited;
