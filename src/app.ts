@@ -5,12 +5,14 @@ import type { FastifyInstance } from 'fastify';
 import { openCallers } from './callers/open-callers.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
+import { openDrain } from './http/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
-import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import type { Log } from './observability/log.ts';
 import { openCore, type Core } from './operations/core.ts';
+import { promptLimits, type DrainLimits } from './operations/drain.ts';
 import { openOperationIds } from './operations/operation-id.ts';
+import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
@@ -25,8 +27,14 @@ export interface App {
   readonly server: FastifyInstance;
   /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
   listen(): Promise<string>;
-  /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
-  close(): Promise<void>;
+  /**
+   * Stops taking requests, lets those in flight end, and closes every part. Called
+   * again, it hurries the close that has begun.
+   *
+   * @param limits At once and within SHUTDOWN_TIMEOUT_MS unless told.
+   * @returns Whether every part was closed in time.
+   */
+  close(limits?: DrainLimits): Promise<boolean>;
 }
 
 export interface AppOptions extends Pick<ServerOptions, 'extend'> {
@@ -34,6 +42,8 @@ export interface AppOptions extends Pick<ServerOptions, 'extend'> {
   readonly throughStore?: ((store: StateStore) => StateStore) | undefined;
   /** The same between the app and its upstream. */
   readonly throughUpstream?: ((client: UpstreamClient) => UpstreamClient) | undefined;
+  /** The machine's, unless a test moves time itself. */
+  readonly drainClock?: Clock | undefined;
 }
 
 /** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
@@ -76,13 +86,13 @@ export async function buildApp(
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
   const core = coreOf({ settings, log, secrets, store, upstream: client });
 
-  let state: Exclude<Readiness, 'ready'> | undefined;
+  const readiness = () => (client.ready ? 'ready' : 'starting');
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
     log,
     origin: () => origin,
-    readiness: () => state ?? (client.ready ? 'ready' : 'starting'),
+    readiness: () => (drain.phase === 'serving' ? readiness() : 'draining'),
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
@@ -107,6 +117,14 @@ export async function buildApp(
     },
   });
 
+  const drain = openDrain({
+    clock: options.drainClock ?? systemClock,
+    log,
+    server,
+    core,
+    parts: [client, callers, store, upstream],
+  });
+
   return {
     server,
     async listen() {
@@ -117,23 +135,7 @@ export async function buildApp(
       origin = settings.PUBLIC_URL ?? address;
       return address;
     },
-    async close() {
-      state = 'draining';
-      core.operations.close();
-      await core.share.close();
-      // A keep-alive connection that waits for its next request would hold the close up for good.
-      const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
-      const force = setTimeout(
-        () => server.server.closeAllConnections(),
-        settings.SHUTDOWN_TIMEOUT_MS,
-      );
-      await server.close();
-      clearInterval(sweep);
-      clearTimeout(force);
-      await upstream.close();
-      callers.close();
-      await store.close();
-    },
+    close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };
 }
 
@@ -175,6 +177,7 @@ interface OpenedUpstream {
   readonly client: UpstreamClient;
   /** What it makes, the preferred one first. */
   readonly mediaTypes: readonly string[];
+  /** Ends the embedded one; the client is closed by then. */
   close(): Promise<void>;
 }
 
@@ -220,11 +223,7 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
   return {
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    async close() {
-      // What was sent may be paid for: its answer is worth waiting for.
-      await client.close(settings.GENERATE_TIMEOUT_MS);
-      await emulator?.close();
-    },
+    close: async () => emulator?.close(),
   };
 }
 

@@ -53,6 +53,9 @@ function contradictions(values: SettingValues): readonly string[] {
     mistakes.push(`${credentials.join(', ')}: set exactly one credential`);
   }
   mistakes.push(...callerMistakes(values));
+  if (values.DRAIN_DELAY_MS >= values.SHUTDOWN_TIMEOUT_MS) {
+    mistakes.push('DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS');
+  }
   if (values.UPSTREAM_ADDRESS === undefined) {
     for (const name of ['OPERATIONS_ADDRESS', 'UPSTREAM_CA_FILE'] as const) {
       if (values[name] !== undefined) mistakes.push(`${name}: needs UPSTREAM_ADDRESS`);

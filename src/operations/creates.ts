@@ -46,6 +46,8 @@ export interface CreatesOptions {
 export class Creates {
   readonly #options: CreatesOptions;
   readonly #places = new Map<string, Admitted>();
+  readonly #underWay = new Set<Promise<Created>>();
+  #isClosed = false;
 
   constructor(options: CreatesOptions) {
     this.#options = options;
@@ -53,6 +55,31 @@ export class Creates {
 
   /** @throws GatewayError whose `outcome` says what became of the money. */
   async create(request: CreateRequest, caller: CallerContext): Promise<Created> {
+    if (this.#isClosed) {
+      throw new GatewayError('draining', 'this gateway is about to stop', {
+        outcome: 'not_started',
+      });
+    }
+    const created = this.#create(request, caller);
+    this.#underWay.add(created);
+    try {
+      return await created;
+    } finally {
+      this.#underWay.delete(created);
+    }
+  }
+
+  /** Refuses every further one. Those under way go on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves when none is under way: each one's end has been written down, as far as the store took it. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {
     const { admission, idempotency, operations } = this.#options;
     const modelUri = request.generate.modelUri;
     const admit = () => admission.admit(request.applicant, modelUri);

@@ -20,7 +20,7 @@ afterAll(async () => {
 
 function start(environment: Record<string, string>) {
   const child = spawn(process.execPath, ['dist/main.js'], {
-    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: directory, ...environment },
+    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: directory, DRAIN_DELAY_MS: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
