@@ -27,7 +27,13 @@ export class GatewayProcess {
   static async start(entry: Entry, environment: Record<string, string>): Promise<GatewayProcess> {
     const child = spawn(process.execPath, [entry], {
       cwd: root,
-      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'info', ...environment },
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        LOG_LEVEL: 'info',
+        DRAIN_DELAY_MS: '0',
+        ...environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';
