@@ -22,7 +22,7 @@ interface Use {
 /** A part of a request is given so many times as long as silence. */
 const partPatience = 5;
 /** Turns of the loop in which connections that wait to be accepted may come in. */
-const acceptTurnsMax = 500;
+const acceptTurnsMax = 100;
 
 /**
  * The connections of a server, which end without a request being lost: clients

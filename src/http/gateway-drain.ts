@@ -31,14 +31,20 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
     clock,
     parts: {
       leave: () => connections.letGo(),
-      stopTaking() {
+      async stopTaking() {
+        await connections.stopListening();
         creates.close();
         operations.close();
         withdrawn = share.close();
-        return connections.stopListening();
       },
       sweep: (idleMs) => connections.sweep(idleMs),
       async settle() {
+        if (connections.size > 0) {
+          log.warn(
+            { connections: connections.size },
+            'the time is over for who is connected still',
+          );
+        }
         connections.cut();
         await creates.ended();
       },
