@@ -21,8 +21,8 @@ interface Use {
 
 /** A part of a request is given so many times as long as silence. */
 const partPatience = 5;
-/** Turns of the loop in which connections that wait to be accepted may come in. */
-const acceptTurnsMax = 100;
+/** Clients that go on connecting do not keep it open for ever. */
+const acceptLooksMax = 100;
 
 /**
  * The connections of a server, which end without a request being lost: clients
@@ -63,10 +63,14 @@ export class Connections {
   async stopListening(): Promise<void> {
     if (!this.#server.listening) return;
     // What the kernel has accepted, and Node takes over one in a turn, would be reset.
+    const { clock } = this.#options;
+    const turn = () => new Promise<void>((resolve) => clock.nextTurn(resolve));
     let accepted = -1;
-    for (let turn = 0; turn < acceptTurnsMax && accepted !== this.#accepted; turn += 1) {
+    for (let look = 0; look < acceptLooksMax && accepted !== this.#accepted; look += 1) {
       accepted = this.#accepted;
-      await new Promise<void>((resolve) => this.#options.clock.nextTurn(resolve));
+      // The turn that is under way may be past the point where connections come in.
+      await turn();
+      await turn();
     }
     TcpServer.prototype.close.call(this.#server);
   }

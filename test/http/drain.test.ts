@@ -173,6 +173,16 @@ describe('a gateway that finishes', () => {
     expect((await waiter(`/operations/${id}?wait=60`)).status).toBe(200);
   });
 
+  it('takes over the connections that wait to be accepted', async () => {
+    const waiting = await Promise.all(
+      Array.from({ length: 30 }, () => open('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')),
+    );
+    const answers = waiting.map(async (socket) => String((await once(socket, 'data'))[0]));
+    void gateway.drain(undelayed);
+    await clock.advance(0);
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1\.1 200/);
+  });
+
   it('ends event streams as streams end, so that a browser comes back elsewhere', async () => {
     const events = client()('/v1/images', { body: cat, headers: { accept: 'text/event-stream' } });
     await expect.poll(() => upstream.calls.length).toBeGreaterThan(1);
