@@ -6,14 +6,16 @@ import { openCallers } from './callers/open-callers.ts';
 import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
+import { openDrain } from './http/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
-import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import { openCore, type Core } from './operations/core.ts';
 import { LoadShedding } from './operations/load-shedding.ts';
+import { promptLimits, type DrainLimits } from './operations/drain.ts';
 import { openOperationIds } from './operations/operation-id.ts';
+import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
@@ -28,8 +30,14 @@ export interface App {
   readonly server: FastifyInstance;
   /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
   listen(): Promise<string>;
-  /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
-  close(): Promise<void>;
+  /**
+   * Stops taking requests, lets those in flight end, and closes every part. Called
+   * again, it hurries the close that has begun.
+   *
+   * @param limits At once and within SHUTDOWN_TIMEOUT_MS unless told.
+   * @returns Whether every part was closed in time.
+   */
+  close(limits?: DrainLimits): Promise<boolean>;
 }
 
 export interface AppOptions extends Pick<ServerOptions, 'edge' | 'extend'> {
@@ -37,6 +45,8 @@ export interface AppOptions extends Pick<ServerOptions, 'edge' | 'extend'> {
   readonly throughStore?: ((store: StateStore) => StateStore) | undefined;
   /** The same between the app and its upstream. */
   readonly throughUpstream?: ((client: UpstreamClient) => UpstreamClient) | undefined;
+  /** The machine's, unless a test moves time itself. */
+  readonly drainClock?: Clock | undefined;
 }
 
 /** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
@@ -83,7 +93,6 @@ export async function buildApp(
     shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
   );
 
-  let state: Exclude<Readiness, 'ready'> | undefined;
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
@@ -91,7 +100,7 @@ export async function buildApp(
     log,
     origin: () => origin,
     readiness: () => {
-      if (state !== undefined) return state;
+      if (drain.phase !== 'serving') return 'draining';
       if (!client.ready) return 'starting';
       return shedding.isSevere ? 'overloaded' : 'ready';
     },
@@ -120,6 +129,14 @@ export async function buildApp(
     },
   });
 
+  const drain = openDrain({
+    clock: options.drainClock ?? systemClock,
+    log,
+    server,
+    core,
+    parts: [core.upstream, { close: stopSampling }, callers, store, upstream],
+  });
+
   return {
     server,
     async listen() {
@@ -131,26 +148,7 @@ export async function buildApp(
       origin = settings.PUBLIC_URL ?? address;
       return address;
     },
-    async close() {
-      state = 'draining';
-      core.operations.close();
-      await core.share.close();
-      // A keep-alive connection that waits for its next request would hold the close up for good.
-      const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
-      const force = setTimeout(
-        () => server.server.closeAllConnections(),
-        settings.SHUTDOWN_TIMEOUT_MS,
-      );
-      await server.close();
-      clearInterval(sweep);
-      clearTimeout(force);
-      stopSampling();
-      // What was sent may be paid for: its answer is worth waiting for.
-      await core.upstream.close(settings.GENERATE_TIMEOUT_MS);
-      await upstream.close();
-      callers.close();
-      await store.close();
-    },
+    close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };
 }
 
@@ -194,7 +192,7 @@ interface OpenedUpstream {
   readonly client: UpstreamClient;
   /** What it makes, the preferred one first. */
   readonly mediaTypes: readonly string[];
-  /** Ends the embedded upstream, where there is one. */
+  /** Ends the embedded one; the client is closed by then. */
   close(): Promise<void>;
 }
 
@@ -240,9 +238,7 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
   return {
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    async close() {
-      await emulator?.close();
-    },
+    close: async () => emulator?.close(),
   };
 }
 

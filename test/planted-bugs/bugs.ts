@@ -147,4 +147,26 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: `if (request.routeOptions.config.access === 'public' || request.method === 'GET') return done();`,
     noticedBy: 'test/http/access.test.ts',
   },
+  {
+    name: 'a drain closes connections on which a request may be on its way',
+    file: 'src/http/connections.ts',
+    right: `isInPart ? idleMs * partPatience : idleMs;`,
+    wrong: `isInPart ? idleMs * partPatience : 0;`,
+    noticedBy: 'test/http/drain.test.ts',
+  },
+  {
+    name: 'a drain ends calls that may be paid for with the last connection',
+    file: 'src/http/gateway-drain.ts',
+    right: `connections.cut();
+        await creates.ended();`,
+    wrong: `connections.cut();`,
+    noticedBy: 'test/http/drain.test.ts',
+  },
+  {
+    name: 'a gateway that leaves says that it is ready',
+    file: 'src/app.ts',
+    right: `drain.phase === 'serving' ? readiness() : 'draining'`,
+    wrong: `drain.phase === 'serving' ? readiness() : readiness()`,
+    noticedBy: 'test/http/drain.test.ts',
+  },
 ];

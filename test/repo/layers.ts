@@ -63,7 +63,8 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': Object.keys(layers),
-  'main.ts': ['app.ts', 'config', 'observability'],
+  'process-end.ts': ['observability'],
+  'main.ts': ['app.ts', 'config', 'observability', 'operations', 'process-end.ts'],
   'keys.ts': ['callers', 'config'],
 };
 

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
+import type { DrainLimits } from '../../src/operations/drain.ts';
 import { checkContracts } from './contract-check.ts';
 import { LeakCheck } from './leak-check.ts';
 
@@ -16,6 +17,8 @@ export interface Gateway {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Begins to close it, as its process does on SIGTERM. */
+  drain(limits: DrainLimits): Promise<boolean>;
   /** Closes it, and fails if any answer broke its contract, or any log line held a secret or a prompt. */
   close(): Promise<void>;
 }
@@ -60,6 +63,7 @@ export async function startGateway(
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
+    drain: (limits) => app.close(limits),
     async close() {
       const metrics = await metricsTextOf(app);
       await app.close();
