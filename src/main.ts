@@ -15,6 +15,14 @@ async function main(): Promise<void> {
   const { log, flush } = openLog({ level: settings.LOG_LEVEL });
   const app = await buildApp(settings, log);
   const address = await app.listen();
+  // Before anybody hears that it listens: who hears of it may stop it at once.
+  const limitsOf = (cause: EndCause) => drainLimits(cause, settings);
+  endProcessOnSignals({
+    close: (cause) => app.close(limitsOf(cause)),
+    log,
+    flush,
+    limitMs: (cause) => limitsOf(cause).closingMs + exitMarginMs,
+  });
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
   log.info({ address, ...(publicUrl !== undefined && { publicUrl }), upstream }, 'listening');
   if (isOpenToAll(settings)) {
@@ -25,14 +33,6 @@ async function main(): Promise<void> {
   }
   void flush();
   if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(address));
-
-  const limitsOf = (cause: EndCause) => drainLimits(cause, settings);
-  endProcessOnSignals({
-    close: (cause) => app.close(limitsOf(cause)),
-    log,
-    flush,
-    limitMs: (cause) => limitsOf(cause).closingMs + exitMarginMs,
-  });
 }
 
 /** Between the last limit of the drain and an end without it: the log is written out. */
