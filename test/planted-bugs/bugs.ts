@@ -165,8 +165,36 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a gateway that leaves says that it is ready',
     file: 'src/app.ts',
-    right: `drain.phase === 'serving' ? readiness() : 'draining'`,
-    wrong: `drain.phase === 'serving' ? readiness() : readiness()`,
+    right: `if (drain.phase !== 'serving') return 'draining';`,
+    wrong: `if (drain.phase === 'closed') return 'draining';`,
     noticedBy: 'test/http/drain.test.ts',
+  },
+  {
+    name: 'any list of transfer codings that ends in chunked is read',
+    file: 'src/http/edge/framing-fault.ts',
+    right: `coding !== 'chunked'`,
+    wrong: `coding?.endsWith('chunked') !== true`,
+    noticedBy: 'test/edge/smuggling.test.ts',
+  },
+  {
+    name: 'what stands behind a refused request is served',
+    file: 'src/http/edge/guarded-server.ts',
+    right: `if (connection.isShut) return false;`,
+    wrong: `if (connection.isShut && connection.owed > bounds.pipelinedMax) return false;`,
+    noticedBy: 'test/edge/smuggling.test.ts',
+  },
+  {
+    name: 'a refusal takes the place of an answer that is owed',
+    file: 'src/http/edge/connection.ts',
+    right: `if (this.#owed.size > Number(isBrokenOwed)) return;`,
+    wrong: `if (this.#owed.size < Number(isBrokenOwed)) return;`,
+    noticedBy: 'test/edge/smuggling.test.ts',
+  },
+  {
+    name: 'a reader is judged by what the kernel took for it',
+    file: 'src/http/edge/slow-readers.ts',
+    right: `- queuedBytes - inKernelBytes;`,
+    wrong: `- queuedBytes;`,
+    noticedBy: 'test/edge/slow-clients.test.ts',
   },
 ];
