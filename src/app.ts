@@ -3,14 +3,17 @@ import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { openCallers } from './callers/open-callers.ts';
+import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { openDrain } from './http/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
+import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import { openCore, type Core } from './operations/core.ts';
 import { promptLimits, type DrainLimits } from './operations/drain.ts';
+import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
@@ -85,20 +88,28 @@ export async function buildApp(
   const upstream = await openUpstream(settings, log);
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
   const core = coreOf({ settings, log, secrets, store, upstream: client });
+  const shedding = new LoadShedding({ loopDelayMsMax: settings.LOOP_DELAY_MS_MAX });
+  const stopSampling = startLoadSampler((load) =>
+    shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
+  );
 
-  const readiness = () => (client.ready ? 'ready' : 'starting');
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
     log,
     origin: () => origin,
-    readiness: () => (drain.phase === 'serving' ? readiness() : 'draining'),
+    readiness: () => {
+      if (drain.phase !== 'serving') return 'draining';
+      if (!client.ready) return 'starting';
+      return shedding.isSevere ? 'overloaded' : 'ready';
+    },
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
     surface: {
       operations: core.operations,
       creates: core.creates,
+      shedding,
       replies: new OperationReplies({
         origin: () => origin,
         nowMs: () => systemClock.nowMs(),
@@ -122,7 +133,7 @@ export async function buildApp(
     log,
     server,
     core,
-    parts: [client, callers, store, upstream],
+    parts: [core.upstream, { close: stopSampling }, callers, store, upstream],
   });
 
   return {
@@ -159,6 +170,8 @@ function coreOf(parts: {
     readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
+    pictureBytesMax: pictureBytesMaxOf(settings),
+    breakerChanged: (method, state) => log.warn({ method, state }, 'breaker'),
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
     readFailed: ({ reason, upstream: trace, cause }) =>
@@ -177,7 +190,7 @@ interface OpenedUpstream {
   readonly client: UpstreamClient;
   /** What it makes, the preferred one first. */
   readonly mediaTypes: readonly string[];
-  /** Ends the embedded one; the client is closed by then. */
+  /** Ends the embedded upstream, where there is one. */
   close(): Promise<void>;
 }
 
@@ -223,7 +236,9 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
   return {
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    close: async () => emulator?.close(),
+    async close() {
+      await emulator?.close();
+    },
   };
 }
 

@@ -165,8 +165,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a gateway that leaves says that it is ready',
     file: 'src/app.ts',
-    right: `drain.phase === 'serving' ? readiness() : 'draining'`,
-    wrong: `drain.phase === 'serving' ? readiness() : readiness()`,
+    right: `if (drain.phase !== 'serving') return 'draining';`,
+    wrong: `if (drain.phase === 'closed') return 'draining';`,
     noticedBy: 'test/http/drain.test.ts',
   },
 ];
