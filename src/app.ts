@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { openAppMetrics } from './app-metrics.ts';
 import { openCallers } from './callers/open-callers.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
@@ -9,11 +10,15 @@ import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import type { Log } from './observability/log.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { openTracing, type Tracing } from './observability/tracing.ts';
 import { openCore, type Core } from './operations/core.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
+import { version } from './schemas/version.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
+import { observedStore } from './state/observed-store.ts';
 import { openStateStore } from './state/open-store.ts';
 import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/silence-grpc-logger.ts';
@@ -25,6 +30,8 @@ export interface App {
   readonly server: FastifyInstance;
   /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
   listen(): Promise<string>;
+  /** Where /metrics is, once it listens; undefined where nothing is counted. */
+  readonly metricsAddress: string | undefined;
   /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
   close(): Promise<void>;
 }
@@ -71,18 +78,24 @@ export async function buildApp(
     dataDirectory: settings.DATA_DIR,
     log,
   });
-  const store = options.throughStore?.(opened) ?? opened;
-  const upstream = await openUpstream(settings, log);
+  const metrics = openAppMetrics(settings);
+  const tracing = openTracing({ version });
+  const through = options.throughStore?.(opened) ?? opened;
+  const store = metrics === undefined ? through : observedStore(through, metrics.store);
+  const upstream = await openUpstream(settings, log, { metrics, tracing });
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
-  const core = coreOf({ settings, log, secrets, store, upstream: client });
+  const core = coreOf({ settings, log, secrets, store, upstream: client, metrics });
 
   let state: Exclude<Readiness, 'ready'> | undefined;
+  const readiness = () => state ?? (client.ready ? 'ready' : 'starting');
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
     log,
     origin: () => origin,
-    readiness: () => state ?? (client.ready ? 'ready' : 'starting'),
+    readiness,
+    observer: metrics?.requests,
+    tracing,
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
@@ -107,9 +120,18 @@ export async function buildApp(
     },
   });
 
+  metrics?.follow({ core, readiness });
+  let metricsAddress: string | undefined;
+
   return {
     server,
+    get metricsAddress() {
+      return metricsAddress;
+    },
     async listen() {
+      if (metrics !== undefined) {
+        metricsAddress = `${originOf(settings.METRICS_HOST, await metrics.listen())}/metrics`;
+      }
       core.share.open();
       await server.listen({ host: settings.HOST, port: settings.PORT });
       const { port } = server.server.address() as AddressInfo;
@@ -133,6 +155,8 @@ export async function buildApp(
       await upstream.close();
       callers.close();
       await store.close();
+      // Last, so that a drain can be watched.
+      await metrics?.close();
     },
   };
 }
@@ -143,8 +167,9 @@ function coreOf(parts: {
   readonly secrets: SealSecrets;
   readonly store: StateStore;
   readonly upstream: UpstreamClient;
+  readonly metrics: Metrics | undefined;
 }): Core {
-  const { settings, log, secrets, store, upstream } = parts;
+  const { settings, log, secrets, store, upstream, metrics } = parts;
   return openCore({
     upstream,
     store,
@@ -159,8 +184,11 @@ function coreOf(parts: {
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
-    readFailed: ({ reason, upstream: trace, cause }) =>
-      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
+    readFailed: ({ reason, upstream: trace, cause }) => {
+      metrics?.operations.readFailed({ reason });
+      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed');
+    },
+    observer: metrics && { ...metrics.operations, ...metrics.limits },
   });
 }
 
@@ -178,7 +206,14 @@ interface OpenedUpstream {
   close(): Promise<void>;
 }
 
-async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUpstream> {
+async function openUpstream(
+  settings: SettingValues,
+  log: Log,
+  {
+    metrics,
+    tracing,
+  }: { readonly metrics: Metrics | undefined; readonly tracing: Tracing | undefined },
+): Promise<OpenedUpstream> {
   const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
   const emulator = isEmbedded
     ? await startEmbeddedEmulator({
@@ -214,6 +249,8 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
     connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     dataLogging: settings.UPSTREAM_DATA_LOGGING,
+    observer: metrics?.upstream,
+    tracer: tracing,
     ...(settings.UPSTREAM_FOLDER_HEADER && { folderId: settings.FOLDER_ID }),
     log,
   });

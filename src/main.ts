@@ -14,7 +14,9 @@ async function main(): Promise<void> {
   const app = await buildApp(settings, log);
   const address = await app.listen();
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
-  log.info({ address, ...(publicUrl !== undefined && { publicUrl }), upstream }, 'listening');
+  const { metricsAddress: metrics } = app;
+  const told = { ...(publicUrl !== undefined && { publicUrl }), ...(metrics && { metrics }) };
+  log.info({ address, ...told, upstream }, 'listening');
   if (isOpenToAll(settings)) {
     log.warn(
       { host: settings.HOST },
@@ -56,6 +58,7 @@ try {
 
 function describe(error: unknown): string {
   const code = (error as { code?: unknown }).code;
-  if (code === 'EADDRINUSE') return 'The address is in use already: set another HOST or PORT.';
+  if (code === 'EADDRINUSE')
+    return 'The address is in use already: set another HOST, PORT or METRICS_PORT.';
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -5,6 +5,7 @@ import type { AccessTokens } from '../callers/access-tokens.ts';
 import type { Authenticator } from '../callers/authenticator.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Log } from '../observability/log.ts';
+import type { Tracing } from '../observability/tracing.ts';
 import { answerBrokenRequests } from './broken-request.ts';
 import { openJournal } from './journal.ts';
 import { unknownOperation } from '../operations/told.ts';
@@ -13,6 +14,8 @@ import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
 import { logRequests } from './plugins/request-log.ts';
+import { observeRequests, type RequestObserver } from './plugins/request-observer.ts';
+import { traceRequests } from './plugins/request-trace.ts';
 import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
@@ -35,6 +38,8 @@ export interface ServerOptions {
   readonly readiness: () => Readiness;
   /** Origins whose pages may call; absent: none but its own. */
   readonly corsOrigins?: readonly string[] | '*' | undefined;
+  readonly observer?: RequestObserver | undefined;
+  readonly tracing?: Tracing | undefined;
   /** Called with the bare server before any route is added: the place for hooks on all of them. */
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -67,8 +72,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   // Named before they are set, so that all requests keep one shape in memory.
   app.decorateRequest('journal');
   app.decorateRequest('identity');
+  app.decorateRequest('span');
 
   logRequests(app, log);
+  if (options.observer !== undefined) observeRequests(app, options.observer);
+  if (options.tracing !== undefined) traceRequests(app, options.tracing);
   options.extend?.(app);
   app.addHook('onRequest', (request, reply, done) => {
     openJournal(request);

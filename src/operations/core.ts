@@ -1,13 +1,13 @@
 import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './admission.ts';
-import { Creates } from './creates.ts';
+import { Creates, type CreatesObserver } from './creates.ts';
 import { FleetShare } from './fleet-share.ts';
 import { Idempotency } from './idempotency.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { PollSchedule } from './poll-schedule.ts';
-import type { PollingObserver } from './polling-hub.ts';
+import type { OperationEnd, PollingObserver } from './polling-hub.ts';
 import type { Clock, Random } from './ports.ts';
 import { ReadBudget } from './read-budget.ts';
 import { ResultCache } from './result-cache.ts';
@@ -31,6 +31,12 @@ export interface CoreOptions {
   readonly imageBytesMax: number;
   readonly trackedMax: number;
   readonly readFailed?: PollingObserver['readFailed'];
+  readonly observer?: CoreObserver | undefined;
+}
+
+/** Told what becomes of creates and operations; what it does must be quick and may not throw. */
+export interface CoreObserver extends CreatesObserver {
+  operationEnded(end: OperationEnd): void;
 }
 
 /** The operations of all callers, what decides about new ones, and this gateway's part of the quota. */
@@ -38,6 +44,8 @@ export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
   readonly share: FleetShare;
+  readonly results: ResultCache;
+  readonly budget: ReadBudget;
 }
 
 /** Share of the result-read quota that is used, so that a wrong clock or a burst does not exceed it. */
@@ -47,21 +55,25 @@ const readBurst = 8;
 
 /** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
 export function openCore(options: CoreOptions): Core {
-  const { upstream, store, clock, random, newName, ids, readFailed } = options;
+  const { upstream, store, clock, random, newName, ids, readFailed, observer } = options;
   const perSecond = options.readsPerSecondMax * quotaShare;
   const budget = new ReadBudget({ perSecond, burst: readBurst });
+  const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
   const operations = new Operations({
     upstream,
     clock,
     ids,
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
     budget,
-    results: new ResultCache({ bytesMax: options.resultCacheBytesMax }),
+    results,
     imageBytesMax: options.imageBytesMax,
     trackedMax: options.trackedMax,
     observer: {
       readFailed: (failure) => readFailed?.(failure),
-      settled: (id) => creates.settled(id),
+      settled: (id, end) => {
+        creates.settled(id);
+        observer?.operationEnded(end);
+      },
     },
   });
   const creates = new Creates({
@@ -75,7 +87,8 @@ export function openCore(options: CoreOptions): Core {
     }),
     idempotency: new Idempotency({ store, clock }),
     placesMax: options.trackedMax,
+    observer,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share };
+  return { operations, creates, share, results, budget };
 }

@@ -63,8 +63,8 @@ export class Operations {
   constructor(options: OperationsOptions) {
     const { upstream, clock, schedule, budget, results, imageBytesMax, observer } = options;
     this.#options = options;
-    const read = ({ sealed, own }: TrackedOperation) =>
-      upstream.getOperation(sealed.upstreamId, callOptionsOf({ own }));
+    const read = (tracked: TrackedOperation) =>
+      upstream.getOperation(tracked.sealed.upstreamId, callOptionsOf(tracked));
     this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read, observer });
   }
 
@@ -177,6 +177,16 @@ export class Operations {
     return Math.min(retryAfterSMax, Math.max(1, Math.ceil(dueMs / 1000)));
   }
 
+  /** How much there is to do, and to remember. */
+  get load(): {
+    readonly waiters: number;
+    readonly polledOperations: number;
+    readonly trackedOperations: number;
+  } {
+    const { waiters, operations } = this.#hub.waiting;
+    return { waiters, polledOperations: operations, trackedOperations: this.#tracked.size };
+  }
+
   /** Whether the gateway stops: who waits again would only hold it up. */
   get isClosed(): boolean {
     return this.#isClosed;
@@ -205,7 +215,8 @@ export class Operations {
 
   #remember(id: string, sealed: SealedOperation, caller: CallerContext): TrackedOperation {
     const key = keyOf(id, caller);
-    const tracked = trackedFromSealed({ id, key, tenant: caller.tenant, own: caller.own }, sealed);
+    const { tenant, own, traceparent } = caller;
+    const tracked = trackedFromSealed({ id, key, tenant, own, traceparent }, sealed);
     this.#tracked.set(key, tracked);
     const excess = this.#tracked.size - this.#options.trackedMax;
     if (excess > 0) this.#forget(excess);

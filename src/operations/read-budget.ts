@@ -20,6 +20,15 @@ export class ReadBudget {
     this.#intervalMs = 1000 / perSecond;
   }
 
+  get perSecond(): number {
+    return 1000 / this.#intervalMs;
+  }
+
+  /** How long a read that is wanted now would wait, without taking a place. */
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#emptyAtMs - this.#burstMs() - nowMs);
+  }
+
   /** Takes a place in the queue: how many milliseconds to wait before the read. */
   reserveMs(nowMs: number): number {
     const startMs = Math.max(this.#emptyAtMs, nowMs);
