@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { buildApp, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import { checkContracts } from './contract-check.ts';
+import { Exposition } from './exposition.ts';
 import { LeakCheck } from './leak-check.ts';
 
 export interface Gateway {
@@ -14,6 +15,10 @@ export interface Gateway {
   readonly logLines: readonly string[];
   /** `fetch` of a path of this gateway. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Where /metrics is; undefined without METRICS_PORT. */
+  readonly metricsAddress: string | undefined;
+  /** What /metrics tells now. Needs METRICS_PORT. */
+  metrics(): Promise<Exposition>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
   /** Closes it, and fails if any answer broke its contract, or any log line held a secret or a prompt. */
@@ -48,6 +53,8 @@ export async function startGateway(
   const gateway: Gateway = {
     origin,
     logLines,
+    metricsAddress: app.metricsAddress,
+    metrics: async () => new Exposition(await (await fetch(app.metricsAddress ?? '')).text()),
     fetch: (path, init) => fetch(new URL(path, origin), init),
     create: (body, headers = {}) =>
       gateway.fetch('/v1/images', {
