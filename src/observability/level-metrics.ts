@@ -105,7 +105,7 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
     ({ cacheMisses }) => cacheMisses,
   );
   gauge(
-    'gateway_picture_bytes_held',
+    'gateway_picture_held_bytes',
     'Bytes of pictures in memory: cached, being received, and in answers that are not written yet.',
     ({ pictureBytesHeld }) => pictureBytesHeld,
   );

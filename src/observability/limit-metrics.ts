@@ -7,8 +7,10 @@ interface LimitState {
   readonly resetS: number;
 }
 
-/** What is refused first when there is too little of something. */
-export type ShedKind = 'create' | 'wait' | 'base64' | 'bytes';
+const shedKinds = ['create', 'wait', 'base64', 'bytes'] as const;
+
+/** What a request wanted that was refused under pressure. */
+export type ShedKind = (typeof shedKinds)[number];
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
 const limitNames: ReadonlySet<string> = new Set([
@@ -28,12 +30,15 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
     labelNames: ['limit'],
     registers,
   });
+  // A series has to be seen at 0, else Prometheus does not notice its first increase.
+  for (const limit of limitNames) limited.inc({ limit }, 0);
   const shed = new Counter({
     name: 'gateway_shed_total',
     help: 'Requests refused under pressure of memory or of the event loop, by what they wanted.',
     labelNames: ['kind'],
     registers,
   });
+  for (const kind of shedKinds) shed.inc({ kind }, 0);
   const breaker = new Gauge({
     name: 'gateway_breaker_state',
     help: 'Circuit breaker of an upstream method: 0 closed, 1 half open, 2 open.',

@@ -1,4 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
+import { reasons } from '../errors/reason.ts';
 
 interface CreateEnd {
   readonly outcome: 'accepted' | 'replayed' | 'joined' | 'not_started' | 'unknown';
@@ -25,6 +26,9 @@ export function operationMetrics(registry: Registry) {
     labelNames: ['outcome', 'reason'],
     registers,
   });
+  // A series has to be seen at 0, else Prometheus does not notice its first increase.
+  for (const reason of reasons) creates.inc({ outcome: 'unknown', reason }, 0);
+  creates.inc({ outcome: 'not_started', reason: 'upstream_auth' }, 0);
   const ended = new Counter({
     name: 'gateway_operations_ended_total',
     help: 'Operations whose end this gateway learned of, by outcome; expired: the upstream no longer had it. What several gateways look at is counted on each.',
@@ -49,6 +53,7 @@ export function operationMetrics(registry: Registry) {
     labelNames: ['reason'],
     registers,
   });
+  failedReads.inc({ reason: 'upstream_auth' }, 0);
   return {
     createEnded: ({ outcome, reason = '' }: CreateEnd) => creates.inc({ outcome, reason }),
     readFailed: ({ reason }: { readonly reason: string }) => failedReads.inc({ reason }),

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
 const resolutionMs = 10;
-const quantiles = { '0.5': 50, '0.99': 99, '1': 100 } as const;
+const stats = { p50: 50, p99: 99, max: 100 } as const;
 
 /** The process: which build it is, how late its event loop runs, and what Node tells of itself. */
 export function processMetrics(registry: Registry, options: { readonly version: string }) {
@@ -16,17 +16,17 @@ export function processMetrics(registry: Registry, options: { readonly version: 
   build.set({ version: options.version, node: process.version }, 1);
   const monitor = monitorEventLoopDelay({ resolution: resolutionMs });
   monitor.enable();
-  const delay: Gauge<'quantile'> = new Gauge({
+  const delay: Gauge<'stat'> = new Gauge({
     name: 'gateway_event_loop_delay_seconds',
-    help: 'How late the event loop came to its timers since the last scrape; quantile 1 is the worst.',
-    labelNames: ['quantile'],
+    help: 'How late the event loop came to its timers since the last scrape.',
+    labelNames: ['stat'],
     registers,
     collect: () => {
-      for (const [quantile, percent] of Object.entries(quantiles)) {
+      for (const [stat, percent] of Object.entries(stats)) {
         const seenMs = percent === 100 ? monitor.max / 1e6 : monitor.percentile(percent) / 1e6;
         // The monitor tells the time between two of its timers, which are to be so far apart.
         const lateMs = monitor.count === 0 ? 0 : Math.max(0, seenMs - resolutionMs);
-        delay.set({ quantile }, lateMs / 1000);
+        delay.set({ stat }, lateMs / 1000);
       }
       monitor.reset();
     },

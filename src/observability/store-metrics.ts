@@ -25,6 +25,10 @@ export function storeMetrics(registry: Registry) {
     labelNames: ['call'],
     registers,
   });
+  // A series has to be seen at 0, else Prometheus does not notice its first increase.
+  for (const call of ['swapRecord', 'admit', 'giveBack', 'announce', 'withdraw']) {
+    failures.inc({ call }, 0);
+  }
   return {
     callEnded({ call, isFailed, durationMs }: StoreCallEnd) {
       duration.observe({ call }, durationMs / 1000);

@@ -178,9 +178,9 @@ describe('what is counted', () => {
     const seen = await gateway.metrics();
     expect(seen.sum('gateway_http_broken_requests_total', { reason: 'malformed' })).toBe(1);
     expect(seen.sum('gateway_http_broken_requests_total', { reason: 'too_large' })).toBe(1);
-    const worst = seen.sum('gateway_event_loop_delay_seconds', { quantile: '1' });
+    const worst = seen.sum('gateway_event_loop_delay_seconds', { stat: 'max' });
     expect(worst).toBeGreaterThanOrEqual(
-      seen.sum('gateway_event_loop_delay_seconds', { quantile: '0.5' }),
+      seen.sum('gateway_event_loop_delay_seconds', { stat: 'p50' }),
     );
     expect(seen.sum('gateway_build_info', { version, node: process.version })).toBe(1);
     expect(seen.sum('process_resident_memory_bytes')).toBeGreaterThan(1e6);
@@ -234,8 +234,10 @@ const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
   ),
   reason: new Set<string>([...reasons, '', 'malformed', 'cut', 'too_large', 'too_slow']),
   call: new Set('swapRecord admit giveBack announce withdraw'.split(' ')),
+  limit: new Set('minute day concurrent token gateway gateway-day'.split(' ')),
+  kind: new Set('create wait base64 bytes'.split(' ')),
   state: new Set('starting ready draining'.split(' ')),
-  quantile: new Set('0.5 0.99 1'.split(' ')),
+  stat: new Set('p50 p99 max'.split(' ')),
   version: new Set([version]),
   node: new Set([process.version]),
   le: new Set(
