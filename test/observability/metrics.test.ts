@@ -3,15 +3,15 @@ import { connect } from 'node:net';
 import { toBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
-import { grpcCodeName } from '../../src/errors/grpc-code.ts';
-import { reasons } from '../../src/errors/reason.ts';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import { openMetrics } from '../../src/observability/metrics.ts';
 import { version } from '../../src/schemas/version.ts';
 import { storeUnavailable } from '../../src/state/store-failure.ts';
 import { idOf, statusOf } from '../support/answers.ts';
 import { runningOperation } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { startKeyedGateway } from '../support/keyed-gateway.ts';
+import { labelBounds } from '../support/label-bounds.ts';
 import * as raw from '../support/raw-answers.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';
 
@@ -221,32 +221,6 @@ it('a create whose outcome is unknown, and a store that fails, are told apart fr
   await upstream.close();
 });
 
-const codes = Array.from({ length: 17 }, (_, code) => String(grpcCodeName(code)));
-
-/** Every value that a label may take; of routes, the patterns that are registered. */
-const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
-  method: new Set('GET HEAD POST OPTIONS PUT PATCH DELETE other Generate Get Cancel'.split(' ')),
-  status: new Set('200 202 400 401 404 405 409 415 422 429 500 502 503 504 hung_up'.split(' ')),
-  caller_class: new Set('anonymous key jwt token link passthrough public refused'.split(' ')),
-  code: new Set([...codes, 'other']),
-  outcome: new Set(
-    'accepted replayed joined not_started unknown succeeded failed canceled expired'.split(' '),
-  ),
-  reason: new Set<string>([...reasons, '', 'malformed', 'cut', 'too_large', 'too_slow']),
-  call: new Set('swapRecord admit giveBack announce withdraw'.split(' ')),
-  limit: new Set('minute day concurrent token gateway gateway-day'.split(' ')),
-  kind: new Set('create wait base64 bytes'.split(' ')),
-  state: new Set('starting ready draining'.split(' ')),
-  stat: new Set('p50 p99 max'.split(' ')),
-  version: new Set([version]),
-  node: new Set([process.version]),
-  le: new Set(
-    '0.0001 0.0005 0.001 0.002 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2 2.5 3 4 5 7 10 15 20 25 30 40 45 50 60 65 100 120 300 900 3600 14400 0 +Inf'.split(
-      ' ',
-    ),
-  ),
-};
-
 describe('the series', () => {
   it('are as few however odd the routes, methods, credentials and codes are', async () => {
     const upstream = await startRawUpstream();
@@ -300,8 +274,8 @@ describe('the series', () => {
       emulator: { latencyMs: 10 },
       environment: isOn,
     });
-    const { gateway, keyOf } = fixture;
-    const key = keyOf(canary);
+    const { gateway } = fixture;
+    const key = fixture.keyOf(canary);
     const headers = { ...key, 'idempotency-key': `${canary}-idempotency` };
     const id = await idOf(gateway.create({ prompt: `${canary} prompt` }, headers));
     const operation = await gateway.fetch(`/operations/${id}?wait=10`, { headers: key });
@@ -317,6 +291,10 @@ describe('the series', () => {
     await gateway.fetch('/v1/models', { headers: { authorization: `Bearer ${canary}` } });
     for (let more = 0; more < 3; more += 1) await gateway.create(prompt, key);
     const text = await (await fetch(gateway.metricsAddress ?? '')).text();
+    const told = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name);
+    const described = openMetrics({ version, nowMs: () => 0 });
+    expect(new Set(told)).toEqual(new Set(described.describe().map(({ name }) => name)));
+    described.stop();
     const link = new URL(response.url).searchParams.get('token') ?? '';
     expect(link).not.toBe('');
     const secrets = [canary, key['x-api-key'] ?? '', token, link, id, 'red cat'];

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { openMetrics } from '../../src/observability/metrics.ts';
+import { labelBounds } from '../support/label-bounds.ts';
 import { promqlUse } from './promql.ts';
 import { textOf } from './source-file.ts';
 
@@ -25,6 +26,9 @@ afterAll(() => metrics.stop());
 
 /** What Prometheus itself adds to every series of a scrape. */
 const targetLabels = ['job', 'instance'];
+
+/** Patterns that the expressions name. */
+const routes: ReadonlySet<string> = new Set(['/livez', '/readyz']);
 
 /** Labels by the name of a series, as a scrape has it. */
 const labelsOfSeries = new Map<string, ReadonlySet<string>>([['up', new Set(targetLabels)]]);
@@ -59,16 +63,29 @@ function withoutVariables(expr: string): string {
   return expr.replaceAll(/\$__(?:rate_interval|range)/g, '5m');
 }
 
-/** Metrics and labels that no gateway tells. */
+/** Whether a label can have a value that a matcher names. */
+function isPossible({ label, value }: { readonly label: string; readonly value: string }): boolean {
+  if (label === 'route') return routes.has(value);
+  const pattern = new RegExp(`^(?:${value})$`);
+  return (
+    targetLabels.includes(label) ||
+    [...(labelBounds[label] ?? [])].some((known) => pattern.test(known))
+  );
+}
+
+/** Metrics, labels and values that no gateway tells. */
 function strangersOf(expr: string): readonly string[] {
-  const { metrics: names, labels } = promqlUse(withoutVariables(expr));
+  const { metrics: names, labels, values } = promqlUse(withoutVariables(expr));
+  const impossible = values
+    .filter((each) => !isPossible(each))
+    .map(({ label, value }) => `${label} is never ${value}`);
   const unknown = names.filter((name) => !labelsOfSeries.has(name));
   const misplaced = labels.flatMap(({ label, metrics: beside }) =>
     beside
       .filter((name) => labelsOfSeries.get(name)?.has(label) !== true)
       .map((name) => `${name} has no label ${label}`),
   );
-  return [...unknown, ...misplaced];
+  return [...unknown, ...misplaced, ...impossible];
 }
 
 /** Labels that a result of the expression can have. */

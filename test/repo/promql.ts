@@ -6,6 +6,8 @@ export interface PromqlUse {
   readonly metrics: readonly string[];
   /** Labels that it matches or groups by, each with the metrics it stands beside. */
   readonly labels: readonly { readonly label: string; readonly metrics: readonly string[] }[];
+  /** Values that it compares labels with: a regular expression's alternatives each. */
+  readonly values: readonly { readonly label: string; readonly value: string }[];
 }
 
 /**
@@ -39,5 +41,13 @@ export function promqlUse(expression: string): PromqlUse {
       .flatMap((modifier) => labelsIn(modifier))
       .map((label) => ({ label, metrics: metricsIn(whole) })),
   );
-  return { metrics: metricsIn(tree.topNode), labels: [...matched, ...grouped] };
+  const values = below(tree.topNode, 'UnquotedLabelMatcher').flatMap((matcher) => {
+    const [label = '', operator = '', literal = ''] = ['LabelName', 'MatchOp', 'StringLiteral'].map(
+      (name) => matcher.getChildren(name).map(text).join(''),
+    );
+    const value = literal.slice(1, -1);
+    const alternatives = operator.endsWith('~') ? value.split('|') : [value];
+    return alternatives.map((each) => ({ label, value: each }));
+  });
+  return { metrics: metricsIn(tree.topNode), labels: [...matched, ...grouped], values };
 }
