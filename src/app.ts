@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { openAppMetrics } from './app-metrics.ts';
+import { openAppUpstream } from './app-upstream.ts';
 import { openCallers } from './callers/open-callers.ts';
+import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
-import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
+import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
-import { openTracing, type Tracing } from './observability/tracing.ts';
+import { openTracing } from './observability/tracing.ts';
 import { openCore, type Core } from './operations/core.ts';
+import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import { version } from './schemas/version.ts';
@@ -22,8 +24,7 @@ import { observedStore } from './state/observed-store.ts';
 import { openStateStore } from './state/open-store.ts';
 import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/silence-grpc-logger.ts';
-import { tokenSourceFromSettings } from './upstream/token-source.ts';
-import { openUpstreamClient, type UpstreamClient } from './upstream/upstream-client.ts';
+import type { UpstreamClient } from './upstream/upstream-client.ts';
 
 export interface App {
   /** The HTTP server, for tests that go in through the front door without a socket. */
@@ -82,12 +83,26 @@ export async function buildApp(
   const tracing = openTracing({ version });
   const through = options.throughStore?.(opened) ?? opened;
   const store = metrics === undefined ? through : observedStore(through, metrics.store);
-  const upstream = await openUpstream(settings, log, { metrics, tracing });
+  const upstream = await openAppUpstream(settings, log, {
+    observer: metrics?.upstream,
+    tracer: tracing,
+  });
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
   const core = coreOf({ settings, log, secrets, store, upstream: client, metrics });
+  const shedding = new LoadShedding({
+    loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,
+    shed: metrics?.limits.shed,
+  });
+  const stopSampling = startLoadSampler((load) =>
+    shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
+  );
 
   let state: Exclude<Readiness, 'ready'> | undefined;
-  const readiness = () => state ?? (client.ready ? 'ready' : 'starting');
+  const readiness = () => {
+    if (state !== undefined) return state;
+    if (!client.ready) return 'starting';
+    return shedding.isSevere ? 'overloaded' : 'ready';
+  };
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
@@ -102,6 +117,7 @@ export async function buildApp(
     surface: {
       operations: core.operations,
       creates: core.creates,
+      shedding,
       replies: new OperationReplies({
         origin: () => origin,
         nowMs: () => systemClock.nowMs(),
@@ -120,7 +136,7 @@ export async function buildApp(
     },
   });
 
-  metrics?.follow({ core, readiness });
+  metrics?.follow({ core, shedding, readiness });
   let metricsAddress: string | undefined;
 
   return {
@@ -152,6 +168,9 @@ export async function buildApp(
       await server.close();
       clearInterval(sweep);
       clearTimeout(force);
+      stopSampling();
+      // What was sent may be paid for: its answer is worth waiting for.
+      await core.upstream.close(settings.GENERATE_TIMEOUT_MS);
       await upstream.close();
       callers.close();
       await store.close();
@@ -182,6 +201,11 @@ function coreOf(parts: {
     readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
+    pictureBytesMax: pictureBytesMaxOf(settings),
+    breakerChanged: (method, state) => {
+      metrics?.limits.breakerChanged(method, state);
+      log.warn({ method, state }, 'breaker');
+    },
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
     readFailed: ({ reason, upstream: trace, cause }) => {
@@ -197,72 +221,6 @@ function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
   const { UPSTREAM_ADDRESS: address, IMAGES_PER_MINUTE_MAX: max } = settings;
   const isTls = address !== undefined && !address.startsWith('http://');
   return max ?? (isTls ? 450 : undefined);
-}
-
-interface OpenedUpstream {
-  readonly client: UpstreamClient;
-  /** What it makes, the preferred one first. */
-  readonly mediaTypes: readonly string[];
-  close(): Promise<void>;
-}
-
-async function openUpstream(
-  settings: SettingValues,
-  log: Log,
-  {
-    metrics,
-    tracing,
-  }: { readonly metrics: Metrics | undefined; readonly tracing: Tracing | undefined },
-): Promise<OpenedUpstream> {
-  const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
-  const emulator = isEmbedded
-    ? await startEmbeddedEmulator({
-        port: settings.EMULATOR_PORT,
-        latencyMs: settings.EMULATOR_LATENCY_MS,
-        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
-        onFailure: (error) =>
-          log.error({ cause: error.message }, 'the embedded upstream has ended'),
-      })
-    : undefined;
-  const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
-  const caFile = settings.UPSTREAM_CA_FILE;
-  const caPem = caFile === undefined ? undefined : await readFile(caFile);
-  const client = openUpstreamClient({
-    address,
-    operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
-    ...(caPem !== undefined && { caPem }),
-    tokenSource: await tokenSourceFromSettings(
-      {
-        apiKey: settings.UPSTREAM_API_KEY?.reveal(),
-        apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
-        iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
-        iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
-        serviceAccountKeyFile: settings.UPSTREAM_SERVICE_ACCOUNT_KEY_FILE,
-        metadataService: settings.UPSTREAM_METADATA_SERVICE,
-        iamAddress: settings.IAM_ADDRESS,
-        caPem,
-      },
-      { log },
-    ),
-    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
-    getTimeoutMs: settings.GET_TIMEOUT_MS,
-    connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
-    imageBytesMax: settings.IMAGE_BYTES_MAX,
-    dataLogging: settings.UPSTREAM_DATA_LOGGING,
-    observer: metrics?.upstream,
-    tracer: tracing,
-    ...(settings.UPSTREAM_FOLDER_HEADER && { folderId: settings.FOLDER_ID }),
-    log,
-  });
-  return {
-    client,
-    mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    async close() {
-      // What was sent may be paid for: its answer is worth waiting for.
-      await client.close(settings.GENERATE_TIMEOUT_MS);
-      await emulator?.close();
-    },
-  };
 }
 
 /** An address to listen on is not always one to connect to: all addresses are reached by loopback. */

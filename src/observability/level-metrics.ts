@@ -15,12 +15,14 @@ export interface Levels {
   /** How long a read that is wanted now would wait for its turn. */
   readonly readWaitMs: number;
   readonly readsPerSecondMax: number;
-  /** Bytes of pictures in memory, wherever they are; 0 while nobody counts them. */
-  readonly pictureBytesHeld?: number | undefined;
-  readonly pictureBytesMax?: number | undefined;
+  /** Bytes that reads and answers hold; those of the cache give way. */
+  readonly pictureBytesHeld: number;
+  readonly pictureBytesMax: number;
+  /** 0 … 1 and above: how close the process is to what it can take. */
+  readonly pressure: number;
 }
 
-const readinessStates = ['starting', 'ready', 'draining'];
+const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
 
 /** Gauges, and counters that are kept elsewhere: nothing is spent on them between scrapes. */
 export function levelMetrics(registry: Registry, levels: () => Levels | undefined): void {
@@ -35,7 +37,7 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
       for (const state of readinessStates) readiness.set({ state }, now === state ? 1 : 0);
     },
   });
-  const gauge = (name: string, help: string, read: (now: Levels) => number | undefined) => {
+  const gauge = (name: string, help: string, read: (now: Levels) => number) => {
     const metric: Gauge = new Gauge({
       name,
       help,
@@ -54,9 +56,9 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
       },
     });
   };
-  const readNow = (read: (now: Levels) => number | undefined): number => {
+  const readNow = (read: (now: Levels) => number): number => {
     const now = levels();
-    return now === undefined ? 0 : (read(now) ?? 0);
+    return now === undefined ? 0 : read(now);
   };
 
   gauge(
@@ -106,12 +108,17 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
   );
   gauge(
     'gateway_picture_held_bytes',
-    'Bytes of pictures in memory: cached, being received, and in answers that are not written yet.',
+    'Bytes of pictures that are being read, and of those in answers that are not written yet. What is only cached gives way to them.',
     ({ pictureBytesHeld }) => pictureBytesHeld,
   );
   gauge(
     'gateway_picture_max_bytes',
-    'Bound of the bytes of pictures in memory; 0: none.',
+    'Bound of the bytes of all pictures in memory (PICTURE_BYTES_MAX).',
     ({ pictureBytesMax }) => pictureBytesMax,
+  );
+  gauge(
+    'gateway_pressure_ratio',
+    'How close loop delay or memory is to what the process can take: creates are refused from 0.8 on, pictures as bytes from 0.98.',
+    ({ pressure }) => pressure,
   );
 }

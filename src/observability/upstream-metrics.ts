@@ -9,7 +9,7 @@ export function upstreamMetrics(registry: Registry) {
   const registers = [registry];
   const calls = new Counter({
     name: 'gateway_upstream_calls_total',
-    help: 'Calls to the upstream that ended, by method (Generate is the paid one) and gRPC code; other: a code that is none.',
+    help: 'Calls to the upstream that ended, by method (Generate is the paid one, Probe a free one that asks whether it is back) and gRPC code; other: a code that is none.',
     labelNames: ['method', 'code'],
     registers,
   });

@@ -3,9 +3,11 @@ import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './admission.ts';
 import { Creates, type CreatesObserver } from './creates.ts';
 import { FleetShare } from './fleet-share.ts';
+import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './guarded-upstream.ts';
 import { Idempotency } from './idempotency.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
+import { PictureMemory } from './picture-memory.ts';
 import { PollSchedule } from './poll-schedule.ts';
 import type { OperationEnd, PollingObserver } from './polling-hub.ts';
 import type { Clock, Random } from './ports.ts';
@@ -28,9 +30,12 @@ export interface CoreOptions {
   /** Absent: the schedule learns. */
   readonly pollIntervalMs?: number | undefined;
   readonly resultCacheBytesMax: number;
+  /** Of all pictures in memory: kept, being read, being written. */
+  readonly pictureBytesMax: number;
   readonly imageBytesMax: number;
   readonly trackedMax: number;
   readonly readFailed?: PollingObserver['readFailed'];
+  readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
   readonly observer?: CoreObserver | undefined;
 }
 
@@ -46,6 +51,9 @@ export interface Core {
   readonly share: FleetShare;
   readonly results: ResultCache;
   readonly budget: ReadBudget;
+  readonly memory: PictureMemory;
+  /** The upstream behind its breakers. */
+  readonly upstream: GuardedUpstream;
 }
 
 /** Share of the result-read quota that is used, so that a wrong clock or a burst does not exceed it. */
@@ -55,10 +63,16 @@ const readBurst = 8;
 
 /** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
 export function openCore(options: CoreOptions): Core {
-  const { upstream, store, clock, random, newName, ids, readFailed, observer } = options;
+  const { store, clock, random, newName, ids, readFailed, breakerChanged, observer } = options;
+  const upstream = guardedUpstream(options.upstream, {
+    clock,
+    random,
+    observer: { breakerChanged: (method, state) => breakerChanged?.(method, state) },
+  });
+  const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
+  const memory = new PictureMemory({ clock, bytesMax: options.pictureBytesMax, cache: results });
   const perSecond = options.readsPerSecondMax * quotaShare;
   const budget = new ReadBudget({ perSecond, burst: readBurst });
-  const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
   const operations = new Operations({
     upstream,
     clock,
@@ -66,6 +80,7 @@ export function openCore(options: CoreOptions): Core {
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
     budget,
     results,
+    memory,
     imageBytesMax: options.imageBytesMax,
     trackedMax: options.trackedMax,
     observer: {
@@ -78,6 +93,7 @@ export function openCore(options: CoreOptions): Core {
   });
   const creates = new Creates({
     operations,
+    upstream,
     admission: new Admission({
       store,
       clock,
@@ -90,5 +106,5 @@ export function openCore(options: CoreOptions): Core {
     observer,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share, results, budget };
+  return { operations, creates, share, results, budget, memory, upstream };
 }

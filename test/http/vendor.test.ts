@@ -140,6 +140,8 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     [15, 500],
     [16, 401],
   ])('answers gRPC code %i with HTTP %i', async (code, status) => {
+    // In a row, these are what opens the breaker.
+    await idOf(post(request));
     emulator.faults.order('Generate', { kind: 'status', code, message: 'no' });
     expect(await jsonOf(post(request))).toMatchObject({ httpStatus: status, code });
   });

@@ -16,6 +16,8 @@ import * as raw from '../support/raw-answers.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';
 
 const prompt = { prompt: 'a red cat' };
+/** Generous: other work may share the machine. */
+const soon = { timeout: 10_000 };
 const isOn = { METRICS_PORT: '0' };
 /** Nobody listens there: for what needs no upstream. */
 const alone = { UPSTREAM_ADDRESS: 'http://127.0.0.1:1' };
@@ -29,6 +31,12 @@ async function exchange(gateway: Gateway, text: string): Promise<void> {
   await once(socket, 'connect');
   socket.write(text);
   await once(socket, 'close');
+}
+
+/** Keeps the event loop busy. */
+function stallMs(ms: number): void {
+  const startMs = performance.now();
+  while (performance.now() - startMs < ms);
 }
 
 describe('the port of metrics', () => {
@@ -62,10 +70,10 @@ describe('the port of metrics', () => {
   it('tells of a drain until the last request has ended', async () => {
     const upstream = await startRawUpstream();
     const gateway = await startGateway({ UPSTREAM_ADDRESS: upstream.address, ...isOn });
-    await expect.poll(() => statusOf(gateway.fetch('/readyz'))).toBe(200);
+    await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
     expect((await gateway.metrics()).sum('gateway_readiness', { state: 'ready' })).toBe(1);
     const created = gateway.create(prompt);
-    await expect.poll(() => upstream.calls.length).toBe(1);
+    await expect.poll(() => upstream.calls.length, soon).toBe(1);
     const closed = gateway.close();
     const during = await gateway.metrics();
     expect(during.sum('gateway_readiness', { state: 'draining' })).toBe(1);
@@ -101,13 +109,13 @@ describe('what is counted', () => {
   it('a picture: its requests, calls, end, time, polls and bytes', async () => {
     const id = await idOf(gateway.create(prompt));
     const waits = [0, 1, 2].map(() => gateway.fetch(image(id)));
-    await expect.poll(async () => (await gateway.metrics()).sum('gateway_waiters')).toBe(3);
+    await expect.poll(async () => (await gateway.metrics()).sum('gateway_waiters'), soon).toBe(3);
     const during = await gateway.metrics();
     expect(during.sum('gateway_operations_polled')).toBe(1);
     expect(during.sum('gateway_http_requests_in_flight')).toBe(3);
     for (const response of await Promise.all(waits)) await response.arrayBuffer();
     await expect
-      .poll(async () => (await gateway.metrics()).sum('gateway_http_requests_in_flight'))
+      .poll(async () => (await gateway.metrics()).sum('gateway_http_requests_in_flight'), soon)
       .toBe(0);
     const after = await gateway.metrics();
     const route = '/operations/:id/image';
@@ -136,17 +144,19 @@ describe('what is counted', () => {
     expect((await gateway.metrics()).sum('gateway_event_streams_open')).toBe(1);
     await response.text();
     await expect
-      .poll(async () => (await gateway.metrics()).sum('gateway_event_streams_open'))
+      .poll(async () => (await gateway.metrics()).sum('gateway_event_streams_open'), soon)
       .toBe(0);
 
     const other = await idOf(gateway.create(prompt));
     const given = gateway.fetch(image(other), { signal }).catch(() => 'gone');
-    await expect.poll(async () => (await gateway.metrics()).sum('gateway_waiters')).toBe(1);
+    await expect.poll(async () => (await gateway.metrics()).sum('gateway_waiters'), soon).toBe(1);
     controller.abort();
     await given;
     await expect
-      .poll(async () =>
-        (await gateway.metrics()).sum('gateway_http_requests_total', { status: 'hung_up' }),
+      .poll(
+        async () =>
+          (await gateway.metrics()).sum('gateway_http_requests_total', { status: 'hung_up' }),
+        soon,
       )
       .toBe(1);
   });
@@ -203,7 +213,7 @@ it('a create whose outcome is unknown, and a store that fails, are told apart fr
       }),
     },
   );
-  await expect.poll(() => statusOf(gateway.fetch('/readyz'))).toBe(200);
+  await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
   upstream.on('Generate', raw.status(13));
   const headers = { 'idempotency-key': 'metrics-key-2' };
   expect(await statusOf(gateway.create(prompt, headers))).toBe(502);
@@ -221,6 +231,34 @@ it('a create whose outcome is unknown, and a store that fails, are told apart fr
   await upstream.close();
 });
 
+it('a breaker that opens is seen', async () => {
+  const upstream = await startRawUpstream();
+  const gateway = await startGateway({ UPSTREAM_ADDRESS: upstream.address, ...isOn });
+  await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
+  upstream.on('Generate', raw.status(14));
+  upstream.on('Get', raw.status(14));
+  const stateOf = async (method: string) =>
+    (await gateway.metrics()).sum('gateway_breaker_state', { method });
+  expect(await stateOf('Generate')).toBe(0);
+  for (let failure = 0; failure < 5; failure += 1) await gateway.create(prompt);
+  expect(await stateOf('Generate')).toBe(2);
+  expect(await stateOf('Get')).toBe(0);
+  await gateway.close();
+  await upstream.close();
+});
+
+it('work that is shed is counted by what it was', async () => {
+  const gateway = await startGateway({ ...alone, LOOP_DELAY_MS_MAX: '5', ...isOn });
+  const shed = async () => {
+    stallMs(30);
+    await gateway.create(prompt);
+    return (await gateway.metrics()).sum('gateway_shed_total', { kind: 'create' });
+  };
+  await expect.poll(shed, soon).toBeGreaterThan(0);
+  expect((await gateway.metrics()).sum('gateway_pressure_ratio')).toBeGreaterThan(0);
+  await gateway.close();
+});
+
 describe('the series', () => {
   it('are as few however odd the routes, methods, credentials and codes are', async () => {
     const upstream = await startRawUpstream();
@@ -230,7 +268,7 @@ describe('the series', () => {
       { extend: (app) => void app.addHook('onRoute', ({ url }) => void routes.add(url)) },
     );
     const bounds: Readonly<Record<string, ReadonlySet<string>>> = { ...labelBounds, route: routes };
-    await expect.poll(() => statusOf(gateway.fetch('/readyz'))).toBe(200);
+    await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
     upstream.on('Generate', raw.ok(toBinary(OperationSchema, runningOperation('upstream1'))));
     const id = await idOf(gateway.create(prompt));
     const callsWith = async (code: number | string) => {

@@ -90,7 +90,7 @@ describe('with an SDK', () => {
       ),
     );
     await (await gateway.fetch(`/operations/${id}/image?wait=10&token=canary-token`)).arrayBuffer();
-    await expect.poll(() => spans(SpanKind.SERVER).length).toBe(2);
+    await expect.poll(() => spans(SpanKind.SERVER).length, { timeout: 10_000 }).toBe(2);
     const [create, read] = spans(SpanKind.SERVER);
     const [generate, get] = spans(SpanKind.CLIENT);
 
@@ -138,7 +138,7 @@ describe('with an SDK', () => {
     upstream.on('Generate', raw.status(13, 'canary of the upstream'));
     expect(await statusOf(gateway.create({ prompt: canary }))).toBe(502);
     await gateway.fetch(`/${canary}?${canary}`, { method: 'PUT' });
-    await expect.poll(() => spans(SpanKind.SERVER).length).toBe(2);
+    await expect.poll(() => spans(SpanKind.SERVER).length, { timeout: 10_000 }).toBe(2);
     const [create, unmatched] = spans(SpanKind.SERVER);
     const [generate] = spans(SpanKind.CLIENT);
     expect(create?.status.code).toBe(SpanStatusCode.ERROR);

@@ -66,8 +66,9 @@ export const layers: Readonly<Record<string, Layer>> = {
 
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
-  'app.ts': [...Object.keys(layers), 'app-metrics.ts'],
+  'app.ts': [...Object.keys(layers), 'app-metrics.ts', 'app-upstream.ts'],
   'app-metrics.ts': ['config', 'http', 'observability', 'operations', 'schemas'],
+  'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
   'main.ts': ['app.ts', 'config', 'observability'],
   'keys.ts': ['callers', 'config'],
 };

@@ -6,7 +6,9 @@ const codes = Array.from({ length: 17 }, (_, code) => String(grpcCodeName(code))
 
 /** Every value that a label of a metric may take; but of `route`, which takes the patterns that are registered. */
 export const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
-  method: new Set('GET HEAD POST OPTIONS PUT PATCH DELETE other Generate Get Cancel'.split(' ')),
+  method: new Set(
+    'GET HEAD POST OPTIONS PUT PATCH DELETE other Generate Get Cancel Probe'.split(' '),
+  ),
   status: new Set('200 202 400 401 404 405 409 415 422 429 500 502 503 504 hung_up'.split(' ')),
   caller_class: new Set('anonymous key jwt token link passthrough public refused'.split(' ')),
   code: new Set([...codes, 'other']),
@@ -17,7 +19,7 @@ export const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
   call: new Set('swapRecord admit giveBack announce withdraw'.split(' ')),
   limit: new Set('minute day concurrent token gateway gateway-day'.split(' ')),
   kind: new Set('create wait base64 bytes'.split(' ')),
-  state: new Set('starting ready draining'.split(' ')),
+  state: new Set('starting ready overloaded draining'.split(' ')),
   stat: new Set('p50 p99 max'.split(' ')),
   version: new Set([version]),
   node: new Set([process.version]),
