@@ -41,7 +41,7 @@ function stallMs(ms: number): void {
 
 describe('the port of metrics', () => {
   it('is closed unless it is asked for, and nothing of it is on the public one', async () => {
-    const gateway = await startGateway(alone);
+    const gateway = await startGateway({ ...alone, METRICS_PORT: '' });
     expect(gateway.metricsAddress).toBeUndefined();
     expect(await statusOf(gateway.fetch('/metrics'))).toBe(404);
     await gateway.close();
