@@ -112,7 +112,8 @@ async function nextMessage<Message>(child: ChildProcess): Promise<Message> {
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  child.kill('SIGTERM');
+  // Not SIGTERM: there is no load balancer here that needs time to notice.
+  child.kill('SIGINT');
   const force = setTimeout(() => child.kill('SIGKILL'), 5_000);
   await ended;
   clearTimeout(force);

@@ -89,7 +89,7 @@ try {
     JSON.parse(shell(here(wrong)).stdout).errors[0].pointer === '#/promt',
   );
 } finally {
-  gateway.kill('SIGTERM');
+  gateway.kill('SIGINT');
   await once(gateway, 'exit');
   rmSync(directory, { recursive: true, force: true });
 }

@@ -6,16 +6,18 @@ import { openAppUpstream } from './app-upstream.ts';
 import { openCallers } from './callers/open-callers.ts';
 import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
+import { openDrain } from './http/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
-import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { openTracing } from './observability/tracing.ts';
 import { openCore, type Core } from './operations/core.ts';
+import { promptLimits, type DrainLimits } from './operations/drain.ts';
 import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
+import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import { version } from './schemas/version.ts';
 import type { SealSecrets } from './sealing/seal.ts';
@@ -33,15 +35,23 @@ export interface App {
   listen(): Promise<string>;
   /** Where /metrics is, once it listens; undefined where nothing is counted. */
   readonly metricsAddress: string | undefined;
-  /** Stops taking requests, lets those in flight end within the limit, and closes every part. */
-  close(): Promise<void>;
+  /**
+   * Stops taking requests, lets those in flight end, and closes every part. Called
+   * again, it hurries the close that has begun.
+   *
+   * @param limits At once and within SHUTDOWN_TIMEOUT_MS unless told.
+   * @returns Whether every part was closed in time.
+   */
+  close(limits?: DrainLimits): Promise<boolean>;
 }
 
-export interface AppOptions extends Pick<ServerOptions, 'extend'> {
+export interface AppOptions extends Pick<ServerOptions, 'edge' | 'extend'> {
   /** Stands between the app and its store: the place to watch or to disturb it. */
   readonly throughStore?: ((store: StateStore) => StateStore) | undefined;
   /** The same between the app and its upstream. */
   readonly throughUpstream?: ((client: UpstreamClient) => UpstreamClient) | undefined;
+  /** The machine's, unless a test moves time itself. */
+  readonly drainClock?: Clock | undefined;
 }
 
 /** Builds every part once, bottom up. Nothing is heard or sent before this is called. */
@@ -97,15 +107,15 @@ export async function buildApp(
     shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
   );
 
-  let state: Exclude<Readiness, 'ready'> | undefined;
   const readiness = () => {
-    if (state !== undefined) return state;
+    if (drain.phase !== 'serving') return 'draining';
     if (!client.ready) return 'starting';
     return shedding.isSevere ? 'overloaded' : 'ready';
   };
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
+    edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
     log,
     origin: () => origin,
     readiness,
@@ -139,6 +149,22 @@ export async function buildApp(
   metrics?.follow({ core, shedding, readiness });
   let metricsAddress: string | undefined;
 
+  const drain = openDrain({
+    clock: options.drainClock ?? systemClock,
+    log,
+    server,
+    core,
+    // The port of the metrics last, so that a drain can be watched.
+    parts: [
+      core.upstream,
+      { close: stopSampling },
+      callers,
+      store,
+      upstream,
+      { close: () => metrics?.close() },
+    ],
+  });
+
   return {
     server,
     get metricsAddress() {
@@ -149,34 +175,14 @@ export async function buildApp(
         metricsAddress = `${originOf(settings.METRICS_HOST, await metrics.listen())}/metrics`;
       }
       core.share.open();
-      await server.listen({ host: settings.HOST, port: settings.PORT });
+      // Thousands who come back at once: whom the kernel's queue has no room for waits a second and longer.
+      await server.listen({ host: settings.HOST, port: settings.PORT, backlog: 4_096 });
       const { port } = server.server.address() as AddressInfo;
       const address = originOf(settings.HOST, port);
       origin = settings.PUBLIC_URL ?? address;
       return address;
     },
-    async close() {
-      state = 'draining';
-      core.operations.close();
-      await core.share.close();
-      // A keep-alive connection that waits for its next request would hold the close up for good.
-      const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
-      const force = setTimeout(
-        () => server.server.closeAllConnections(),
-        settings.SHUTDOWN_TIMEOUT_MS,
-      );
-      await server.close();
-      clearInterval(sweep);
-      clearTimeout(force);
-      stopSampling();
-      // What was sent may be paid for: its answer is worth waiting for.
-      await core.upstream.close(settings.GENERATE_TIMEOUT_MS);
-      await upstream.close();
-      callers.close();
-      await store.close();
-      // Last, so that a drain can be watched.
-      await metrics?.close();
-    },
+    close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };
 }
 

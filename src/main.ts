@@ -1,11 +1,13 @@
-import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
 import {
   ConfigurationError,
   configurationFromEnvironment,
   isOpenToAll,
 } from './config/configuration.ts';
+import type { SettingValues } from './config/settings.ts';
 import { openLog } from './observability/log.ts';
+import { patientLimits, promptLimits, type DrainLimits } from './operations/drain.ts';
+import { endProcessOnSignals, type EndCause } from './process-end.ts';
 
 /** The process: settings, app, listen, signals, exit code. */
 async function main(): Promise<void> {
@@ -13,6 +15,14 @@ async function main(): Promise<void> {
   const { log, flush } = openLog({ level: settings.LOG_LEVEL });
   const app = await buildApp(settings, log);
   const address = await app.listen();
+  // Before anybody hears that it listens: who hears of it may stop it at once.
+  const limitsOf = (cause: EndCause) => drainLimits(cause, settings);
+  endProcessOnSignals({
+    close: (cause) => app.close(limitsOf(cause)),
+    log,
+    flush,
+    limitMs: (cause) => limitsOf(cause).closingMs + exitMarginMs,
+  });
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
   const { metricsAddress: metrics } = app;
   const told = { ...(publicUrl !== undefined && { publicUrl }), ...(metrics && { metrics }) };
@@ -25,15 +35,23 @@ async function main(): Promise<void> {
   }
   void flush();
   if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(address));
+}
 
-  const delay = settings.SHUTDOWN_TIMEOUT_MS + 4_000;
-  closeWithGrace({ delay, logger: false }, async ({ signal, err }) => {
-    if (err === undefined) log.info({ signal }, 'stopping');
-    else log.fatal({ err }, 'stopping after an error nobody caught');
-    await app.close();
-    log.info('stopped');
-    await flush();
-  });
+/** Between the last limit of the drain and an end without it: the log is written out. */
+const exitMarginMs = 750;
+/** A process that made a mistake nobody expected is not to be trusted for long. */
+const afterErrorMs = 2_000;
+
+function drainLimits(cause: EndCause, settings: SettingValues): DrainLimits {
+  const { DRAIN_DELAY_MS: delayMs, SHUTDOWN_TIMEOUT_MS: cutAfterMs } = settings;
+  if ('error' in cause) {
+    const prompt = promptLimits(afterErrorMs);
+    return { ...prompt, settlingMs: afterErrorMs, closingMs: 2 * afterErrorMs };
+  }
+  // A person at a terminal has no load balancer in front that needs to notice.
+  return cause.signal === 'SIGTERM'
+    ? patientLimits({ delayMs, cutAfterMs })
+    : promptLimits(cutAfterMs);
 }
 
 /** For somebody who just started it: something that works as it stands. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { callerSettings } from './caller-settings.ts';
+import { edgeSettings } from './edge-settings.ts';
 import { countsByName, flag, integer, secret, setting, textsByName } from './setting.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
@@ -195,6 +196,7 @@ export const settings = {
     meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
   }),
   ...callerSettings,
+  ...edgeSettings,
   LOG_LEVEL: setting(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -203,9 +205,15 @@ export const settings = {
       .default('info'),
     { default: 'info', meaning: 'Least level that is logged.' },
   ),
+  DRAIN_DELAY_MS: setting(integer({ min: 0, max: 600_000 }).default(5_000), {
+    default: '5000',
+    meaning:
+      'How long everything is served on after SIGTERM, while /readyz says 503: what load balancers need to notice. SIGINT, from a person at a terminal, skips it.',
+  }),
   SHUTDOWN_TIMEOUT_MS: setting(timeoutMs.default(25_000), {
     default: '25000',
-    meaning: 'How long requests in flight may take after SIGTERM before they are cut.',
+    meaning:
+      'How long after SIGTERM, DRAIN_DELAY_MS included, requests in flight are cut; the process ends at most 5 s later. More than DRAIN_DELAY_MS.',
   }),
   EMULATOR_PORT: setting(port.default(0), {
     default: 'any',

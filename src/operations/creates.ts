@@ -73,7 +73,8 @@ const underWayMax = 1_000;
 export class Creates {
   readonly #options: CreatesOptions;
   readonly #places = new Map<string, Admitted>();
-  #underWay = 0;
+  readonly #underWay = new Set<Promise<Created>>();
+  #isClosed = false;
 
   constructor(options: CreatesOptions) {
     this.#options = options;
@@ -90,13 +91,29 @@ export class Creates {
   }
 
   async #counted(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    if (this.#underWay >= underWayMax) throw tooMany();
-    this.#underWay += 1;
-    try {
-      return await this.#create(request, caller);
-    } finally {
-      this.#underWay -= 1;
+    if (this.#isClosed) {
+      throw new GatewayError('draining', 'this gateway is about to stop', {
+        outcome: 'not_started',
+      });
     }
+    if (this.#underWay.size >= underWayMax) throw tooMany();
+    const created = this.#create(request, caller);
+    this.#underWay.add(created);
+    try {
+      return await created;
+    } finally {
+      this.#underWay.delete(created);
+    }
+  }
+
+  /** Refuses every further one. Those under way go on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves when none is under way: each one's end has been written down, as far as the store took it. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
   }
 
   async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {

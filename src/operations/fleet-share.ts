@@ -14,7 +14,7 @@ export interface FleetShareOptions {
 
 const beatMs = 2_000;
 const aliveForMs = 3 * beatMs;
-/** Until the others have heard of a new gateway, it takes only this part of what is theirs still. */
+/** Until the others have heard of a new gateway, and after one has left, it takes only this part of what is theirs. */
 const newcomerShare = 0.1;
 
 /**
@@ -44,14 +44,18 @@ export class FleetShare {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer?.();
-    const { store, gatewayId } = this.#options;
-    if (store.isShared) await store.withdraw(gatewayId).catch(() => undefined);
+    const { store, gatewayId, budget, perSecond } = this.#options;
+    if (!store.isShared) return;
+    // The reads that are still asked for come out of what is now the share of others.
+    budget.setRate(perSecond * newcomerShare);
+    await store.withdraw(gatewayId).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
     const { store, clock, budget, perSecond, gatewayId } = this.#options;
     try {
       const gateways = await store.announce(gatewayId, aliveForMs);
+      if (this.#isClosed) return;
       this.#beats += 1;
       const isKnown = this.#beats > 2 || gateways === 1;
       budget.setRate(perSecond * (isKnown ? 1 / gateways : newcomerShare));

@@ -137,7 +137,7 @@ export class Operations {
   /** Like `get`, but holds the answer back until the operation ends or the wait is over. */
   async wait(id: string, options: WaitOptions): Promise<OperationSnapshot> {
     const tracked = this.#find(id, options);
-    if (options.waitMs > 0) await this.#settle(tracked, options);
+    if (options.waitMs > 0 && !this.#isClosed) await this.#settle(tracked, options);
     else await this.#reads.refresh(tracked);
     return told(tracked);
   }
@@ -207,7 +207,7 @@ export class Operations {
     return this.#isClosed;
   }
 
-  /** Answers everybody who waits with what is known now. For a gateway that stops. */
+  /** Answers everybody who waits, now or later, with what is known then. For a gateway that stops. */
   close(): void {
     this.#isClosed = true;
     for (const tracked of this.#tracked.values()) this.#hub.release(tracked);

@@ -69,6 +69,7 @@ describe('the configuration', () => {
     [{ HOST: '0.0.0.0' }, /ALLOW_ANONYMOUS/],
     [{ OPERATIONS_ADDRESS: 'http://127.0.0.1:1' }, /needs UPSTREAM_ADDRESS/],
     [{ GATEWAY_SECRET: 'x'.repeat(32), GATEWAY_SECRET_FILE: 'f' }, /set one of them/],
+    [{ DRAIN_DELAY_MS: '25000' }, /DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS/],
   ])('refuses the contradiction %j', (environment, expected) => {
     expect(mistakes(environment).join()).toMatch(expected);
   });

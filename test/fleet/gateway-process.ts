@@ -11,6 +11,8 @@ export type Entry = 'dist/main.js' | 'test/fleet/failing-gateway.mjs';
 /** A gateway as a process of its own. */
 export class GatewayProcess {
   readonly origin: string;
+  /** Resolves when the last line of its log was read. */
+  readonly said: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
@@ -21,13 +23,30 @@ export class GatewayProcess {
       child.exitCode === null && child.signalCode === null
         ? once(child, 'exit')
         : Promise.resolve();
+    // Its last lines may come after its exit.
+    this.said = child.stdout === null ? Promise.resolve() : once(child.stdout, 'close');
   }
 
-  /** Starts it and waits until it listens. @throws Error with what it said when it ends before that. */
-  static async start(entry: Entry, environment: Record<string, string>): Promise<GatewayProcess> {
+  /**
+   * Starts it and waits until it listens.
+   *
+   * @param onLine Told of every line of its log.
+   * @throws Error with what it said when it ends before that.
+   */
+  static async start(
+    entry: Entry,
+    environment: Record<string, string>,
+    onLine: (line: string) => void = () => undefined,
+  ): Promise<GatewayProcess> {
     const child = spawn(process.execPath, [entry], {
       cwd: root,
-      env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'info', ...environment },
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        LOG_LEVEL: 'info',
+        DRAIN_DELAY_MS: '0',
+        ...environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';
@@ -36,17 +55,30 @@ export class GatewayProcess {
       child.once('exit', (code, signal) =>
         reject(new Error(`the gateway ended early (${code ?? signal}): ${said}`)),
       );
+      let isListening = false;
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const { address } = parsed(line);
-        if (address !== undefined) resolve(address);
+        onLine(line);
+        const { address } = isListening ? {} : parsed(line);
+        if (address === undefined) return;
+        isListening = true;
+        resolve(address);
       });
     });
     return new GatewayProcess(child, origin);
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Resolves when the process is gone, however it ended. */
   get exited(): Promise<unknown> {
     return this.#exited;
+  }
+
+  /** Undefined while it runs, and when a signal ended it. */
+  get exitCode(): number | undefined {
+    return this.#child.exitCode ?? undefined;
   }
 
   /** At once, without a word, as a machine that loses power. */
@@ -55,9 +87,14 @@ export class GatewayProcess {
     await this.#exited;
   }
 
+  /** Tells it to stop, without waiting. */
+  terminate(): void {
+    this.#child.kill('SIGTERM');
+  }
+
   /** As an orchestrator stops it. */
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
+    this.terminate();
     await this.#exited;
   }
 }

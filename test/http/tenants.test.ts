@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { contracts } from '../../src/schemas/contract.ts';
 import { idOf } from '../support/answers.ts';
+import { recordFigure } from '../support/figure.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 
@@ -52,7 +53,9 @@ it('no credential opens an operation of another caller on any route, and a forei
   };
   const routes = contracts.filter(({ path }) => path.startsWith('/operations/{id}'));
   expect(routes.length).toBeGreaterThanOrEqual(3);
+  let requests = 0;
   let crossReads = 0;
+  let unlike = 0;
   for (const { method, path } of routes) {
     const bodies = new Set<string>();
     for (const headers of Object.values(credentials)) {
@@ -61,6 +64,7 @@ it('no credential opens an operation of another caller on any route, and a forei
           method: method.toUpperCase(),
           headers,
         });
+        requests += 1;
         const {
           requestId: _,
           instance: __,
@@ -72,8 +76,18 @@ it('no credential opens an operation of another caller on any route, and a forei
         bodies.add(JSON.stringify(body));
       }
     }
-    expect([...bodies], `${method} ${path}`).toHaveLength(1);
+    unlike += bodies.size - 1;
+    expect.soft([...bodies], `${method} ${path}`).toHaveLength(1);
   }
+  recordFigure({
+    promise: 'P5',
+    part: 'routes',
+    says: 'Tenants can’t see each other; a foreign id looks exactly like a wrong one',
+    goal: 'every route × credential × form of id: 0 cross reads, equal answers',
+    seen: `${requests} requests (${routes.length} routes × ${Object.keys(credentials).length} credentials × ${Object.keys(wrongIds).length} forms of ids): ${crossReads} cross reads, ${unlike} answers unlike the others of their route`,
+    isMet: crossReads === 0 && unlike === 0,
+    by: 'npx vitest run test/http/tenants.test.ts',
+  });
   expect(crossReads).toBe(0);
   // Refused by the id alone: the upstream was never asked.
   expect(emulator.ledger.gets).toBe(gets);

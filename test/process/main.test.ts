@@ -18,9 +18,15 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function start(environment: Record<string, string>) {
-  const child = spawn(process.execPath, ['dist/main.js'], {
-    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: directory, ...environment },
+function start(environment: Record<string, string>, nodeArguments: readonly string[] = []) {
+  const child = spawn(process.execPath, [...nodeArguments, 'dist/main.js'], {
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      DATA_DIR: directory,
+      DRAIN_DELAY_MS: '0',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
@@ -31,8 +37,11 @@ function start(environment: Record<string, string>) {
 }
 
 /** Starts it and waits for its first line, which tells the address. */
-async function startListening(environment: Record<string, string> = {}) {
-  const started = start({ EMULATOR_LATENCY_MS: '200', ...environment });
+async function startListening(
+  environment: Record<string, string> = {},
+  nodeArguments: readonly string[] = [],
+) {
+  const started = start({ EMULATOR_LATENCY_MS: '200', ...environment }, nodeArguments);
   const lines = createInterface({ input: started.child.stdout });
   let output = '';
   lines.on('line', (text) => (output += text));
@@ -54,7 +63,7 @@ describe('the process', () => {
     // An address that is loopback and does not look so.
     const open = await startListening({ HOST: '::ffff:127.0.0.1', ALLOW_ANONYMOUS: 'true' });
     await expect.poll(open.output).toContain('whoever reaches this address spends');
-    open.child.kill('SIGTERM');
+    open.child.kill('SIGINT');
     await open.ended;
   });
 
@@ -83,7 +92,7 @@ describe('the process', () => {
     // The embedded upstream went with the first process: the id opens, the operation is not there yet.
     const answer = await fetch(`${second.address}/operations/${id}`);
     expect(await answer.json()).toMatchObject({ id, status: 'running' });
-    second.child.kill('SIGTERM');
+    second.child.kill('SIGINT');
     await second.ended;
   });
 
@@ -107,9 +116,44 @@ describe('the process', () => {
     const { child, address, ended } = await startListening();
     child.stdout.destroy();
     await (await create(address)).arrayBuffer();
-    child.kill('SIGTERM');
+    child.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
   });
+
+  it('serves on after SIGTERM, and ends at once on a second signal', async () => {
+    const { child, address, ended, errors } = await startListening({ DRAIN_DELAY_MS: '20000' });
+    child.kill('SIGTERM');
+    await expect.poll(async () => (await fetch(`${address}/readyz`)).status).toBe(503);
+    expect((await create(address)).status).toBe(202);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([143, null]);
+    expect(errors()).toContain('a second signal, SIGTERM');
+  });
+
+  it.each(['throw', 'reject'])(
+    'says where it went wrong and not what was said, when nobody catches: %s',
+    async (how) => {
+      const mistake = `const fail = () => { throw new TypeError('x-api-key: canary\\n    at canary (/x.js:1:1)') };
+        process.on('SIGUSR2', () => { ${how === 'throw' ? 'fail()' : 'Promise.resolve().then(fail)'} });`;
+      const preload = ['--import', `data:text/javascript,${encodeURIComponent(mistake)}`];
+      const settings = { EMULATOR_LATENCY_MS: '60000' };
+      const started = await startListening(settings, preload);
+      const { child, address, ended, output, errors } = started;
+      const waiting = create(address, { prefer: 'wait=60' });
+      await (await create(address)).arrayBuffer();
+      child.kill('SIGUSR2');
+      expect((await waiting).status).toBe(202);
+      expect(await ended).toEqual([1, null]);
+      const fatal = output()
+        .split('}{')
+        .filter((line) => line.includes('"level":60'));
+      expect(fatal).toHaveLength(1);
+      expect(fatal[0]).toMatch(/"error":"TypeError","stack":\["at fail \(data:/);
+      expect(`${output()}${errors()}`).not.toContain('x-api-key: canary');
+      expect(output()).not.toContain('at canary');
+      expect(output()).toContain('"msg":"stopped"');
+    },
+  );
 
   it('does not start with a wrong configuration, and names every mistake', async () => {
     const { ended, errors } = start({
@@ -127,7 +171,7 @@ describe('the process', () => {
     const second = start({ PORT: new URL(first.address).port });
     expect((await second.ended)[0]).toBe(1);
     expect(second.errors()).toContain('in use');
-    first.child.kill('SIGTERM');
+    first.child.kill('SIGINT');
     await first.ended;
   });
 });

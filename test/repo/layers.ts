@@ -69,7 +69,8 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': [...Object.keys(layers), 'app-metrics.ts', 'app-upstream.ts'],
   'app-metrics.ts': ['config', 'http', 'observability', 'operations', 'schemas'],
   'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
-  'main.ts': ['app.ts', 'config', 'observability'],
+  'process-end.ts': ['observability'],
+  'main.ts': ['app.ts', 'config', 'observability', 'operations', 'process-end.ts'],
   'keys.ts': ['callers', 'config'],
 };
 

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { buildApp, type AppOptions } from '../../src/app.ts';
+import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
+import type { DrainLimits } from '../../src/operations/drain.ts';
 import { checkContracts } from './contract-check.ts';
 import { Exposition } from './exposition.ts';
 import { LeakCheck } from './leak-check.ts';
@@ -21,6 +22,8 @@ export interface Gateway {
   metrics(): Promise<Exposition>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Begins to close it, as its process does on SIGTERM. */
+  drain(limits: DrainLimits): Promise<boolean>;
   /** Closes it, and fails if any answer broke its contract, or any log line held a secret or a prompt. */
   close(): Promise<void>;
 }
@@ -37,7 +40,10 @@ export async function startGateway(
     LOG_LEVEL: 'trace',
     // Many tests share this machine's cores: that they are busy is no news.
     LOOP_DELAY_MS_MAX: '10000',
+    // A count of leaks is of all that could be written.
+    ...(LeakCheck.countsFile !== undefined && { METRICS_PORT: '0' }),
     ...environment,
+    ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace' }),
   });
   const logLines: string[] = [];
   const violations: string[] = [];
@@ -64,14 +70,28 @@ export async function startGateway(
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
+    drain: (limits) => app.close(limits),
     async close() {
-      await app.close();
+      // Begun in this very turn: tests look at what a gateway does while it closes.
+      const closed = app.close();
+      const metrics = await metricsTextOf(app);
+      await closed;
       await rm(dataDirectory, { recursive: true, force: true });
-      violations.push(...leaks.violations(logLines));
+      violations.push(...leaks.violations(logLines, metrics));
       if (violations.length > 0) throw new Error(`broken promises:\n${violations.join('\n')}`);
     },
   };
   return gateway;
+}
+
+/** What /metrics tells, where it is served. */
+async function metricsTextOf(app: App): Promise<string> {
+  if (!('metricsAddress' in app) || typeof app.metricsAddress !== 'string') return '';
+  // It closes last; a gateway that has nothing to wait for may still be faster.
+  const response = await fetch(app.metricsAddress, { headers: { connection: 'close' } }).catch(
+    () => undefined,
+  );
+  return (await response?.text()) ?? '';
 }
 
 function collector(lines: string[]): Writable {

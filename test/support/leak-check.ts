@@ -1,40 +1,78 @@
+import { appendFileSync } from 'node:fs';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** Shorter ones are found in any text. */
 const lengthMin = 8;
 
+/** What one gateway of a test was searched for, and where. */
+export interface LeakCount {
+  /** Credentials, keys, tokens, signatures and prompts that it was given. */
+  readonly secrets: number;
+  readonly logLines: number;
+  /** Answers whose headers and text were searched. */
+  readonly answers: number;
+  /** Lines of /metrics. */
+  readonly metricsLines: number;
+  readonly hits: number;
+}
+
 /** What a run has to keep to itself, collected as it comes by, and looked for in every log line. */
 export class LeakCheck {
+  /** Where every gateway of a run leaves its count, one JSON a line; unset, nobody counts. */
+  static readonly countsFile = process.env['LEAK_COUNTS_FILE'];
   readonly #secrets = new Set<string>();
+  /** Of the gateway itself: no caller may ever see them. */
+  readonly #own: readonly string[];
+  #answers = 0;
+  #answersWithSecrets = 0;
 
   /** @param environment Settings of the gateway: those that hold secrets are watched for. */
   constructor(environment: Readonly<Record<string, string>>) {
-    for (const [name, value] of Object.entries(environment)) {
-      if (/(?:SECRET|API_KEY|IAM_TOKEN)(?:_PREVIOUS)?$/.test(name)) this.#add(value);
-    }
+    this.#own = Object.entries(environment)
+      .filter(([name]) => /(?:SECRET|API_KEY|IAM_TOKEN)(?:_PREVIOUS)?$/.test(name))
+      .map(([, value]) => value)
+      .filter(({ length }) => length >= lengthMin);
+    for (const value of this.#own) this.#add(value);
   }
 
-  /** Watches every request: credentials, keys, tokens, prompts; and that no answer shows a credential. */
+  /** Watches every request: credentials, keys, tokens, prompts; and that no answer shows its own. */
   watch(server: FastifyInstance, violations: string[]): void {
     server.addHook('preHandler', async (request) => this.#collect(request));
     server.addHook('onSend', async (request, reply, payload) => {
-      const credentials = credentialsOf(request).filter(({ length }) => length >= lengthMin);
+      const own = [...credentialsOf(request), ...promptsOf(request.body), ...this.#own];
+      const hidden = own.filter(({ length }) => length >= lengthMin);
       const shown = `${JSON.stringify(reply.getHeaders())}${typeof payload === 'string' ? payload : ''}`;
-      if (credentials.some((credential) => shown.includes(credential))) {
+      this.#answers += 1;
+      if (hidden.some((secret) => shown.includes(secret))) {
+        this.#answersWithSecrets += 1;
         violations.push(
-          `${request.method} ${request.routeOptions.url}: the answer shows a credential`,
+          `${request.method} ${request.routeOptions.url}: the answer shows a credential or a prompt`,
         );
       }
       return payload;
     });
   }
 
-  /** Log lines that hold something they should not, with what it was. */
-  violations(lines: readonly string[]): readonly string[] {
-    const text = lines.join('');
-    return [...this.#secrets]
-      .filter((secret) => text.includes(secret))
-      .map((secret) => `a log line holds ${secret}`);
+  /** Log lines and lines of /metrics that hold something they should not, with what it was. */
+  violations(logLines: readonly string[], metrics = ''): readonly string[] {
+    const places = { 'a log line': logLines.join(''), 'a metric': metrics };
+    const found = Object.entries(places).flatMap(([place, text]) =>
+      [...this.#secrets]
+        .filter((secret) => text.includes(secret))
+        .map((secret) => `${place} holds ${secret}`),
+    );
+    if (LeakCheck.countsFile !== undefined) {
+      const count: LeakCount = {
+        secrets: this.#secrets.size,
+        logLines: logLines.length,
+        answers: this.#answers,
+        metricsLines: metrics.split('\n').length - 1,
+        hits: found.length + this.#answersWithSecrets,
+      };
+      // One short line at the end of a file: workers that write at once do not mix theirs.
+      appendFileSync(LeakCheck.countsFile, `${JSON.stringify(count)}\n`);
+    }
+    return found;
   }
 
   #collect(request: FastifyRequest): void {

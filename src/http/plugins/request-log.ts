@@ -33,7 +33,8 @@ function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: n
     outcome,
     ...(error === undefined ? undefined : errorLine(error)),
   };
-  if (statusCode >= 500 && !isHungUp) log.error(line, 'request');
+  // A 503 without an error is how /readyz says "not now": nothing went wrong.
+  if (statusCode >= 500 && !isHungUp && error !== undefined) log.error(line, 'request');
   else log.info(line, 'request');
 }
 
