@@ -47,6 +47,9 @@ export interface ServerOptions {
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
 
+/** Whatever follows an answer to its end listens for it; on an event stream that is more than Node's 10. */
+const listenersMax = 20;
+
 /** The whole request path, outermost first. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
   const { surface, authenticator, tokens, log, origin, readiness } = options;
@@ -79,6 +82,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   options.extend?.(app);
   app.addHook('onRequest', (request, reply, done) => {
     openJournal(request);
+    reply.raw.setMaxListeners(listenersMax);
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });

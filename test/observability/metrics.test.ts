@@ -117,19 +117,19 @@ describe('what is counted', () => {
     await upstream.close();
   });
 
-  const seen = (name: string, labels?: Record<string, string>) =>
-    expect.poll(async () => (await gateway.metrics()).sum(name, labels), soon);
+  const told = (name: string, labels?: Record<string, string>) => async () =>
+    (await gateway.metrics()).sum(name, labels);
 
   it('a picture: its requests, calls, end, time, polls and bytes', async () => {
     const id = await idOf(gateway.create(prompt));
     const waits = [0, 1, 2].map(() => gateway.fetch(image(id)));
-    await seen('gateway_waiters').toBe(3);
+    await expect.poll(told('gateway_waiters'), soon).toBe(3);
     const during = await gateway.metrics();
     expect(during.sum('gateway_operations_polled')).toBe(1);
     expect(during.sum('gateway_http_requests_in_flight')).toBe(3);
     upstream.on('Get', succeeded);
     for (const response of await Promise.all(waits)) await response.arrayBuffer();
-    await seen('gateway_http_requests_in_flight').toBe(0);
+    await expect.poll(told('gateway_http_requests_in_flight'), soon).toBe(0);
     const after = await gateway.metrics();
     const route = '/operations/:id/image';
     const labels = { route, method: 'GET', status: '200', caller_class: 'anonymous' };
@@ -157,18 +157,18 @@ describe('what is counted', () => {
       () => 'answered',
       () => 'gone',
     );
-    await seen('gateway_waiters').toBe(1);
+    await expect.poll(told('gateway_waiters'), soon).toBe(1);
     controller.abort();
     expect(await given).toBe('gone');
-    await seen('gateway_http_requests_total', { status: 'hung_up' }).toBe(1);
-    await seen('gateway_waiters').toBe(0);
+    await expect.poll(told('gateway_http_requests_total', { status: 'hung_up' }), soon).toBe(1);
+    await expect.poll(told('gateway_waiters'), soon).toBe(0);
 
     const response = await gateway.fetch(`/operations/${id}/events`);
-    await seen('gateway_event_streams_open').toBe(1);
-    await seen('gateway_waiters').toBe(1);
+    await expect.poll(told('gateway_event_streams_open'), soon).toBe(1);
+    await expect.poll(told('gateway_waiters'), soon).toBe(1);
     upstream.on('Get', succeeded);
     await response.text();
-    await seen('gateway_event_streams_open').toBe(0);
+    await expect.poll(told('gateway_event_streams_open'), soon).toBe(0);
   });
 
   it('replays and joins of a key, and limits that are used up', async () => {
@@ -181,18 +181,23 @@ describe('what is counted', () => {
     const headers = { 'idempotency-key': 'metrics-key-1' };
     const both = [gateway.create(prompt, headers), gateway.create(prompt, headers)];
     // Reserved, dispatched, and the other one's attempt to reserve.
-    await seen('gateway_store_call_duration_seconds_count', {
-      call: 'swapRecord',
-    }).toBeGreaterThanOrEqual(3);
+    await expect
+      .poll(
+        told('gateway_store_call_duration_seconds_count', {
+          call: 'swapRecord',
+        }),
+        soon,
+      )
+      .toBeGreaterThanOrEqual(3);
     answerNow();
     expect(new Set(await Promise.all(both.map(idOf))).size).toBe(1);
     await gateway.create(prompt, headers);
-    const told = await gateway.metrics();
-    expect(told.sum('gateway_creates_total', { outcome: 'joined' })).toBe(1);
-    expect(told.sum('gateway_creates_total', { outcome: 'replayed' })).toBe(1);
-    expect(told.sum('gateway_limit_quantity', { limit: 'gateway-day' })).toBe(6);
-    const left = told.sum('gateway_limit_remaining', { limit: 'gateway-day' });
-    expect(left).toBe(6 - told.sum('gateway_creates_total', { outcome: 'accepted' }));
+    const later = await gateway.metrics();
+    expect(later.sum('gateway_creates_total', { outcome: 'joined' })).toBe(1);
+    expect(later.sum('gateway_creates_total', { outcome: 'replayed' })).toBe(1);
+    expect(later.sum('gateway_limit_quantity', { limit: 'gateway-day' })).toBe(6);
+    const left = later.sum('gateway_limit_remaining', { limit: 'gateway-day' });
+    expect(left).toBe(6 - later.sum('gateway_creates_total', { outcome: 'accepted' }));
     for (let more = 0; more < left; more += 1) await gateway.create(prompt);
     expect(await statusOf(gateway.create(prompt))).toBe(429);
     const used = await gateway.metrics();
@@ -206,15 +211,15 @@ describe('what is counted', () => {
   it('what is no request at all, and how late the loop runs', async () => {
     await exchange(gateway, 'no request\r\n\r\n');
     await exchange(gateway, `GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(9_000)}\r\n\r\n`);
-    const told = await gateway.metrics();
-    expect(told.sum('gateway_http_broken_requests_total', { reason: 'malformed' })).toBe(1);
-    expect(told.sum('gateway_http_broken_requests_total', { reason: 'too_large' })).toBe(1);
-    const worst = told.sum('gateway_event_loop_delay_seconds', { stat: 'max' });
+    const later = await gateway.metrics();
+    expect(later.sum('gateway_http_broken_requests_total', { reason: 'malformed' })).toBe(1);
+    expect(later.sum('gateway_http_broken_requests_total', { reason: 'too_large' })).toBe(1);
+    const worst = later.sum('gateway_event_loop_delay_seconds', { stat: 'max' });
     expect(worst).toBeGreaterThanOrEqual(
-      told.sum('gateway_event_loop_delay_seconds', { stat: 'p50' }),
+      later.sum('gateway_event_loop_delay_seconds', { stat: 'p50' }),
     );
-    expect(told.sum('gateway_build_info', { version, node: process.version })).toBe(1);
-    expect(told.sum('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+    expect(later.sum('gateway_build_info', { version, node: process.version })).toBe(1);
+    expect(later.sum('process_resident_memory_bytes')).toBeGreaterThan(1e6);
   });
 });
 

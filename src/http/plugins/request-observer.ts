@@ -33,11 +33,13 @@ const brokenReasons: Readonly<Record<string, BrokenReason>> = {
 
 /** Tells the observer of every request, also of those that their caller gave up. */
 export function observeRequests(app: FastifyInstance, observer: RequestObserver): void {
+  const streams = new WeakSet<object>();
   app.addHook('onRequest', (request, reply, done) => {
     const startMs = performance.now();
     observer.requestBegun();
     // Not the onResponse hook, which never runs when the caller hangs up first.
     reply.raw.once('close', () => {
+      if (streams.has(reply.raw)) observer.streamClosed();
       observer.requestEnded(endOf(request, reply, performance.now() - startMs));
     });
     done();
@@ -47,7 +49,7 @@ export function observeRequests(app: FastifyInstance, observer: RequestObserver)
     const isStream = typeof type === 'string' && type.startsWith('text/event-stream');
     if (isStream && request.method !== 'HEAD' && !reply.raw.destroyed) {
       observer.streamOpened();
-      reply.raw.once('close', () => observer.streamClosed());
+      streams.add(reply.raw);
     }
     done();
   });
