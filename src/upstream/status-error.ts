@@ -84,6 +84,8 @@ export interface StatusContext {
   readonly random: () => number;
   /** Whether the call carried the caller's own credential, so that its refusal is the caller's. */
   readonly isCallersOwn?: boolean;
+  /** Texts of the request, which an upstream may quote and the log must not hold. */
+  readonly prompts?: readonly string[];
 }
 
 /** The error for a call that did not succeed: who is at fault, and what became of the money. */
@@ -94,7 +96,7 @@ export function errorFromStatus(status: CallStatus, context: StatusContext): Gat
   if (name === undefined) {
     const detail = 'the upstream answered with a code that is no gRPC code';
     return new GatewayError('bad_upstream_result', detail, {
-      cause: causeOf(status),
+      cause: causeOf(status, context),
       ...(Number.isInteger(status.code) && { upstream: traceOf(status, undefined) }),
       ...outcomeOf(context.method, 'unknown'),
     });
@@ -108,7 +110,7 @@ function errorFromLocal(
   context: StatusContext,
 ): GatewayError {
   return new GatewayError(made.reason, made.detail, {
-    cause: causeOf(status),
+    cause: causeOf(status, context),
     ...retryOf(made.reason, undefined, context),
     ...outcomeOf(context.method, made.spend),
   });
@@ -128,7 +130,7 @@ function errorFromAnswer(
     reason,
     judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
     {
-      cause: causeOf(status),
+      cause: causeOf(status, context),
       faults: quotable.has(reason) ? details.faults : [],
       ...(status.hasAnswered && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
@@ -173,8 +175,12 @@ function traceOf(status: CallStatus, requestId: string | undefined) {
   return id === undefined ? { grpcCode } : { grpcCode, requestId: printableText(id, 128) };
 }
 
-/** For the log: what was said, which may hold addresses. */
-function causeOf(status: CallStatus): Error {
+/** For the log: what was said, which may hold addresses; without the prompt, which is the caller's. */
+function causeOf(status: CallStatus, { prompts = [] }: StatusContext): Error {
   const name = grpcCodeName(status.code) ?? String(status.code);
-  return new Error(`${name}: ${printableText(status.details, detailCharactersMax)}`);
+  const words = prompts.reduce(
+    (text, prompt) => text.replaceAll(prompt, '[prompt]'),
+    status.details,
+  );
+  return new Error(`${name}: ${printableText(words, detailCharactersMax)}`);
 }

@@ -20,10 +20,11 @@ import { channelOptions, type ReceiveLimits } from './channel-options.ts';
 import { callMetadata } from './metadata.ts';
 import { boundedOperationFromBytes } from './operation-deserializer.ts';
 import { GatewayCredential } from './gateway-credential.ts';
+import { promptsOf, withoutSecret } from './quoted-texts.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
-import { unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
+import { unaryCall, type UnaryResult } from './unary-call.ts';
 import { upstreamAddressFromText, type UpstreamAddress } from './upstream-address.ts';
 
 export interface CallOptions {
@@ -246,6 +247,7 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
       method: name,
       random,
       isCallersOwn: own !== undefined,
+      prompts: promptsOf(request),
     });
   };
 }
@@ -279,13 +281,6 @@ function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string
   const { requestId } = result.ok ? result : result.status;
   const code = result.ok ? 'OK' : (grpcCodeName(result.status.code) ?? String(result.status.code));
   return requestId === undefined ? { code } : { code, requestId };
-}
-
-/** An upstream that refuses a credential may quote it, and what it says is logged. */
-function withoutSecret(status: CallStatus, authorization: string | undefined): CallStatus {
-  const secret = authorization?.split(' ')[1];
-  if (secret === undefined) return status;
-  return { ...status, details: status.details.replaceAll(secret, '[redacted]') };
 }
 
 /** An id goes into a sealed id and back onto the wire, so it has to be plain text of some length. */

@@ -209,4 +209,12 @@ describe('what is shown', () => {
     expect(String(error.cause)).toBe('Error: UNAUTHENTICATED: the key [redacted] is not known');
     expect(error.detail).toBe('the upstream does not accept the credentials of the gateway');
   });
+
+  it('and logged is no prompt that the upstream quotes', async () => {
+    const [{ text } = { text: '' }] = catRequest.messages;
+    upstream.on('Generate', raw.status(13, `no picture of «${text}» today`));
+    const error = await failureOf(client.generate(catRequest));
+    expect(text).not.toBe('');
+    expect(String(error.cause)).toBe('Error: INTERNAL: no picture of «[prompt]» today');
+  });
 });
