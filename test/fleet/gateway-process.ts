@@ -45,6 +45,8 @@ export class GatewayProcess {
         PORT: '0',
         LOG_LEVEL: 'info',
         DRAIN_DELAY_MS: '0',
+        // Gateways of a test share few cores: what they shed for that is no matter of it.
+        LOOP_DELAY_MS_MAX: '10000',
         ...environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
