@@ -211,9 +211,10 @@ describe('what is shown', () => {
   });
 
   it('and logged is no prompt that the upstream quotes', async () => {
-    const [{ text } = { text: '' }] = catRequest.messages;
+    const request = catRequest();
+    const [{ text } = { text: '' }] = request.messages;
     upstream.on('Generate', raw.status(13, `no picture of «${text}» today`));
-    const error = await failureOf(client.generate(catRequest));
+    const error = await failureOf(client.generate(request));
     expect(text).not.toBe('');
     expect(String(error.cause)).toBe('Error: INTERNAL: no picture of «[prompt]» today');
   });
