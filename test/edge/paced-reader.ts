@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 
-/** How often a reader that pauses asks whether its connection is still there. */
+/** Who reads so little finds a reset late, behind all that its kernel still holds: it has to ask. */
+const probedBytesPerSecondMax = 16_384;
 const probeMs = 500;
 
 /** Reads an answer no faster than it is told to, and counts. */
@@ -16,7 +17,15 @@ export class PacedReader {
   #wake: () => void = () => undefined;
 
   /** @param bytesPerSecond 0 reads nothing at all; the kernel takes what fits into its buffer all the same. */
-  constructor(origin: string, options: { readonly path: string; readonly bytesPerSecond: number }) {
+  constructor(
+    origin: string,
+    options: {
+      readonly path: string;
+      readonly bytesPerSecond: number;
+      /** Sent right after the request. */
+      readonly behind?: string;
+    },
+  ) {
     const { hostname, port } = new URL(origin);
     const startMs = performance.now();
     this.#bytesPerSecond = options.bytesPerSecond;
@@ -30,11 +39,12 @@ export class PacedReader {
       },
     });
     this.#socket.once('connect', () => {
-      this.#socket.write(`GET ${options.path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      this.#socket.write(`GET ${options.path} HTTP/1.1\r\nhost: x\r\n\r\n${options.behind ?? ''}`);
       if (options.bytesPerSecond === 0) this.#socket.pause();
     });
-    // Who does not read is not told of a reset; who sends is.
-    const probe = setInterval(() => this.#socket.write('\r\n'), probeMs);
+    const probe = setInterval(() => {
+      if (this.#bytesPerSecond <= probedBytesPerSecondMax) this.#socket.write('\r\n');
+    }, probeMs);
     this.#socket.on('error', () => undefined);
     this.gone = new Promise((resolve) => {
       this.#socket.once('close', () => {

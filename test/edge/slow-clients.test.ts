@@ -77,6 +77,12 @@ describe.concurrent('a connection', () => {
       ['that sends nothing but empty lines', '', '\r\n', [408]],
       ['whose headers drip', 'GET / HTTP/1.1\r\nhost: x\r\n', 'a: b\r\n', [408]],
       ['whose body drips', post('/dripping'), 'x', [408]],
+      [
+        'whose body drips behind an offer of another protocol',
+        post('/dripping').replace('host:', 'connection: upgrade\r\nupgrade: h2c\r\nhost:'),
+        'x',
+        [408],
+      ],
       // The answer was given: a second one would be taken for that of the next request.
       ['whose body drips after its answer', post('/refused'), 'x', [401]],
     ])('%s', async (_, bytes, drip, statuses) => {
@@ -103,6 +109,16 @@ describe.concurrent('a connection', () => {
   });
 
   describe('is left alone', () => {
+    it('whose reader is slow, although what it sent behind its request is refused', async () => {
+      const reader = new PacedReader(origin, {
+        path: '/large',
+        bytesPerSecond: 4 * 1_048_576,
+        behind: 'NO HTTP\r\n\r\n',
+      });
+      await reader.gone;
+      expect(reader.bytes).toBeGreaterThan(large.length);
+    });
+
     it('whose reader is slow, and fast enough', async () => {
       const reader = new PacedReader(origin, { path: '/large', bytesPerSecond: 524_288 });
       // Longer than the window, while the server's kernel takes nothing new.

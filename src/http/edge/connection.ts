@@ -17,17 +17,23 @@ export class Connection {
   readonly #owed = new Set<ServerResponse>();
   /** The last request that was let through, while it matters what became of it. */
   #latest: ServerResponse | undefined;
+  /** What is to be told once nothing else is owed. */
   #refusal: Refusal | undefined;
-  #isEnding = false;
+  #isLast = false;
+  #isEnded = false;
 
   constructor(socket: Socket, options: { readonly log: Log; readonly lingerMs: number }) {
     this.#socket = socket;
     this.#options = options;
   }
 
-  /** Whether a request was refused: then nothing that follows it is one. */
+  /** Whether a request was refused, or let through as the last: then nothing that follows it is one. */
   get isShut(): boolean {
-    return this.#refusal !== undefined || this.#isEnding;
+    return this.#isLast || this.#isRefused;
+  }
+
+  get #isRefused(): boolean {
+    return this.#refusal !== undefined || this.#isEnded;
   }
 
   /** Answers under way. */
@@ -41,7 +47,7 @@ export class Connection {
     this.#latest = response;
     if (isLast) {
       response.shouldKeepAlive = false;
-      this.#isEnding = true;
+      this.#isLast = true;
     }
     response.once('close', () => {
       this.#owed.delete(response);
@@ -56,7 +62,7 @@ export class Connection {
    * that of a request which may have been paid for.
    */
   refuse(refusal: Refusal): void {
-    if (this.isShut) return;
+    if (this.#isRefused) return;
     this.#refusal = refusal;
     this.#endIfDone();
   }
@@ -69,7 +75,7 @@ export class Connection {
     const isBrokenOwed = broken !== undefined && this.#owed.has(broken);
     if (this.#owed.size > Number(isBrokenOwed)) return;
     this.#refusal = undefined;
-    this.#isEnding = true;
+    this.#isEnded = true;
     const { reason, status, cause, detail } = refusal;
     const { text, requestId } = refusalAnswer(refusal);
     const isAnswered = broken?.headersSent === true;
@@ -79,12 +85,17 @@ export class Connection {
     this.#end(isAnswered ? '' : text);
   }
 
-  /** Closing at once would reset the connection, and the answer be lost with it. */
+  /**
+   * Closing at once would reset the connection, and the answers be lost with
+   * it. How long they take to be on their way is watched by `cutSlowReaders`.
+   */
   #end(text: string): void {
     const socket = this.#socket;
-    if (socket.destroyed) return;
-    if (socket.writable) socket.end(text);
-    const linger = setTimeout(() => socket.destroy(), this.#options.lingerMs);
-    socket.once('close', () => clearTimeout(linger));
+    // Node ends it by itself after an answer that was the last.
+    if (!socket.writable) return;
+    socket.end(text, () => {
+      const linger = setTimeout(() => socket.destroy(), this.#options.lingerMs);
+      socket.once('close', () => clearTimeout(linger));
+    });
   }
 }
