@@ -159,6 +159,7 @@ function coreOf(parts: {
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
+    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     readFailed: ({ reason, upstream: trace, cause }) =>
       log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
   });

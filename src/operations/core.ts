@@ -30,6 +30,8 @@ export interface CoreOptions {
   readonly resultCacheBytesMax: number;
   readonly imageBytesMax: number;
   readonly trackedMax: number;
+  /** From the beginning of a create to the end of its Generate. */
+  readonly generateTimeoutMs: number;
   readonly readFailed?: PollingObserver['readFailed'];
 }
 
@@ -74,6 +76,8 @@ export function openCore(options: CoreOptions): Core {
       newHolder: newName,
     }),
     idempotency: new Idempotency({ store, clock }),
+    clock,
+    generateTimeoutMs: options.generateTimeoutMs,
     placesMax: options.trackedMax,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });

@@ -4,6 +4,7 @@ import type { Admission, Admitted, Applicant, LimitState } from './admission.ts'
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from './caller-context.ts';
 import type { Operations } from './operations.ts';
+import type { Clock } from './ports.ts';
 import type { OperationSnapshot } from './snapshot.ts';
 
 /** A picture that somebody wants made. */
@@ -38,6 +39,9 @@ export interface CreatesOptions {
   readonly operations: Operations;
   readonly admission: Admission;
   readonly idempotency: Idempotency;
+  readonly clock: Clock;
+  /** From the beginning of a create to the end of its Generate, whatever came before that. */
+  readonly generateTimeoutMs: number;
   /** Pictures being made whose places are remembered; those of more come back by time alone. */
   readonly placesMax: number;
 }
@@ -54,9 +58,11 @@ export class Creates {
   /** @throws GatewayError whose `outcome` says what became of the money. */
   async create(request: CreateRequest, caller: CallerContext): Promise<Created> {
     const { admission, idempotency, operations } = this.#options;
+    const beganAtMs = this.#options.clock.nowMs();
     const modelUri = request.generate.modelUri;
     const admit = () => admission.admit(request.applicant, modelUri);
-    const send = (place: Admitted) => this.#send(request, caller, place);
+    const send = (place: Admitted) =>
+      this.#send(request, { caller, place, timeoutMs: this.#leftMs(beganAtMs) });
     if (request.idempotency === undefined) return (await send(await admit())).created;
     const withdraw = (place: Admitted) => place.withdraw();
     const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
@@ -76,9 +82,27 @@ export class Creates {
     void place.finished();
   }
 
-  async #send(request: CreateRequest, caller: CallerContext, place: Admitted) {
+  /** What limits, a slow store and a joined request have left of the time. */
+  #leftMs(beganAtMs: number): number {
+    const { clock, generateTimeoutMs } = this.#options;
+    // A clock that stepped back gives nobody more time.
+    return Math.min(generateTimeoutMs, beganAtMs + generateTimeoutMs - clock.nowMs());
+  }
+
+  async #send(
+    request: CreateRequest,
+    {
+      caller,
+      place,
+      timeoutMs,
+    }: { readonly caller: CallerContext; readonly place: Admitted; readonly timeoutMs: number },
+  ) {
+    const { isVendorForm } = request;
     try {
-      const snapshot = await this.#options.operations.start(request.generate, caller, request);
+      const snapshot = await this.#options.operations.start(request.generate, caller, {
+        timeoutMs,
+        ...(isVendorForm !== undefined && { isVendorForm }),
+      });
       this.#hold(snapshot.id, place);
       return {
         operationId: snapshot.id,

@@ -46,6 +46,8 @@ export interface OperationPicture {
 }
 
 const retryAfterSMax = 5;
+/** A read that would wait for longer is not begun: what is known then has to do. */
+const queueMsMax = 2_000;
 
 /**
  * The operations of all callers: start, get, wait, cancel, and the picture.
@@ -77,10 +79,16 @@ export class Operations {
   async start(
     request: ImageGenerationRequest,
     caller: CallerContext,
-    { isVendorForm = false }: { readonly isVendorForm?: boolean } = {},
+    {
+      isVendorForm = false,
+      timeoutMs,
+    }: { readonly isVendorForm?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
-    const operation = await upstream.generate(request, callOptionsOf(caller));
+    const operation = await upstream.generate(request, {
+      ...callOptionsOf(caller),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    });
     if (operation.id.length > upstreamIdBytesMax) {
       throw new GatewayError(
         'bad_upstream_result',
@@ -238,7 +246,8 @@ export class Operations {
   async #readInBudget(tracked: TrackedOperation): Promise<ReadResult> {
     if (tracked.reading === undefined) {
       const { clock, budget } = this.#options;
-      const queuedMs = budget.reserveMs(clock.nowMs());
+      const queuedMs = budget.reserveMs(clock.nowMs(), queueMsMax);
+      if (queuedMs === undefined) return { error: queueTooLong() };
       if (queuedMs > 0) await new Promise<void>((resolve) => clock.after(queuedMs, resolve));
     }
     return this.#hub.read(tracked);
@@ -265,6 +274,10 @@ export class Operations {
 /** One caller's view of an operation: without credentials of their own, all share one. */
 function keyOf(id: string, { own }: CallerContext): string {
   return own === undefined ? id : `${id} ${own.view}`;
+}
+
+function queueTooLong(): GatewayError {
+  return new GatewayError('overloaded', 'too many pictures are being read from the upstream');
 }
 
 function callOptionsOf({ own, traceparent }: Pick<CallerContext, 'own' | 'traceparent'>) {

@@ -21,10 +21,15 @@ export class ReadBudget {
   }
 
   /** Takes a place in the queue: how many milliseconds to wait before the read. */
-  reserveMs(nowMs: number): number {
+  reserveMs(nowMs: number): number;
+  /** The same, but takes none, and returns undefined, where that would be more than `queueMsMax`. */
+  reserveMs(nowMs: number, queueMsMax: number): number | undefined;
+  reserveMs(nowMs: number, queueMsMax = Infinity): number | undefined {
     const startMs = Math.max(this.#emptyAtMs, nowMs);
+    const queuedMs = Math.max(0, startMs - this.#burstMs() - nowMs);
+    if (queuedMs > queueMsMax) return undefined;
     this.#emptyAtMs = startMs + this.#intervalMs;
-    return Math.max(0, startMs - this.#burstMs() - nowMs);
+    return queuedMs;
   }
 
   /** Takes a place only if the read may begin at once. */

@@ -64,6 +64,7 @@ export const operationReasons = [
   'unknown_field',
   'operation_not_found',
   'operation_expired',
+  'overloaded',
   'quota_exceeded',
   'internal_error',
   ...callerReasons,

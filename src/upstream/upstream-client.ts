@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { credentials, status, type MethodDefinition } from '@grpc/grpc-js';
+import { credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { grpcCodeName } from '../errors/grpc-code.ts';
 import {
@@ -16,19 +16,21 @@ import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { UpstreamChannel } from './channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel-options.ts';
+import { GatewayCredential } from './gateway-credential.ts';
 import { callMetadata } from './metadata.ts';
 import { boundedOperationFromBytes } from './operation-deserializer.ts';
-import { RefusedCredential } from './refused-credential.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
-import { unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
+import { timeoutMsMax, unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
 import { upstreamAddressFromText, type UpstreamAddress } from './upstream-address.ts';
 
 export interface CallOptions {
   /** Ends the call on this side. Money that a Generate has spent stays spent. */
   readonly signal?: AbortSignal;
   readonly traceparent?: string;
+  /** What is left of the caller's time, where that is less than the method's own. */
+  readonly timeoutMs?: number;
   /** The caller's own credential, sent in place of the gateway's. */
   readonly authorization?: string;
 }
@@ -93,6 +95,8 @@ export interface UpstreamClientOptions {
 const mebibyte = 1_048_576;
 /** Said outright: Node's own default hangs on an environment variable. */
 const verified = { rejectUnauthorized: true };
+/** No Generate begins with less time than that. */
+const sendMsMin = 2_000;
 const acceptedLimits: ReceiveLimits = { messageBytesMax: 65_536, windowBytes: 262_144 };
 
 function withBoundedResponse<Request>(
@@ -187,15 +191,24 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
     name: MethodName,
     method: MethodDefinition<Request, Operation>,
     request: Request,
-    { signal, traceparent, authorization: own }: CallOptions,
+    { signal, traceparent, authorization: own, timeoutMs = Infinity }: CallOptions,
   ): Promise<Operation> => {
     const isGenerate = name === 'Generate';
-    const authorization = own ?? (await gateway.authorization(isGenerate));
+    const configuredMs = isGenerate ? options.generateTimeoutMs : options.getTimeoutMs;
+    const ownTimeoutMs = Number.isFinite(configuredMs)
+      ? Math.min(configuredMs, timeoutMsMax)
+      : timeoutMsMax;
+    const deadlineMs = performance.now() + Math.min(ownTimeoutMs, timeoutMs);
+    const authorization =
+      own ?? (await gateway.authorization(isGenerate, deadlineMs - performance.now()));
     const startMs = performance.now();
+    const leftMs = deadlineMs - startMs;
+    // What is paid for has to have a chance to be answered.
+    const isTooLate = isGenerate && !(leftMs >= Math.min(sendMsMin, ownTimeoutMs / 2));
     const channel = isGenerate ? channels.generate : channels.operations;
     const started = unaryCall(inFlight.isEnding ? undefined : channel.client, method, request, {
       metadata: callMetadata(options, { authorization, traceparent }),
-      timeoutMs: isGenerate ? options.generateTimeoutMs : options.getTimeoutMs,
+      timeoutMs: isTooLate ? 0 : leftMs,
       signal,
     });
     const result = await inFlight.follow(name, started);
@@ -212,43 +225,6 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
       isCallersOwn: own !== undefined,
     });
   };
-}
-
-/** The credential of the gateway itself, held back for a while after the upstream refused it. */
-class GatewayCredential {
-  readonly #source: TokenSource;
-  readonly #refused = new RefusedCredential(() => performance.now());
-
-  constructor(source: TokenSource) {
-    this.#source = source;
-  }
-
-  /** @throws GatewayError `upstream_auth`. */
-  async authorization(isGenerate: boolean): Promise<string | undefined> {
-    let authorization: string | undefined;
-    try {
-      authorization = await this.#source.authorization();
-    } catch (error) {
-      throw this.#error('the gateway has no credential for the upstream', isGenerate, error);
-    }
-    if (!this.#refused.holdsBack(authorization)) return authorization;
-    throw this.#error('the upstream does not accept the credentials of the gateway', isGenerate);
-  }
-
-  answered(authorization: string | undefined, result: UnaryResult<unknown>): void {
-    if (authorization === undefined) return;
-    if (result.ok) return this.#refused.clear(authorization);
-    if (result.status.code !== status.UNAUTHENTICATED) return;
-    this.#refused.note(authorization);
-    this.#source.refused?.(authorization);
-  }
-
-  #error(detail: string, isGenerate: boolean, cause?: unknown): GatewayError {
-    return new GatewayError('upstream_auth', detail, {
-      cause,
-      ...(isGenerate && { outcome: 'not_started' }),
-    });
-  }
 }
 
 function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {
