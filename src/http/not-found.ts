@@ -23,17 +23,13 @@ export function refuseUnknown(app: FastifyInstance): void {
   });
 }
 
-export function unknownPath(): GatewayError {
-  return new GatewayError('not_found', 'nothing is served at this path');
-}
-
 function unknownRequest(request: FastifyRequest, paths: Iterable<KnownPath>): GatewayError {
   const path = pathOf(request);
   const methods = new Set<string>();
   for (const known of paths) {
     if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
   }
-  if (methods.size === 0) return unknownPath();
+  if (methods.size === 0) return new GatewayError('not_found', 'nothing is served at this path');
   const allow = [...methods].toSorted().join(', ');
   return new GatewayError('method_not_allowed', `this path takes ${allow}`, { headers: { allow } });
 }

@@ -9,7 +9,7 @@ import { answerBrokenRequests } from './broken-request.ts';
 import { openJournal } from './journal.ts';
 import { unknownOperation } from '../operations/told.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
-import { refuseUnknown, unknownPath } from './not-found.ts';
+import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
 import { logRequests } from './plugins/request-log.ts';
@@ -75,10 +75,9 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     // Node drops header lines silently when there are very many; one of them may matter.
     const isFlood = request.raw.rawHeaders.length > 2 * headerLinesMax;
-    if (isFlood)
-      return done(new GatewayError('headers_too_large', 'send at most 100 header lines'));
-    // Fastify answers such a target by itself, past the handler of what is not found.
-    done(isNoPath(request) ? unknownPath() : undefined);
+    done(
+      isFlood ? new GatewayError('headers_too_large', 'send at most 100 header lines') : undefined,
+    );
   });
   await allowOrigins(app, options.corsOrigins);
   authenticateRequests(app, authenticator);
@@ -103,11 +102,6 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 /** An id that is no valid URL text is, like any other that is not ours, the id of no operation. */
 function isOperationPath(request: FastifyRequest): boolean {
   return /^(?:\/v1)?\/operations\//.test(request.raw.url ?? '');
-}
-
-/** `OPTIONS *`, an authority, and whatever else can be written where a path should be. */
-function isNoPath({ raw, routeOptions }: FastifyRequest): boolean {
-  return routeOptions.url === undefined && raw.url?.startsWith('/') !== true;
 }
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;

@@ -123,7 +123,8 @@ export const sockets: FuzzTarget = {
         const statuses = statusesOf(said);
         const isOwnFailure = statuses.some((status) => status >= 500);
         promise(!isOwnFailure, () => said.toString('latin1').slice(0, 800));
-        const violations = gateway.takeViolations();
+        // The one method that Node reads and Fastify's router answers by itself: a bare 404.
+        const violations = gateway.takeViolations().filter((text) => !text.startsWith('PRI '));
         promise(violations.length === 0, () => `broken contract: ${shortened(violations)}`);
         // Over all inputs: a create goes on behind a connection that was closed.
         creates += text.split(/\/v1\/images|imageGenerationAsync/).length - 1;
