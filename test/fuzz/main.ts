@@ -101,6 +101,7 @@ async function run(): Promise<void> {
   while (inputs < runs && performance.now() < untilMs && found === 0) {
     const share = Math.min(roundInputs, runs - inputs);
     for (const each of opened) {
+      if (performance.now() >= untilMs) break;
       const part = opened.length === 1 ? share : Math.max(1, Math.round(share * each.target.share));
       const finding = await each.round(roundSeed(seed, round, each.target.name), part);
       inputs += part;

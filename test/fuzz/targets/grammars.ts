@@ -139,7 +139,7 @@ function textsOf(grammar: keyof typeof checks): Arbitrary<string> {
 /** The grammars of headers and of `wait`, on their own. */
 export const grammars: FuzzTarget = {
   name: 'grammars',
-  share: 0.12,
+  share: 0.15,
   async open() {
     const names = Object.keys(checks) as (keyof typeof checks)[];
     return openTarget<GrammarInput>({

@@ -47,7 +47,7 @@ const cancels = fc.record({
 /** Headers that the gateway reads, over a real socket, before callers that are known and that are not. */
 export const headers: FuzzTarget = {
   name: 'headers',
-  share: 0.12,
+  share: 0.1,
   async open() {
     const upstream = new PromptUpstream();
     const keys = await apiKeysFile({ shop: {} });

@@ -136,7 +136,7 @@ const loose = fc
 /** Strict JSON, and integers in it. */
 export const jsonTexts: FuzzTarget = {
   name: 'json-texts',
-  share: 0.13,
+  share: 0.14,
   async open() {
     const utf8 = (text: string) => Buffer.from(text, 'latin1').toString('utf8');
     return openTarget<JsonInput>({

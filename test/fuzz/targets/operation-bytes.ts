@@ -79,7 +79,7 @@ function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
 /** Answers of the upstream that were right once, through the deserializer and all that reads them. */
 export const operationBytes: FuzzTarget = {
   name: 'operation-bytes',
-  share: 0.15,
+  share: 0.17,
   async open() {
     const operations = wireOperations(await realPictures());
     return openTarget<WireInput>({

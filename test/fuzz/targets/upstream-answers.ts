@@ -57,7 +57,7 @@ const trailers = fc.oneof(
 /** Mutated answers of a real HTTP/2 upstream, as callers see what comes of them. */
 export const upstreamAnswers: FuzzTarget = {
   name: 'upstream-answers',
-  share: 0.04,
+  share: 0.03,
   async open() {
     const messages = wireOperations(await realPictures());
     const upstream = await startRawUpstream();
