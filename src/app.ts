@@ -214,6 +214,7 @@ function coreOf(parts: {
     },
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
+    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     readFailed: ({ reason, upstream: trace, cause }) => {
       metrics?.operations.readFailed({ reason });
       log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed');

@@ -23,7 +23,10 @@ export function errorAnswer(
   switch (shapeOf(request)) {
     case 'status':
       return {
-        status: vendorHttpStatus(rpcCodeOf(error)),
+        status:
+          error.upstream === undefined
+            ? statusOfReason('status', error.reason)
+            : vendorHttpStatus(rpcCodeOf(error)),
         contentType: json,
         body: rpcStatusJson(error),
       };

@@ -32,6 +32,18 @@ export function preferencesFromHeader(header: string | string[] | undefined): Pr
   };
 }
 
+/**
+ * What is left of a wait, in milliseconds: it counts from when the request came
+ * (RFC 7240, section 4.3), and whatever was done since has used some of it.
+ */
+export function waitLeftMs(
+  waitS: number,
+  { receivedAtMs, nowMs }: { readonly receivedAtMs: number; readonly nowMs: number },
+): number {
+  const waitMs = waitS * 1000;
+  return Math.min(waitMs, Math.max(0, receivedAtMs + waitMs - nowMs));
+}
+
 /** The value of Preference-Applied, or undefined when nothing was. */
 export function preferenceApplied(applied: {
   readonly waitS?: number | undefined;

@@ -9,7 +9,7 @@ const instanceCharactersMax = 256;
 
 /** Path of a request's URL, without the query, which may hold a token. */
 export function pathOf(request: FastifyRequest): string {
-  return (request.raw.url ?? '/').split('?', 1)[0]!.slice(0, instanceCharactersMax);
+  return (request.raw.url ?? '/').split('?', 1)[0]!;
 }
 
 /** The problem document of an error. */
@@ -24,7 +24,7 @@ export function problemFromError(
     status: kind.status,
     code: error.reason,
     detail: error.detail,
-    instance: request.path,
+    instance: request.path.slice(0, instanceCharactersMax),
     requestId: request.id,
     retryable: kind.retryable && error.outcome !== 'unknown',
     ...(error.outcome !== undefined && { outcome: error.outcome }),

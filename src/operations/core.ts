@@ -34,6 +34,8 @@ export interface CoreOptions {
   readonly pictureBytesMax: number;
   readonly imageBytesMax: number;
   readonly trackedMax: number;
+  /** From the beginning of a create to the end of its Generate. */
+  readonly generateTimeoutMs: number;
   readonly readFailed?: PollingObserver['readFailed'];
   readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
   readonly observer?: CoreObserver | undefined;
@@ -102,6 +104,8 @@ export function openCore(options: CoreOptions): Core {
       newHolder: newName,
     }),
     idempotency: new Idempotency({ store, clock }),
+    clock,
+    generateTimeoutMs: options.generateTimeoutMs,
     placesMax: options.trackedMax,
     observer,
   });

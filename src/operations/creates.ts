@@ -12,6 +12,7 @@ import { HeldBack, type GuardedUpstream } from './guarded-upstream.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from './caller-context.ts';
 import type { Operations } from './operations.ts';
+import type { Clock } from './ports.ts';
 import type { OperationSnapshot } from './snapshot.ts';
 
 /** A picture that somebody wants made. */
@@ -61,6 +62,9 @@ export interface CreatesOptions {
   readonly admission: Admission;
   readonly idempotency: Idempotency;
   readonly upstream: GuardedUpstream;
+  readonly clock: Clock;
+  /** From the beginning of a create to the end of its Generate, whatever came before that. */
+  readonly generateTimeoutMs: number;
   /** Pictures being made whose places are remembered; those of more come back by time alone. */
   readonly placesMax: number;
   readonly observer?: CreatesObserver | undefined;
@@ -117,7 +121,8 @@ export class Creates {
   }
 
   async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    const { admission, idempotency, operations, upstream } = this.#options;
+    const { admission, clock, idempotency, operations, upstream } = this.#options;
+    const beganAtMs = clock.nowMs();
     const modelUri = request.generate.modelUri;
     const admit = async () => {
       // What would be refused for the upstream's sake takes nothing from the caller's limits.
@@ -125,7 +130,8 @@ export class Creates {
       if (heldMs > 0) throw new HeldBack(heldMs, true);
       return admission.admit(request.applicant, modelUri);
     };
-    const send = (place: Admitted) => this.#send(request, caller, place);
+    const send = (place: Admitted) =>
+      this.#send(request, { caller, place, timeoutMs: this.#leftMs(beganAtMs) });
     if (request.idempotency === undefined) return (await send(await admit())).created;
     const withdraw = (place: Admitted) => place.withdraw();
     const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
@@ -144,9 +150,27 @@ export class Creates {
     void place.finished();
   }
 
-  async #send(request: CreateRequest, caller: CallerContext, place: Admitted) {
+  /** What limits, a slow store and a joined request have left of the time. */
+  #leftMs(beganAtMs: number): number {
+    const { clock, generateTimeoutMs } = this.#options;
+    // A clock that stepped back gives nobody more time.
+    return Math.min(generateTimeoutMs, beganAtMs + generateTimeoutMs - clock.nowMs());
+  }
+
+  async #send(
+    request: CreateRequest,
+    {
+      caller,
+      place,
+      timeoutMs,
+    }: { readonly caller: CallerContext; readonly place: Admitted; readonly timeoutMs: number },
+  ) {
+    const { isVendorForm } = request;
     try {
-      const snapshot = await this.#options.operations.start(request.generate, caller, request);
+      const snapshot = await this.#options.operations.start(request.generate, caller, {
+        timeoutMs,
+        ...(isVendorForm !== undefined && { isVendorForm }),
+      });
       this.#hold(snapshot.id, place);
       this.#options.observer?.createEnded({ outcome: 'accepted' });
       this.#options.observer?.limitsSeen(place.limits);

@@ -85,10 +85,16 @@ export class Operations {
   async start(
     request: ImageGenerationRequest,
     caller: CallerContext,
-    { isVendorForm = false }: { readonly isVendorForm?: boolean } = {},
+    {
+      isVendorForm = false,
+      timeoutMs,
+    }: { readonly isVendorForm?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
-    const operation = await upstream.generate(request, callOptionsOf(caller));
+    const operation = await upstream.generate(request, {
+      ...callOptionsOf(caller),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    });
     if (operation.id.length > upstreamIdBytesMax) {
       throw new GatewayError(
         'bad_upstream_result',

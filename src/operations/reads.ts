@@ -12,8 +12,8 @@ export interface ReadsOptions {
   readonly heldBackMs: () => number;
 }
 
-/** Longest time somebody's turn may be away. */
-const queuedMsMax = 10_000;
+/** A read that would wait for longer is not begun: what is known then has to do. */
+const queuedMsMax = 2_000;
 
 /** Reads that callers ask for, beside the polls of the hub: within the same budget, joined where one is under way. */
 export class Reads {
@@ -23,11 +23,7 @@ export class Reads {
     this.#options = options;
   }
 
-  /**
-   * One read if it is due and the budget allows; what was known stays otherwise.
-   *
-   * @throws GatewayError `overloaded` when nothing is known and its turn would come too late.
-   */
+  /** One read if it is due and the budget allows; what was known stays otherwise. */
   async refresh(tracked: TrackedOperation): Promise<void> {
     if (isSettled(tracked)) return;
     const nowMs = this.#options.clock.nowMs();
@@ -61,7 +57,7 @@ export class Reads {
     // A read that will be refused here needs no place in the line.
     if (tracked.reading === undefined && heldBackMs() === 0) {
       const queuedMs = budget.reserveMs(clock.nowMs(), queuedMsMax);
-      if (queuedMs === undefined) throw noReadsLeft();
+      if (queuedMs === undefined) return { error: noReadsLeft() };
       if (queuedMs > 0) await new Promise<void>((resolve) => clock.after(queuedMs, resolve));
     }
     return hub.read(tracked);

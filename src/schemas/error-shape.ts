@@ -17,6 +17,8 @@ export function errorShapeOfPath(path: string): ErrorShape {
 
 /** The HTTP status of a reason in each shape: of the gateway's own errors, which no code of the upstream overrules. */
 export function statusOfReason(shape: ErrorShape, reason: Reason): number {
+  // The vendor's table has 501 for it, which blames the server for a wrong path or method.
+  if (shape === 'status' && reason === 'method_not_allowed') return 405;
   if (shape === 'status') return vendorHttpStatus(rpcCodeOfReason(reason));
   if (shape === 'openai' && reason === 'content_policy_violation') return 400;
   return problemKindOf(reason).status;

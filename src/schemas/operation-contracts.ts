@@ -150,5 +150,5 @@ export const cancelOperation = routeContract({
       headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control'], ['Retry-After']),
     },
   },
-  reasons: [...operationReasons],
+  reasons: ['malformed_json', 'payload_too_large', 'unsupported_media_type', ...operationReasons],
 });

@@ -30,10 +30,11 @@ export const upstreamReasons = [
   'bad_upstream_result',
   'upstream_auth',
   'upstream_timeout',
+  'upstream_message_too_large',
 ] as const;
 
 /** What every route that needs a caller may answer. */
-export const callerReasons = ['unauthenticated', 'permission_denied'] as const;
+export const callerReasons = ['unauthenticated', 'permission_denied', 'headers_too_large'] as const;
 
 /** What every create may answer, whatever its form. */
 export const createReasons = [
@@ -51,7 +52,6 @@ export const createReasons = [
   'outcome_unknown',
   'store_unavailable',
   'overloaded',
-  'headers_too_large',
   'internal_error',
   'draining',
   ...callerReasons,
@@ -64,6 +64,8 @@ export const operationReasons = [
   'unknown_field',
   'operation_not_found',
   'operation_expired',
+  'overloaded',
+  'quota_exceeded',
   'internal_error',
   ...callerReasons,
   ...upstreamReasons,

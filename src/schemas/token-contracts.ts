@@ -43,7 +43,6 @@ export const createToken = routeContract({
     'malformed_json',
     'payload_too_large',
     'unsupported_media_type',
-    'headers_too_large',
     'internal_error',
     ...callerReasons,
   ],

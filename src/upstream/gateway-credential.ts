@@ -13,12 +13,13 @@ export class GatewayCredential {
     this.#source = source;
   }
 
-  /** @throws GatewayError `upstream_auth`. */
-  async authorization(isGenerate: boolean): Promise<string | undefined> {
+  /** @throws GatewayError `upstream_auth`, or `upstream_timeout` when there is none in time. */
+  async authorization(isGenerate: boolean, timeoutMs: number): Promise<string | undefined> {
     let authorization: string | undefined;
     try {
-      authorization = await this.#source.authorization();
+      authorization = await withinMs(timeoutMs, this.#source.authorization());
     } catch (error) {
+      if (error instanceof LateError) throw this.#late(isGenerate);
       throw this.#error('the gateway has no credential for the upstream', isGenerate, error);
     }
     if (!this.#refused.holdsBack(authorization)) return authorization;
@@ -33,10 +34,33 @@ export class GatewayCredential {
     this.#source.refused?.(authorization);
   }
 
+  #late(isGenerate: boolean): GatewayError {
+    return new GatewayError('upstream_timeout', 'no credential for the upstream came in time', {
+      ...(isGenerate && { outcome: 'not_started' }),
+    });
+  }
+
   #error(detail: string, isGenerate: boolean, cause?: unknown): GatewayError {
     return new GatewayError('upstream_auth', detail, {
       cause,
       ...(isGenerate && { outcome: 'not_started' }),
     });
+  }
+}
+
+class LateError extends Error {
+  override readonly name = 'LateError';
+}
+
+/** @throws LateError when it takes longer; what it becomes then is nobody's concern. */
+async function withinMs<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateError('too late')), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -146,7 +146,8 @@ function refinedReason(
   method: MethodName,
 ): Reason {
   if (name === 'NOT_FOUND' && method !== 'Generate') return 'operation_not_found';
-  if (name !== 'INVALID_ARGUMENT') return reason;
+  // Only a create sends what can be moderated or too long.
+  if (name !== 'INVALID_ARGUMENT' || method !== 'Generate') return reason;
   if (isModerationRefusal(message)) return 'content_policy_violation';
   return isPromptLimit(message) ? 'prompt_too_long' : reason;
 }

@@ -38,7 +38,8 @@ export interface UnaryCall<Response> {
   cancel(): void;
 }
 
-const timeoutMsMax = 600_000;
+/** The longest time a call may take, and what a time that is no number is taken for. */
+export const timeoutMsMax = 600_000;
 const requestIdHeaders = ['x-request-id', 'x-server-trace-id'];
 
 /**

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
-import { credentials, status, type MethodDefinition } from '@grpc/grpc-js';
+import { credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { grpcCodeName } from '../errors/grpc-code.ts';
 import type { Reason } from '../errors/reason.ts';
 import {
   ImageGenerationAsyncService,
@@ -17,20 +16,19 @@ import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { UpstreamChannel } from './channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel-options.ts';
-import { callMetadata } from './metadata.ts';
 import { boundedOperationFromBytes } from './operation-deserializer.ts';
-import { GatewayCredential } from './gateway-credential.ts';
-import { promptsOf, withoutSecret } from './quoted-texts.ts';
+import { operationCaller } from './operation-caller.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
-import { errorFromStatus, type MethodName } from './status-error.ts';
+import type { MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
-import { unaryCall, type UnaryResult } from './unary-call.ts';
 import { upstreamAddressFromText, type UpstreamAddress } from './upstream-address.ts';
 
 export interface CallOptions {
   /** Ends the call on this side. Money that a Generate has spent stays spent. */
   readonly signal?: AbortSignal;
   readonly traceparent?: string;
+  /** What is left of the caller's time, where that is less than the method's own. */
+  readonly timeoutMs?: number;
   /** The caller's own credential, sent in place of the gateway's. */
   readonly authorization?: string;
 }
@@ -114,7 +112,6 @@ export interface UpstreamClientOptions {
 }
 
 const mebibyte = 1_048_576;
-const probeTimeoutMs = 2_000;
 /** In the form of an operation id, and none. */
 const noOperation = '00000000000000000000';
 /** Said outright: Node's own default hangs on an environment variable. */
@@ -143,7 +140,7 @@ const methods = {
 export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const channels = openChannels(options);
   const inFlight = new CallsInFlight();
-  const call = unaryCaller(options, channels, inFlight);
+  const call = operationCaller(options, channels, inFlight);
   return {
     async generate(request, callOptions = {}) {
       const operation = await call('Generate', methods.generate, request, callOptions);
@@ -175,7 +172,8 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
   };
 }
 
-interface Channels {
+/** One for each service. */
+export interface Channels {
   readonly generate: UpstreamChannel;
   readonly operations: UpstreamChannel;
 }
@@ -209,60 +207,6 @@ function openChannels(options: UpstreamClientOptions): Channels {
   };
 }
 
-/** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
-function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFlight: CallsInFlight) {
-  const { random = Math.random, observer, tracer } = options;
-  const gateway = new GatewayCredential(options.tokenSource);
-  return async <Request>(
-    name: MethodName,
-    method: MethodDefinition<Request, Operation>,
-    request: Request,
-    { signal, traceparent, authorization: own }: CallOptions,
-  ): Promise<Operation> => {
-    const isGenerate = name === 'Generate';
-    const authorization = own ?? (await gateway.authorization(isGenerate));
-    const startMs = performance.now();
-    const span = tracer?.startCall({ path: method.path, traceparent });
-    const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
-    const client = inFlight.isEnding ? undefined : channel.client;
-    const started = unaryCall(client, method, request, {
-      metadata: callMetadata(options, {
-        authorization,
-        traceparent: span?.traceparent ?? traceparent,
-      }),
-      timeoutMs: timeoutMsOf(name, options),
-      signal,
-    });
-    const result = await inFlight.follow(name, started);
-    if (client !== undefined) {
-      if (isSilence(result)) channel.timedOut(client);
-      else channel.answered(client);
-    }
-    const end = endOf(result);
-    span?.end(end.code);
-    observer?.callEnded({ method: name, ...end, durationMs: performance.now() - startMs });
-    if (own === undefined) gateway.answered(authorization, result);
-    if (result.ok) return result.message;
-    throw errorFromStatus(withoutSecret(result.status, authorization), {
-      method: name,
-      random,
-      isCallersOwn: own !== undefined,
-      prompts: promptsOf(request),
-    });
-  };
-}
-
-function timeoutMsOf(name: MethodName, options: UpstreamClientOptions): number {
-  if (name === 'Generate') return options.generateTimeoutMs;
-  return name === 'Probe' ? Math.min(probeTimeoutMs, options.getTimeoutMs) : options.getTimeoutMs;
-}
-
-/** Whether the deadline came before any sign of the upstream. */
-function isSilence(result: UnaryResult<unknown>): boolean {
-  if (result.ok) return false;
-  return result.status.code === status.DEADLINE_EXCEEDED && !result.status.hasAnswered;
-}
-
 /** Refusals that only a service which is alive gives. */
 const signsOfLife: ReadonlySet<Reason> = new Set([
   'operation_not_found',
@@ -275,12 +219,6 @@ function throwUnlessAlive(error: unknown): void {
   if (!(error instanceof GatewayError)) throw error;
   const isUnimplemented = error.upstream?.grpcCode === 'UNIMPLEMENTED';
   if (!signsOfLife.has(error.reason) && !isUnimplemented) throw error;
-}
-
-function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {
-  const { requestId } = result.ok ? result : result.status;
-  const code = result.ok ? 'OK' : (grpcCodeName(result.status.code) ?? String(result.status.code));
-  return requestId === undefined ? { code } : { code, requestId };
 }
 
 /** An id goes into a sealed id and back onto the wire, so it has to be plain text of some length. */

@@ -14,6 +14,7 @@ import type { World } from './world.ts';
 const storeTimeoutMs = 250;
 const durableTimeoutMs = 1_750;
 const generateTimeoutMs = 15_000;
+const sendMsMin = 2_000;
 const getTimeoutMs = 5_000;
 const probeTimeoutMs = 2_000;
 
@@ -123,6 +124,7 @@ export class SimulatedGateway {
       imageBytesMax: 1_000_000,
       trackedMax: 1_000,
       breakerChanged: (method, state) => this.#world.note(`${method} ${state}`, name),
+      generateTimeoutMs,
     });
   }
 
@@ -158,16 +160,22 @@ export class SimulatedGateway {
   }
 
   #upstreamClient(): UpstreamClient {
+    const tooLate = () =>
+      new GatewayError('upstream_timeout', 'too late', { outcome: 'not_started' });
     const unknown = () => new GatewayError('upstream_timeout', 'no answer', { outcome: 'unknown' });
     return {
       ready: true,
-      generate: (request, options) =>
-        this.#call(() => this.#upstream.generate(request, options?.traceparent ?? ''), {
+      generate: (request, options) => {
+        const { timeoutMs = generateTimeoutMs } = options ?? {};
+        if (timeoutMs < sendMsMin) return Promise.reject(tooLate());
+        return this.#call(() => this.#upstream.generate(request, options?.traceparent ?? ''), {
           name: 'generate',
+          // Longer than the real one has, so that answers come after the lease as well.
           timeoutMs: generateTimeoutMs,
           late: unknown,
           refused: () => unavailable({ outcome: 'not_started' }),
-        }),
+        });
+      },
       getOperation: (id) =>
         this.#call(() => this.#upstream.get(id), {
           name: 'get',

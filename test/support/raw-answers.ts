@@ -21,7 +21,7 @@ const grpcHeaders = {
 const okTrailers = { 'grpc-status': '0' };
 
 /** Codes with which a server says that it did not begin, by gRPC's table of status codes. */
-const refusingCodes: ReadonlySet<number | string> = new Set([3, 5, 6, 7, 8, 9, 11, 12, 16]);
+export const refusingCodes: ReadonlySet<number | string> = new Set([3, 5, 6, 7, 8, 9, 11, 12, 16]);
 
 function onRequest(act: RawAnswer['act'], isRefusal = false): RawAnswer {
   return { at: 'request', isRefusal, act };

@@ -14,6 +14,7 @@ import { sendImage, succeeded } from '../image-reply.ts';
 import {
   preferenceApplied,
   preferencesFromHeader,
+  waitLeftMs,
   waitSecondsMax,
   type Preferences,
 } from '../prefer.ts';
@@ -26,6 +27,7 @@ type Call = RouteCall<object, typeof imageRequestSchema>;
 export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
   serve(app, createImage, async (call) => {
     const { request, reply, caller } = call;
+    const receivedAtMs = surface.clock.nowMs();
     const negotiated = negotiatedOf(call, surface);
     const preferences = preferencesFromHeader(request.headers['prefer']);
     const wanted = createRequestFromCall(call, surface, negotiated);
@@ -44,7 +46,7 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
         ? started
         : await surface.operations.wait(started.id, {
             ...caller,
-            waitMs: waitS * 1000,
+            waitMs: waitLeftMs(waitS, { receivedAtMs, nowMs: surface.clock.nowMs() }),
             signal: callerGoneSignal(reply.raw),
           });
     tellFollowed(reply, preferences, wanted.ignored);
@@ -139,6 +141,6 @@ function ignoredHeader(pointers: readonly string[]): string {
   // A pointer is the caller's own text: percent-encoding keeps it within a header.
   return pointers
     .slice(0, 32)
-    .map((pointer) => encodeURI(pointer.slice(0, 128)))
+    .map((pointer) => encodeURI(pointer.slice(0, 128).toWellFormed()))
     .join(', ');
 }

@@ -17,7 +17,7 @@ import {
   sendOpenAiImages,
   type OpenAiOutcome,
 } from '../openai-reply.ts';
-import { preferencesFromHeader } from '../prefer.ts';
+import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
 import type { Surface } from '../surface.ts';
 
@@ -35,6 +35,7 @@ const folderPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
   serve(app, createOpenAiImage, async (call) => {
     const { request, reply } = call;
+    const receivedAtMs = surface.clock.nowMs();
     const { body } = bodyOf(call);
     tellIgnored(request, reply, ignoredByOpenAi(body, surface.imageMediaTypes));
     const defaults = { ...surface.imageDefaults, ...folderOf(request) };
@@ -45,7 +46,8 @@ export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
     const started = await startAll(call, surface, { body, requests });
     const createdAtMs = surface.clock.nowMs();
     const signal = callerGoneSignal(reply.raw);
-    const outcomeOf = (start: Started) => finish(start, { call, surface, body, signal });
+    const outcomeOf = (start: Started) =>
+      finish(start, { call, surface, body, signal, receivedAtMs });
     const [first] = started;
     if (body.stream === true && first !== undefined) {
       if ('error' in first) throw first.error;
@@ -144,14 +146,16 @@ async function finish(
     readonly surface: Surface;
     readonly body: OpenAiRequestBody;
     readonly signal: AbortSignal;
+    readonly receivedAtMs: number;
   },
 ): Promise<OpenAiOutcome> {
   if ('error' in start) return start;
-  const { call, surface, body, signal } = parts;
+  const { call, surface, body, signal, receivedAtMs } = parts;
   const { caller } = call;
   const { id } = start.snapshot;
   try {
-    const waitMs = waitSecondsOf(call.request) * 1000;
+    const nowMs = surface.clock.nowMs();
+    const waitMs = waitLeftMs(waitSecondsOf(call.request), { receivedAtMs, nowMs });
     const snapshot = await surface.operations.wait(id, { ...caller, waitMs, signal });
     if (!isFinished(snapshot)) {
       throw new GatewayError('generation_timeout', 'the picture is not ready yet: ask again', {
@@ -172,9 +176,10 @@ async function finish(
 }
 
 function waitSecondsOf({ headers }: FastifyRequest): number {
-  const timeoutS = Number(headers['x-stainless-timeout'] ?? Infinity);
-  const patienceS = Number.isFinite(timeoutS) ? timeoutS - clientMarginS : waitSecondsMax;
-  return Math.min(Math.max(patienceS, 1), waitSecondsMax);
+  const timeout = String(headers['x-stainless-timeout'] ?? '');
+  // Written by the client's library, not by its user: what makes no sense is as good as absent.
+  if (!/^[0-9]{1,9}(?:\.[0-9]{1,9})?$/.test(timeout)) return waitSecondsMax;
+  return Math.min(Math.max(Number(timeout) - clientMarginS, 1), waitSecondsMax);
 }
 
 /** @throws GatewayError with `Prefer: handling=strict`. */

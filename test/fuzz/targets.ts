@@ -1,0 +1,23 @@
+import type { FuzzTarget } from './fuzz-target.ts';
+import { bodies } from './targets/bodies.ts';
+import { grammars } from './targets/grammars.ts';
+import { headers } from './targets/headers.ts';
+import { jsonTexts } from './targets/json-texts.ts';
+import { operationBytes } from './targets/operation-bytes.ts';
+import { paths } from './targets/paths.ts';
+import { pictureBytes } from './targets/picture-bytes.ts';
+import { sockets } from './targets/sockets.ts';
+import { upstreamAnswers } from './targets/upstream-answers.ts';
+
+/** Every door; their shares add up to 1. */
+export const fuzzTargets: readonly FuzzTarget[] = [
+  grammars,
+  jsonTexts,
+  pictureBytes,
+  operationBytes,
+  bodies,
+  headers,
+  paths,
+  upstreamAnswers,
+  sockets,
+];

@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import { GatewayError } from '../../../src/errors/gateway-error.ts';
+import { snapshotAfter } from '../../../src/operations/snapshot-after.ts';
+import { trackedFromSealed } from '../../../src/operations/tracked-operation.ts';
+import { operationSchema } from '../../../src/schemas/operations.ts';
+import { problemKindOf } from '../../../src/schemas/problem-kinds.ts';
+import { operationJson } from '../../../src/translation/operation-json.ts';
+import { outcomeFromOperation } from '../../../src/translation/outcome.ts';
+import { vendorOperationJson } from '../../../src/translation/vendor.ts';
+import { errorDetailsFromBytes } from '../../../src/upstream/error-details.ts';
+import { boundedOperationFromBytes } from '../../../src/upstream/operation-deserializer.ts';
+import { errorFromStatus, type MethodName } from '../../../src/upstream/status-error.ts';
+import { mutatedTexts } from '../byte-mutation.ts';
+import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
+import { realPictures } from '../pictures.ts';
+import { upstreamId, wireOperations, wireStatuses } from '../wire-operations.ts';
+
+type WireInput =
+  | { readonly kind: 'operation'; readonly text: string }
+  | {
+      readonly kind: 'status';
+      readonly text: string;
+      readonly method: MethodName;
+      /** `NaN` and whatever else grpc-js passes on, as text. */
+      readonly code: string;
+      readonly message: string;
+    };
+
+const sealed = { upstreamId, seed: 7n, acceptedAtMs: 1_795_000_000_000, isVendorForm: false };
+const before = trackedFromSealed(
+  { id: 'op_x', key: 'op_x', tenant: '', own: undefined, traceparent: undefined },
+  sealed,
+).snapshot;
+
+/** From the bytes of an answer to the JSON that callers read. */
+function checkOperation(bytes: Buffer): void {
+  let operation;
+  try {
+    operation = boundedOperationFromBytes(bytes);
+  } catch (error) {
+    // grpc-js makes an INTERNAL of it, which is judged like any other.
+    return promise(error instanceof Error, 'threw what is no error');
+  }
+  const outcome = outcomeFromOperation(operation, { imageBytesMax: 100_000 });
+  const snapshot = snapshotAfter(before, operation, outcome, 1_795_000_020_000);
+  const json = operationJson(snapshot, {
+    origin: 'http://gateway.example',
+    isRetryable: (reason) => problemKindOf(reason).retryable,
+  });
+  const read = operationSchema.safeParse(JSON.parse(JSON.stringify(json)));
+  promise(read.success, () => `no operation: ${read.error?.message}`);
+  const text = JSON.stringify(vendorOperationJson(snapshot, ''));
+  promise(text.isWellFormed(), 'half of a surrogate pair');
+}
+
+function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
+  const detailsBytes = Buffer.from(input.text, 'latin1');
+  const { faults, retryAfterS, requestId } = errorDetailsFromBytes(detailsBytes);
+  promise(faults.length <= 50, `${faults.length} faults`);
+  const isSoon = retryAfterS === undefined || (retryAfterS >= 1 && retryAfterS <= 60);
+  promise(isSoon, `to be tried again in ${retryAfterS} s`);
+  promise(requestId === undefined || typeof requestId === 'string', 'an id that is no text');
+  const isText = !/^-?\d+$|^NaN$/.test(input.code);
+  const error = errorFromStatus(
+    {
+      code: isText ? undefined : Number(input.code),
+      details: input.message,
+      detailsBytes,
+      hasAnswered: true,
+      requestId: undefined,
+    },
+    { method: input.method, random: () => 0.5 },
+  );
+  promise(error instanceof GatewayError, 'no error');
+  const isSpending = input.method === 'Generate';
+  promise((error.outcome !== undefined) === isSpending, `an outcome ${error.outcome}`);
+}
+
+/** Answers of the upstream that were right once, through the deserializer and all that reads them. */
+export const operationBytes: FuzzTarget = {
+  name: 'operation-bytes',
+  share: 0.17,
+  async open() {
+    const operations = wireOperations(await realPictures());
+    return openTarget<WireInput>({
+      inputs: fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc.record({
+            kind: fc.constant<'operation'>('operation'),
+            text: mutatedTexts(operations, { charactersMax: 400_000 }),
+          }),
+        },
+        {
+          weight: 1,
+          arbitrary: fc.record({
+            kind: fc.constant<'status'>('status'),
+            text: mutatedTexts(wireStatuses),
+            method: fc.constantFrom<MethodName>('Generate', 'Get', 'Cancel'),
+            code: fc.oneof(
+              fc.integer({ min: -2, max: 20 }).map(String),
+              fc.constantFrom('NaN', 'x'),
+            ),
+            message: fc.oneof(
+              fc.string({ unit: 'binary', maxLength: 600 }),
+              fc.constantFrom(
+                'Deadline exceeded after 1s, Waiting for LB pick',
+                'Received HTTP status code 401',
+                'No connection established',
+                'Received RST_STREAM with code 7',
+              ),
+            ),
+          }),
+        },
+      ),
+      check(input) {
+        if (input.kind === 'operation') checkOperation(Buffer.from(input.text, 'latin1'));
+        else checkStatus(input);
+      },
+    });
+  },
+};
