@@ -20,7 +20,7 @@ interface Use {
 }
 
 /** A part of a request is given so many times as long as silence. */
-const partPatience = 5;
+const partPatience = 2;
 /** Clients that go on connecting do not keep it open for ever. */
 const acceptLooksMax = 100;
 

@@ -28,8 +28,11 @@ export interface DrainLimits {
 /** After the last connection: for calls that may be paid for, and then for closing the parts. */
 const settlingMs = 3_000;
 const closingMs = 2_000;
-/** Clients that go on with a connection do so within it. */
-const idleMs = 1_000;
+/**
+ * Clients that go on with a connection do so within it. As long as the time to
+ * notice: on a machine that is out of breath a second is no time.
+ */
+const idleMsMax = 5_000;
 
 /** Of a gateway that others send traffic to until they notice that it leaves. */
 export function patientLimits(limits: {
@@ -44,7 +47,7 @@ export function patientLimits(limits: {
     finishingMs,
     settlingMs: settledMs,
     closingMs: settledMs + closingMs,
-    idleMs,
+    idleMs: Math.min(leavingMs, idleMsMax),
   };
 }
 

@@ -163,7 +163,7 @@ describe('a paid call', () => {
       { UPSTREAM_ADDRESS: upstream.address, GENERATE_TIMEOUT_MS: '300', IMAGES_PER_DAY_MAX: '9' },
       { throughStore: slow },
     );
-    const late = { httpStatus: 504, code: 'upstream_timeout', outcome: 'not_started' };
+    const late = { httpStatus: 503, code: 'overloaded', outcome: 'not_started' };
     const key = { 'idempotency-key': 'slow-1' };
     const answers = [gateway.create(prompt), gateway.create(prompt, key)];
     expect(await Promise.all(answers.map(jsonOf))).toMatchObject([late, late]);
@@ -171,9 +171,9 @@ describe('a paid call', () => {
   });
 
   it.each([
-    ['never comes', () => new Promise<string>(() => undefined)],
-    ['comes late', () => pause(220).then(() => 'Api-Key late')],
-  ])('is not begun when the credential %s', async (_, authorization) => {
+    ['never comes', 'upstream_timeout', () => new Promise<string>(() => undefined)],
+    ['comes late', 'overloaded', () => pause(220).then(() => 'Api-Key late')],
+  ])('is not begun when the credential %s', async (_, reason, authorization) => {
     const upstream = await rawUpstream();
     upstream.on('Generate', running);
     const client = clientOf(upstream.address, {
@@ -184,7 +184,7 @@ describe('a paid call', () => {
     opened.unshift(() => client.close());
     const startMs = performance.now();
     expect(await failureOf(client.generate(catRequest()))).toMatchObject({
-      reason: 'upstream_timeout',
+      reason,
       outcome: 'not_started',
     });
     expect(await failureOf(client.getOperation('up1'))).toMatchObject({
@@ -201,7 +201,7 @@ describe('a paid call', () => {
     const client = clientOf(upstream.address, { generateTimeoutMs: 15_000 });
     opened.unshift(() => client.close());
     expect(await failureOf(client.generate(catRequest(), { timeoutMs: 1_999 }))).toMatchObject({
-      reason: 'upstream_timeout',
+      reason: 'overloaded',
       outcome: 'not_started',
     });
     for (const timeoutMs of [Number.NaN, -1, Number.NEGATIVE_INFINITY]) {

@@ -15,9 +15,10 @@ import * as raw from '../support/raw-answers.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-const limits = patientLimits({ delayMs: 5_000, cutAfterMs: 25_000 });
+const idleMs = 1_000;
+const limits = { ...patientLimits({ delayMs: 5_000, cutAfterMs: 25_000 }), idleMs };
 /** Connections of the moment before are as good as in use. */
-const undelayed = patientLimits({ delayMs: 0, cutAfterMs: 25_000 });
+const undelayed = { ...patientLimits({ delayMs: 0, cutAfterMs: 25_000 }), idleMs };
 const running = raw.ok(toBinary(OperationSchema, runningOperation('up1')));
 const cat = { prompt: 'a red cat' };
 /** More than any socket takes without being read. */

@@ -40,6 +40,10 @@ describe('a history of gateways, a store and an upstream that fail', () => {
       ...['Generate open', 'Generate probation', 'Generate closed', 'probed'],
     ];
     // The rarest is an answer that comes after its lease: no Generate begins late.
-    for (const what of [...steps, ...faults]) expect(seen.get(what), what).toBeGreaterThan(2);
+    // An answer that comes after its lease is rare: a create has less time than that.
+    const rare = 'step unknown → accepted';
+    for (const what of [...steps, ...faults]) {
+      expect(seen.get(what), what).toBeGreaterThan(what === rare ? 2 : 10);
+    }
   }, 60_000);
 });

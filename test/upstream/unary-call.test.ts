@@ -87,7 +87,7 @@ describe('what is known before sending', () => {
       const client = fixture.open({ generateTimeoutMs });
       await expect.poll(() => client.ready).toBe(true);
       const error = await failureOf(client.generate(catRequest()));
-      expect([error.reason, error.outcome]).toEqual(['upstream_timeout', 'not_started']);
+      expect([error.reason, error.outcome]).toEqual(['overloaded', 'not_started']);
       expect(fixture.upstream.streamsOpened).toBe(0);
     },
   );
