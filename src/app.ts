@@ -12,8 +12,8 @@ import { buildServer, type ServerOptions } from './http/server.ts';
 import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import { openCore, type Core } from './operations/core.ts';
-import { LoadShedding } from './operations/load-shedding.ts';
 import { promptLimits, type DrainLimits } from './operations/drain.ts';
+import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
@@ -192,7 +192,7 @@ interface OpenedUpstream {
   readonly client: UpstreamClient;
   /** What it makes, the preferred one first. */
   readonly mediaTypes: readonly string[];
-  /** Ends the embedded one; the client is closed by then. */
+  /** Ends the embedded upstream, where there is one. */
   close(): Promise<void>;
 }
 
@@ -238,7 +238,9 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
   return {
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    close: async () => emulator?.close(),
+    async close() {
+      await emulator?.close();
+    },
   };
 }
 

@@ -53,11 +53,11 @@ function contradictions(values: SettingValues): readonly string[] {
     mistakes.push(`${credentials.join(', ')}: set exactly one credential`);
   }
   mistakes.push(...callerMistakes(values));
-  if (pictureBytesMaxOf(values) < 2 * readBytesMaxOf(values)) {
-    mistakes.push('PICTURE_BYTES_MAX: must be at least twice IMAGE_BYTES_MAX + 1 MiB');
-  }
   if (values.DRAIN_DELAY_MS >= values.SHUTDOWN_TIMEOUT_MS) {
     mistakes.push('DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS');
+  }
+  if (pictureBytesMaxOf(values) < 2 * readBytesMaxOf(values)) {
+    mistakes.push('PICTURE_BYTES_MAX: must be at least twice IMAGE_BYTES_MAX + 1 MiB');
   }
   if (values.UPSTREAM_ADDRESS === undefined) {
     for (const name of ['OPERATIONS_ADDRESS', 'UPSTREAM_CA_FILE'] as const) {
