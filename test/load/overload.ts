@@ -53,7 +53,7 @@ export async function showOverload({ isShort }: RunOptions): Promise<Report> {
 
 /** The same for one bound. */
 export async function overloaded(bound: Bound, isShort: boolean): Promise<Report> {
-  const seconds = isShort ? 4 : 20;
+  const seconds = isShort ? 3 : 20;
   const cell = await openCell({ pictureBytes, ...cellOf(bound) });
   const flow = await startRole('test/load/flow.ts', 1);
   try {

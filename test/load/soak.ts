@@ -17,7 +17,7 @@ const bounds = { RESULT_CACHE_BYTES_MAX: '16777216', OPERATIONS_TRACKED_MAX: '20
 const perSecond = { create: 20, poll: 150, inline: 10, picture: 30 } as const;
 const waitedFor = 10;
 const waitersPerOperation = 10;
-const shortSeconds = 20;
+const shortSeconds = 12;
 /** Slices at the start that only fill what is bounded. */
 const settlingShare = 0.25;
 
@@ -39,7 +39,7 @@ interface Slice {
 
 /** A mixed load for as long as asked: nothing may grow. */
 export async function showSoak({ isShort, minutes }: RunOptions): Promise<Report> {
-  const sliceSeconds = isShort ? 4 : 60;
+  const sliceSeconds = isShort ? 3 : 60;
   const slices = isShort ? shortSeconds / sliceSeconds : Math.max(4, Math.round(minutes));
   const cell = await openCell({
     ...{ pictureBytes, settings: bounds, hasProbe: true },
