@@ -33,3 +33,5 @@ process.on('message', ({ settle = false }) => {
 });
 // The gateway ends when its own work does.
 process.channel?.unref();
+// Not longer than whoever started it.
+process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));

@@ -13,7 +13,7 @@ import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from 
 
 const pictureBytes = 50_000;
 /** Small, so that what fills up by design is full within the first minutes. */
-const bounds = { RESULT_CACHE_BYTES_MAX: '16777216', OPERATIONS_TRACKED_MAX: '2000', ...neverBusy };
+const bounds = { RESULT_CACHE_BYTES_MAX: '1048576', OPERATIONS_TRACKED_MAX: '2000', ...neverBusy };
 const perSecond = { create: 20, poll: 150, inline: 10, picture: 30 } as const;
 const waitedFor = 10;
 const waitersPerOperation = 10;
