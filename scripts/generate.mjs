@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { operationsPage } from './operations-page.mjs';
 import { reliabilityPage } from './reliability-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -62,12 +63,16 @@ async function documentTexts() {
   const { openApiDocument, openApi30Document } = await builtModule('schemas/document.js');
   const { configurationPage } = await builtModule('config/configuration-page.js');
   const { problemPage } = await builtModule('schemas/problem-page.js');
+  const { openMetrics } = await builtModule('observability/metrics.js');
+  const metrics = openMetrics({ version: '0', nowMs: () => 0 });
+  metrics.stop();
   const json = (value) => `${JSON.stringify(value, undefined, 2)}\n`;
   return new Map([
     ['openapi/openapi.json', json(openApiDocument())],
     ['openapi/openapi-3.0.json', json(openApi30Document())],
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', problemPage()],
+    ['docs/operations.md', operationsPage(root, metrics.describe())],
     ['docs/reliability.md', reliabilityPage(root)],
   ]);
 }

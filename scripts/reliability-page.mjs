@@ -1,22 +1,15 @@
 // The table of docs/reliability.md, made from the figures that the scripts kept in docs/figures/.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pageWithPart } from './marked-part.mjs';
 
 const begin = '<!-- figures: written by npm run generate from docs/figures/ -->';
 const end = '<!-- end of figures -->';
 
 /** The page with its table made anew. */
 export function reliabilityPage(root) {
-  const page = readFileSync(join(root, 'docs/reliability.md'), 'utf8');
-  const [before, rest] = split(page, begin);
-  const [, after] = split(rest, end);
-  return `${before}${begin}\n\n${table(join(root, 'docs/figures'))}\n${end}${after}`;
-}
-
-function split(text, marker) {
-  const at = text.indexOf(marker);
-  if (at < 0) throw new Error(`docs/reliability.md lacks the line: ${marker}`);
-  return [text.slice(0, at), text.slice(at + marker.length)];
+  const text = table(join(root, 'docs/figures'));
+  return pageWithPart(root, 'docs/reliability.md', { begin, end, text });
 }
 
 function table(folder) {

@@ -1,35 +1,40 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { openAppMetrics } from './app-metrics.ts';
+import { openAppUpstream } from './app-upstream.ts';
 import { openCallers } from './callers/open-callers.ts';
 import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
-import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { openDrain } from './http/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { openTracing } from './observability/tracing.ts';
 import { openCore, type Core } from './operations/core.ts';
 import { promptLimits, type DrainLimits } from './operations/drain.ts';
 import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import type { Clock } from './operations/ports.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
+import { version } from './schemas/version.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
+import { observedStore } from './state/observed-store.ts';
 import { openStateStore } from './state/open-store.ts';
 import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/silence-grpc-logger.ts';
-import { tokenSourceFromSettings } from './upstream/token-source.ts';
-import { openUpstreamClient, type UpstreamClient } from './upstream/upstream-client.ts';
+import type { UpstreamClient } from './upstream/upstream-client.ts';
 
 export interface App {
   /** The HTTP server, for tests that go in through the front door without a socket. */
   readonly server: FastifyInstance;
   /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
   listen(): Promise<string>;
+  /** Where /metrics is, once it listens; undefined where nothing is counted. */
+  readonly metricsAddress: string | undefined;
   /**
    * Stops taking requests, lets those in flight end, and closes every part. Called
    * again, it hurries the close that has begun.
@@ -84,26 +89,38 @@ export async function buildApp(
     dataDirectory: settings.DATA_DIR,
     log,
   });
-  const store = options.throughStore?.(opened) ?? opened;
-  const upstream = await openUpstream(settings, log);
+  const metrics = openAppMetrics(settings);
+  const tracing = openTracing({ version });
+  const through = options.throughStore?.(opened) ?? opened;
+  const store = metrics === undefined ? through : observedStore(through, metrics.store);
+  const upstream = await openAppUpstream(settings, log, {
+    observer: metrics?.upstream,
+    tracer: tracing,
+  });
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
-  const core = coreOf({ settings, log, secrets, store, upstream: client });
-  const shedding = new LoadShedding({ loopDelayMsMax: settings.LOOP_DELAY_MS_MAX });
+  const core = coreOf({ settings, log, secrets, store, upstream: client, metrics });
+  const shedding = new LoadShedding({
+    loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,
+    shed: metrics?.limits.shed,
+  });
   const stopSampling = startLoadSampler((load) =>
     shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
   );
 
+  const readiness = () => {
+    if (drain.phase !== 'serving') return 'draining';
+    if (!client.ready) return 'starting';
+    return shedding.isSevere ? 'overloaded' : 'ready';
+  };
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
   const server = await buildServer({
     ...options,
     edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
     log,
     origin: () => origin,
-    readiness: () => {
-      if (drain.phase !== 'serving') return 'draining';
-      if (!client.ready) return 'starting';
-      return shedding.isSevere ? 'overloaded' : 'ready';
-    },
+    readiness,
+    observer: metrics?.requests,
+    tracing,
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
@@ -129,17 +146,34 @@ export async function buildApp(
     },
   });
 
+  metrics?.follow({ core, shedding, readiness });
+  let metricsAddress: string | undefined;
+
   const drain = openDrain({
     clock: options.drainClock ?? systemClock,
     log,
     server,
     core,
-    parts: [core.upstream, { close: stopSampling }, callers, store, upstream],
+    // The port of the metrics last, so that a drain can be watched.
+    parts: [
+      core.upstream,
+      { close: stopSampling },
+      callers,
+      store,
+      upstream,
+      { close: () => metrics?.close() },
+    ],
   });
 
   return {
     server,
+    get metricsAddress() {
+      return metricsAddress;
+    },
     async listen() {
+      if (metrics !== undefined) {
+        metricsAddress = `${originOf(settings.METRICS_HOST, await metrics.listen())}/metrics`;
+      }
       core.share.open();
       // Thousands who come back at once: whom the kernel's queue has no room for waits a second and longer.
       await server.listen({ host: settings.HOST, port: settings.PORT, backlog: 4_096 });
@@ -158,8 +192,9 @@ function coreOf(parts: {
   readonly secrets: SealSecrets;
   readonly store: StateStore;
   readonly upstream: UpstreamClient;
+  readonly metrics: Metrics | undefined;
 }): Core {
-  const { settings, log, secrets, store, upstream } = parts;
+  const { settings, log, secrets, store, upstream, metrics } = parts;
   return openCore({
     upstream,
     store,
@@ -173,11 +208,17 @@ function coreOf(parts: {
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     pictureBytesMax: pictureBytesMaxOf(settings),
-    breakerChanged: (method, state) => log.warn({ method, state }, 'breaker'),
+    breakerChanged: (method, state) => {
+      metrics?.limits.breakerChanged(method, state);
+      log.warn({ method, state }, 'breaker');
+    },
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
-    readFailed: ({ reason, upstream: trace, cause }) =>
-      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed'),
+    readFailed: ({ reason, upstream: trace, cause }) => {
+      metrics?.operations.readFailed({ reason });
+      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: messageOf(cause) }, 'poll failed');
+    },
+    observer: metrics && { ...metrics.operations, ...metrics.limits },
   });
 }
 
@@ -186,62 +227,6 @@ function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
   const { UPSTREAM_ADDRESS: address, IMAGES_PER_MINUTE_MAX: max } = settings;
   const isTls = address !== undefined && !address.startsWith('http://');
   return max ?? (isTls ? 450 : undefined);
-}
-
-interface OpenedUpstream {
-  readonly client: UpstreamClient;
-  /** What it makes, the preferred one first. */
-  readonly mediaTypes: readonly string[];
-  /** Ends the embedded upstream, where there is one. */
-  close(): Promise<void>;
-}
-
-async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUpstream> {
-  const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
-  const emulator = isEmbedded
-    ? await startEmbeddedEmulator({
-        port: settings.EMULATOR_PORT,
-        latencyMs: settings.EMULATOR_LATENCY_MS,
-        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
-        onFailure: (error) =>
-          log.error({ cause: error.message }, 'the embedded upstream has ended'),
-      })
-    : undefined;
-  const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
-  const caFile = settings.UPSTREAM_CA_FILE;
-  const caPem = caFile === undefined ? undefined : await readFile(caFile);
-  const client = openUpstreamClient({
-    address,
-    operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
-    ...(caPem !== undefined && { caPem }),
-    tokenSource: await tokenSourceFromSettings(
-      {
-        apiKey: settings.UPSTREAM_API_KEY?.reveal(),
-        apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
-        iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
-        iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
-        serviceAccountKeyFile: settings.UPSTREAM_SERVICE_ACCOUNT_KEY_FILE,
-        metadataService: settings.UPSTREAM_METADATA_SERVICE,
-        iamAddress: settings.IAM_ADDRESS,
-        caPem,
-      },
-      { log },
-    ),
-    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
-    getTimeoutMs: settings.GET_TIMEOUT_MS,
-    connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
-    imageBytesMax: settings.IMAGE_BYTES_MAX,
-    dataLogging: settings.UPSTREAM_DATA_LOGGING,
-    ...(settings.UPSTREAM_FOLDER_HEADER && { folderId: settings.FOLDER_ID }),
-    log,
-  });
-  return {
-    client,
-    mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
-    async close() {
-      await emulator?.close();
-    },
-  };
 }
 
 /** An address to listen on is not always one to connect to: all addresses are reached by loopback. */

@@ -24,7 +24,9 @@ async function main(): Promise<void> {
     limitMs: (cause) => limitsOf(cause).closingMs + exitMarginMs,
   });
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
-  log.info({ address, ...(publicUrl !== undefined && { publicUrl }), upstream }, 'listening');
+  const { metricsAddress: metrics } = app;
+  const told = { ...(publicUrl !== undefined && { publicUrl }), ...(metrics && { metrics }) };
+  log.info({ address, ...told, upstream }, 'listening');
   if (isOpenToAll(settings)) {
     log.warn(
       { host: settings.HOST },
@@ -74,6 +76,7 @@ try {
 
 function describe(error: unknown): string {
   const code = (error as { code?: unknown }).code;
-  if (code === 'EADDRINUSE') return 'The address is in use already: set another HOST or PORT.';
+  if (code === 'EADDRINUSE')
+    return 'The address is in use already: set another HOST, PORT or METRICS_PORT.';
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

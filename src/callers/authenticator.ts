@@ -4,7 +4,7 @@ import { isAccessTokenText, type AccessToken, type AccessTokens } from './access
 import { isApiKeyText } from './api-key.ts';
 import type { CallerDirectory } from './caller-directory.ts';
 import type { Caller } from './caller.ts';
-import { everyScope, type Identity } from './identity.ts';
+import { everyScope, type CallerClass, type Identity } from './identity.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 
 /** A credential as a request brought it. */
@@ -66,7 +66,7 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
       return caller === undefined
         ? undefined
         : {
-            ...identityOf(read.tenant, caller),
+            ...identityOf(read.tenant, caller, 'link'),
             scopes: new Set(['operations:read']),
             mayDelegate: false,
             linkExpiresAtMs: read.expiresAtMs,
@@ -81,14 +81,15 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
   const { mode, directory, jwt, defaults } = options;
   switch (mode) {
     case 'none': {
-      const anonymous = identityOf('', { ...defaults, name: '' });
+      const anonymous = identityOf('', { ...defaults, name: '' }, 'anonymous');
       return () => anonymous;
     }
     case 'keys':
       return (presented) => {
         if (presented === undefined || !isApiKeyText(presented.text)) return undefined;
         const caller = directory?.byApiKey(presented.text);
-        return caller && identityOf(kinds.keys + caller.name, withDefaults(caller, defaults));
+        if (caller === undefined) return undefined;
+        return identityOf(kinds.keys + caller.name, withDefaults(caller, defaults), 'key');
       };
     case 'jwt':
       return async (presented) => {
@@ -96,15 +97,15 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
         if (verified === undefined) return undefined;
         const subject = kinds.jwt + verified.caller.name;
         const caller = callerOf(subject, options);
-        return caller && narrowed(identityOf(subject, caller), verified.scopes);
+        return caller && narrowed(identityOf(subject, caller, 'jwt'), verified.scopes);
       };
     case 'passthrough':
       return (presented) => presented && passedThrough(presented, defaults);
   }
 }
 
-function identityOf(subject: string, caller: Caller): Identity {
-  return { tenant: subject, subject, caller, scopes: everyScope, mayDelegate: true };
+function identityOf(subject: string, caller: Caller, callerClass: CallerClass): Identity {
+  return { callerClass, tenant: subject, subject, caller, scopes: everyScope, mayDelegate: true };
 }
 
 /** The caller's own credential goes upstream, and the upstream decides what it may see. */
@@ -113,7 +114,7 @@ function passedThrough({ scheme, text }: Presented, defaults: Omit<Caller, 'name
   const view = createHash('sha256').update(authorization).digest('base64url').slice(0, 22);
   const subject = kinds.passthrough + view;
   return {
-    ...identityOf(subject, { ...defaults, name: view }),
+    ...identityOf(subject, { ...defaults, name: view }, 'passthrough'),
     tenant: passthroughTenant,
     mayDelegate: false,
     own: { authorization, view },
@@ -130,7 +131,7 @@ function identityFromToken(
   const { id: tokenId, imagesMax } = token;
   const keepMs = Math.max(1, token.expiresAtMs - options.nowMs());
   return {
-    ...identityOf(token.subject, caller),
+    ...identityOf(token.subject, caller, 'token'),
     scopes: new Set(token.scopes),
     mayDelegate: false,
     ...(imagesMax !== undefined && { allowance: { tokenId, imagesMax, keepMs } }),

@@ -1,8 +1,12 @@
 import { scopes, type Scope } from '../schemas/tokens.ts';
 import type { Caller } from './caller.ts';
 
+/** By what kind of credential somebody was told from others. */
+export type CallerClass = 'anonymous' | 'key' | 'jwt' | 'token' | 'link' | 'passthrough';
+
 /** Who asks, once that is settled. */
 export interface Identity {
+  readonly callerClass: CallerClass;
   /** Whose operations it may see: ids are sealed for it. */
   readonly tenant: string;
   /** Whose limits and idempotency keys it uses. The same as the tenant, but where callers bring credentials of the upstream. */

@@ -65,6 +65,15 @@ export const settings = {
     default: 'from HOST and PORT',
     meaning: 'Origin of the links the gateway hands out, as callers reach it.',
   }),
+  METRICS_PORT: setting(port.optional(), {
+    default: 'off',
+    meaning:
+      'Port that answers GET /metrics for Prometheus; 0 takes any free one and logs it. Unset, nothing is counted.',
+  }),
+  METRICS_HOST: setting(text.default('127.0.0.1'), {
+    default: '127.0.0.1',
+    meaning: 'Address of that port. It asks nobody for a credential.',
+  }),
   CORS_ORIGINS: setting(origins.optional(), {
     default: 'none',
     meaning:

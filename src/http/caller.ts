@@ -6,9 +6,7 @@ import { continuedTraceparent } from '../observability/trace-context.ts';
 export function callerOf(request: FastifyRequest): CallerContext {
   const { traceparent } = request.headers;
   const { tenant, own } = request.identity;
-  return {
-    tenant,
-    own,
-    traceparent: typeof traceparent === 'string' ? continuedTraceparent(traceparent) : undefined,
-  };
+  const continued =
+    typeof traceparent === 'string' ? () => continuedTraceparent(traceparent) : () => undefined;
+  return { tenant, own, traceparent: request.span?.traceparent ?? continued() };
 }

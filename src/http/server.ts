@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../callers/access-tokens.ts';
 import type { Authenticator } from '../callers/authenticator.ts';
 import type { Log } from '../observability/log.ts';
+import type { Tracing } from '../observability/tracing.ts';
 import { edgeBounds, type EdgeBounds } from './edge/edge-bounds.ts';
 import { openGuardedServer } from './edge/guarded-server.ts';
 import { openJournal } from './journal.ts';
@@ -14,6 +15,8 @@ import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
 import { shedNewWork } from './plugins/load-shedding.ts';
 import { logRequests } from './plugins/request-log.ts';
+import { observeRequests, type RequestObserver } from './plugins/request-observer.ts';
+import { traceRequests } from './plugins/request-trace.ts';
 import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
@@ -38,6 +41,8 @@ export interface ServerOptions {
   readonly corsOrigins?: readonly string[] | '*' | undefined;
   /** What connections may take, where it is not the usual. */
   readonly edge?: Partial<EdgeBounds> | undefined;
+  readonly observer?: RequestObserver | undefined;
+  readonly tracing?: Tracing | undefined;
   /** Called with the bare server before any route is added: the place for hooks on all of them. */
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -66,8 +71,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   // Named before they are set, so that all requests keep one shape in memory.
   app.decorateRequest('journal');
   app.decorateRequest('identity');
+  app.decorateRequest('span');
 
   logRequests(app, log);
+  if (options.observer !== undefined) observeRequests(app, options.observer);
+  if (options.tracing !== undefined) traceRequests(app, options.tracing);
   options.extend?.(app);
   app.addHook('onRequest', (request, reply, done) => {
     openJournal(request);

@@ -63,6 +63,8 @@ export interface AdmissionOptions {
 /** Thrown when a limit is used up, with the states of all for the headers of the answer. */
 export class LimitReached extends GatewayError {
   readonly limits: readonly LimitState[];
+  /** The one that holds the caller back longest. */
+  readonly reached: LimitState;
 
   constructor(limits: readonly LimitState[], reached: LimitState) {
     super('rate_limited', sentenceOf(reached), {
@@ -70,6 +72,7 @@ export class LimitReached extends GatewayError {
       retryAfterS: Math.max(1, reached.resetS),
     });
     this.limits = limits;
+    this.reached = reached;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './admission.ts';
-import { Creates } from './creates.ts';
+import { Creates, type CreatesObserver } from './creates.ts';
 import { FleetShare } from './fleet-share.ts';
 import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './guarded-upstream.ts';
 import { Idempotency } from './idempotency.ts';
@@ -9,7 +9,7 @@ import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { PictureMemory } from './picture-memory.ts';
 import { PollSchedule } from './poll-schedule.ts';
-import type { PollingObserver } from './polling-hub.ts';
+import type { OperationEnd, PollingObserver } from './polling-hub.ts';
 import type { Clock, Random } from './ports.ts';
 import { ReadBudget } from './read-budget.ts';
 import { ResultCache } from './result-cache.ts';
@@ -36,6 +36,12 @@ export interface CoreOptions {
   readonly trackedMax: number;
   readonly readFailed?: PollingObserver['readFailed'];
   readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
+  readonly observer?: CoreObserver | undefined;
+}
+
+/** Told what becomes of creates and operations; what it does must be quick and may not throw. */
+export interface CoreObserver extends CreatesObserver {
+  operationEnded(end: OperationEnd): void;
 }
 
 /** The operations of all callers, what decides about new ones, and this gateway's part of the quota. */
@@ -43,6 +49,8 @@ export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
   readonly share: FleetShare;
+  readonly results: ResultCache;
+  readonly budget: ReadBudget;
   readonly memory: PictureMemory;
   /** The upstream behind its breakers. */
   readonly upstream: GuardedUpstream;
@@ -59,7 +67,7 @@ const readBurst = 1;
 
 /** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
 export function openCore(options: CoreOptions): Core {
-  const { store, clock, random, newName, ids, readFailed, breakerChanged } = options;
+  const { store, clock, random, newName, ids, readFailed, breakerChanged, observer } = options;
   const upstream = guardedUpstream(options.upstream, {
     clock,
     random,
@@ -81,7 +89,10 @@ export function openCore(options: CoreOptions): Core {
     trackedMax: options.trackedMax,
     observer: {
       readFailed: (failure) => readFailed?.(failure),
-      settled: (id) => creates.settled(id),
+      settled: (id, end) => {
+        creates.settled(id);
+        observer?.operationEnded(end);
+      },
     },
   });
   const creates = new Creates({
@@ -96,7 +107,8 @@ export function openCore(options: CoreOptions): Core {
     }),
     idempotency: new Idempotency({ store, clock }),
     placesMax: options.trackedMax,
+    observer,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share, memory, upstream };
+  return { operations, creates, share, results, budget, memory, upstream };
 }

@@ -1,6 +1,13 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { Admission, Admitted, Applicant, LimitState } from './admission.ts';
+import type { Reason } from '../errors/reason.ts';
+import {
+  LimitReached,
+  type Admission,
+  type Admitted,
+  type Applicant,
+  type LimitState,
+} from './admission.ts';
 import { HeldBack, type GuardedUpstream } from './guarded-upstream.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from './caller-context.ts';
@@ -35,6 +42,20 @@ export interface Created {
   readonly limits: readonly LimitState[];
 }
 
+/** What became of one create. `joined` waited for an earlier request with its key, `replayed` came after it. */
+export type CreateEnd =
+  | { readonly outcome: 'accepted' | 'replayed' | 'joined' }
+  | { readonly outcome: 'not_started' | 'unknown'; readonly reason: Reason };
+
+/** Told of every create when it ends; what it does must be quick and may not throw. */
+export interface CreatesObserver {
+  createEnded(create: CreateEnd): void;
+  /** The limits as a create found them. */
+  limitsSeen(limits: readonly LimitState[]): void;
+  /** One of them refused it. */
+  limited(limit: string): void;
+}
+
 export interface CreatesOptions {
   readonly operations: Operations;
   readonly admission: Admission;
@@ -42,6 +63,7 @@ export interface CreatesOptions {
   readonly upstream: GuardedUpstream;
   /** Pictures being made whose places are remembered; those of more come back by time alone. */
   readonly placesMax: number;
+  readonly observer?: CreatesObserver | undefined;
 }
 
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
@@ -60,6 +82,15 @@ export class Creates {
 
   /** @throws GatewayError whose `outcome` says what became of the money. */
   async create(request: CreateRequest, caller: CallerContext): Promise<Created> {
+    try {
+      return await this.#counted(request, caller);
+    } catch (error) {
+      this.#refused(error);
+      throw error;
+    }
+  }
+
+  async #counted(request: CreateRequest, caller: CallerContext): Promise<Created> {
     if (this.#isClosed) {
       throw new GatewayError('draining', 'this gateway is about to stop', {
         outcome: 'not_started',
@@ -99,11 +130,10 @@ export class Creates {
     const withdraw = (place: Admitted) => place.withdraw();
     const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
     if ('made' in result) return result.made.created;
-    return {
-      snapshot: await operations.recall(result.replayOf, caller),
-      isReplay: true,
-      limits: [],
-    };
+    const snapshot = await operations.recall(result.replayOf, caller);
+    const outcome = result.hasJoined ? 'joined' : 'replayed';
+    this.#options.observer?.createEnded({ outcome });
+    return { snapshot, isReplay: true, limits: [] };
   }
 
   /** The operation has ended: its place is free for the caller's next one. */
@@ -118,6 +148,8 @@ export class Creates {
     try {
       const snapshot = await this.#options.operations.start(request.generate, caller, request);
       this.#hold(snapshot.id, place);
+      this.#options.observer?.createEnded({ outcome: 'accepted' });
+      this.#options.observer?.limitsSeen(place.limits);
       return {
         operationId: snapshot.id,
         created: { snapshot, isReplay: false, limits: place.limits },
@@ -128,6 +160,19 @@ export class Creates {
       await (isUnspent ? place.withdraw() : place.finished());
       throw error;
     }
+  }
+
+  #refused(error: unknown): void {
+    const { observer } = this.#options;
+    if (observer === undefined) return;
+    if (error instanceof LimitReached) {
+      observer.limitsSeen(error.limits);
+      observer.limited(error.reached.name);
+    }
+    const isKnown = error instanceof GatewayError;
+    // What nobody can tell is counted as the worse.
+    const outcome = isKnown && error.outcome === 'not_started' ? 'not_started' : 'unknown';
+    observer.createEnded({ outcome, reason: isKnown ? error.reason : 'internal_error' });
   }
 
   #hold(operationId: string, place: Admitted): void {

@@ -38,7 +38,9 @@ export interface KeyedCreate<Place, Made extends { readonly operationId: string 
 type Keyed = Pick<KeyedCreate<never, never>, 'recordKey' | 'fingerprint' | 'isFresh' | 'keepMs'>;
 
 /** Made by this request, or the id of the operation that an earlier one with the key had made. */
-export type KeyedResult<Made> = { readonly made: Made } | { readonly replayOf: string };
+export type KeyedResult<Made> =
+  | { readonly made: Made }
+  | { readonly replayOf: string; readonly hasJoined: boolean };
 
 export interface IdempotencyOptions {
   readonly store: StateStore;
@@ -87,7 +89,7 @@ export class Idempotency {
   async run<Place, Made extends { readonly operationId: string }>(
     create: KeyedCreate<Place, Made>,
   ): Promise<KeyedResult<Made>> {
-    const join = { sawDispatch: false };
+    const join = { sawDispatch: false, hasWaited: false };
     try {
       return await this.#run(create, join);
     } catch (error) {
@@ -99,7 +101,7 @@ export class Idempotency {
 
   async #run<Place, Made extends { readonly operationId: string }>(
     create: KeyedCreate<Place, Made>,
-    join: { sawDispatch: boolean },
+    join: { sawDispatch: boolean; hasWaited: boolean },
   ): Promise<KeyedResult<Made>> {
     const giveUpAtMs = this.#clock.nowMs() + joinMaxMs;
     let expected: StoredRecord | undefined;
@@ -117,11 +119,12 @@ export class Idempotency {
       } else if (record !== undefined) {
         join.sawDispatch ||= record.state === 'dispatched';
         if (record.state === 'accepted' && isSame(record, create) && create.isFresh !== true) {
-          return { replayOf: record.data };
+          return { replayOf: record.data, hasJoined: join.hasWaited };
         }
         // Two that start anew at once would else take the reservation from each other for ever.
         const startsAnew = create.isFresh === true && record.state !== 'reserved';
         expected = startsAnew ? record : await this.#freed(record, create);
+        join.hasWaited ||= expected === undefined;
       }
     }
     throw new GatewayError('overloaded', 'another request with this key is still under way');

@@ -69,7 +69,7 @@ export class Operations {
     this.#options = options;
     this.#hub = new PollingHub({
       ...options,
-      read: ({ sealed, own }) => upstream.getOperation(sealed.upstreamId, callOptionsOf({ own })),
+      read: (tracked) => upstream.getOperation(tracked.sealed.upstreamId, callOptionsOf(tracked)),
       roomToRead: () => memory.roomToRead(imageBytesMax + messageOverheadBytes),
       heldBackMs,
     });
@@ -192,6 +192,16 @@ export class Operations {
     return Math.min(retryAfterSMax, Math.max(1, Math.ceil(dueMs / 1000)));
   }
 
+  /** How much there is to do, and to remember. */
+  get load(): {
+    readonly waiters: number;
+    readonly polledOperations: number;
+    readonly trackedOperations: number;
+  } {
+    const { waiters, operations } = this.#hub.waiting;
+    return { waiters, polledOperations: operations, trackedOperations: this.#tracked.size };
+  }
+
   /** Whether the gateway stops: who waits again would only hold it up. */
   get isClosed(): boolean {
     return this.#isClosed;
@@ -220,7 +230,8 @@ export class Operations {
 
   #remember(id: string, sealed: SealedOperation, caller: CallerContext): TrackedOperation {
     const key = keyOf(id, caller);
-    const tracked = trackedFromSealed({ id, key, tenant: caller.tenant, own: caller.own }, sealed);
+    const { tenant, own, traceparent } = caller;
+    const tracked = trackedFromSealed({ id, key, tenant, own, traceparent }, sealed);
     this.#tracked.set(key, tracked);
     const excess = this.#tracked.size - this.#options.trackedMax;
     if (excess > 0) this.#forget(excess);

@@ -37,7 +37,16 @@ export interface PollingObserver {
   /** A read brought nothing; the next one comes by schedule. */
   readFailed(error: GatewayError): void;
   /** The operation has ended, or is gone: told once. */
-  settled?(operationId: string): void;
+  settled?(operationId: string, end: OperationEnd): void;
+}
+
+/** How an operation ended, as far as this process followed it. */
+export interface OperationEnd {
+  readonly outcome: 'succeeded' | 'failed' | 'canceled' | 'expired';
+  /** From accepted to done; undefined when nobody can tell. */
+  readonly tookMs: number | undefined;
+  /** Reads of the upstream it took. */
+  readonly polls: number;
 }
 
 /** Waiters woken in one turn of the loop, so that a popular picture does not stall everybody else. */
@@ -57,18 +66,30 @@ const notFoundGraceMs = 30_000;
  */
 export class PollingHub {
   readonly #options: PollingHubOptions;
+  #waiters = 0;
+  #awaited = 0;
 
   constructor(options: PollingHubOptions) {
     this.#options = options;
   }
 
+  /** Who waits now, and for how many operations. */
+  get waiting(): { readonly waiters: number; readonly operations: number } {
+    return { waiters: this.#waiters, operations: this.#awaited };
+  }
+
   /** Tells the waiter when the operation is settled. Returns how to leave before that. */
   join(tracked: TrackedOperation, waiter: Waiter): () => void {
+    if (tracked.waiters.size === 0) this.#awaited += 1;
     tracked.waiters.add(waiter);
+    this.#waiters += 1;
     this.#arm(tracked);
     return () => {
-      tracked.waiters.delete(waiter);
-      if (tracked.waiters.size === 0) this.#disarm(tracked);
+      if (!tracked.waiters.delete(waiter)) return;
+      this.#waiters -= 1;
+      if (tracked.waiters.size > 0) return;
+      this.#awaited -= 1;
+      this.#disarm(tracked);
     };
   }
 
@@ -123,7 +144,7 @@ export class PollingHub {
     if (!wasSettled) {
       const tookMs = durationMs(tracked, operation, nowMs);
       if (outcome.status === 'succeeded' && tookMs !== undefined) schedule.record(tookMs);
-      this.#settled(tracked);
+      this.#settled(tracked, outcome.status, tookMs);
     }
     if (outcome.status !== 'succeeded') return {};
     results.set(tracked.key, outcome.picture.bytes);
@@ -134,6 +155,7 @@ export class PollingHub {
     let release: Release | undefined;
     try {
       release = await this.#options.roomToRead();
+      tracked.polls += 1;
       return this.apply(tracked, await this.#options.read(tracked));
     } catch (error) {
       const known =
@@ -161,14 +183,14 @@ export class PollingHub {
         'the upstream no longer holds this operation',
         { cause: error },
       );
-      this.#settled(tracked);
+      this.#settled(tracked, 'expired');
       return { error: tracked.expired };
     }
     if (error.reason === 'upstream_message_too_large' && !isSettled(tracked)) {
       const failure = { code: 13, message: error.detail, details: [], reason: error.reason };
       const outcome: Outcome = { status: 'failed', failure };
       tracked.snapshot = snapshotAfter(tracked.snapshot, undefined, outcome, nowMs);
-      this.#settled(tracked);
+      this.#settled(tracked, 'failed');
       return {};
     }
     return this.#failed(tracked, error);
@@ -220,8 +242,9 @@ export class PollingHub {
     tracked.cancelTimer = undefined;
   }
 
-  #settled(tracked: TrackedOperation): void {
-    this.#options.observer?.settled?.(tracked.snapshot.id);
+  #settled(tracked: TrackedOperation, outcome: OperationEnd['outcome'], tookMs?: number): void {
+    const { polls, snapshot } = tracked;
+    this.#options.observer?.settled?.(snapshot.id, { outcome, tookMs, polls });
     this.#wake(tracked);
   }
 
@@ -229,6 +252,8 @@ export class PollingHub {
     this.#disarm(tracked);
     const waiters = [...tracked.waiters];
     tracked.waiters.clear();
+    this.#waiters -= waiters.length;
+    if (waiters.length > 0) this.#awaited -= 1;
     const wakeFrom = (start: number) => {
       for (const waiter of waiters.slice(start, start + wakesPerTurnMax)) waiter.tell();
       if (start + wakesPerTurnMax < waiters.length) {

@@ -37,6 +37,11 @@ export class ReadBudget {
     this.#perSecond = perSecond;
   }
 
+  /** How long a read that is wanted now would wait, without taking a place. */
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#emptyAtMs - this.#burstMs(nowMs) - nowMs);
+  }
+
   /** The upstream refused a read for its quota. */
   refused(nowMs: number): void {
     if (nowMs - this.#refusedAtMs < refusalsApartMs) return;

@@ -6,6 +6,8 @@ export class ResultCache {
   readonly #bytesMax: number;
   readonly #pictures = new Map<string, Uint8Array>();
   #bytes = 0;
+  #hits = 0;
+  #misses = 0;
 
   constructor(options: { readonly bytesMax: number }) {
     this.#bytesMax = options.bytesMax;
@@ -16,9 +18,18 @@ export class ResultCache {
     return this.#bytes;
   }
 
+  /** How many of the pictures asked for were here, and how many not. */
+  get asked(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#hits, misses: this.#misses };
+  }
+
   get(key: string): Uint8Array | undefined {
     const picture = this.#pictures.get(key);
-    if (picture === undefined) return undefined;
+    if (picture === undefined) {
+      this.#misses += 1;
+      return undefined;
+    }
+    this.#hits += 1;
     // A Map iterates in order of insertion: put last what was used last.
     this.#pictures.delete(key);
     this.#pictures.set(key, picture);

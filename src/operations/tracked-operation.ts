@@ -24,6 +24,8 @@ export interface TrackedOperation {
   readonly tenant: string;
   /** The credential it is read with, where callers bring their own. */
   readonly own: OwnCredential | undefined;
+  /** Trace of the request that brought it here, which its reads belong to. */
+  readonly traceparent: string | undefined;
   readonly sealed: SealedOperation;
   snapshot: OperationSnapshot;
   /** Whether the upstream itself has told this process about it. */
@@ -32,6 +34,8 @@ export interface TrackedOperation {
   expired: GatewayError | undefined;
   /** Why the last read brought nothing; cleared by one that did. */
   lastError: GatewayError | undefined;
+  /** Reads of the upstream so far. */
+  polls: number;
   /** Reads in a row that brought nothing. */
   failures: number;
   /** Results in a row that were no pictures. */
@@ -51,14 +55,15 @@ export function isSettled(tracked: TrackedOperation): boolean {
 
 /** An operation of which only the id is known. */
 export function trackedFromSealed(
-  view: Pick<TrackedOperation, 'key' | 'tenant' | 'own'> & { readonly id: string },
+  view: Pick<TrackedOperation, 'key' | 'tenant' | 'own' | 'traceparent'> & { readonly id: string },
   sealed: SealedOperation,
 ): TrackedOperation {
-  const { id, key, tenant, own } = view;
+  const { id, key, tenant, own, traceparent } = view;
   return {
     key,
     tenant,
     own,
+    traceparent,
     sealed,
     snapshot: {
       id,
@@ -76,6 +81,7 @@ export function trackedFromSealed(
     known: false,
     expired: undefined,
     lastError: undefined,
+    polls: 0,
     failures: 0,
     badResults: 0,
     runningAgeMs: 0,

@@ -78,6 +78,18 @@ export interface UpstreamObserver {
   }): void;
 }
 
+/** Asked at the start of every call, to follow it in a trace. */
+export interface UpstreamTracer {
+  /**
+   * @param call.path `/package.Service/Method`.
+   * @returns What the upstream is told, and who is told of the end.
+   */
+  startCall(call: { readonly path: string; readonly traceparent: string | undefined }): {
+    readonly traceparent: string;
+    end(code: string): void;
+  };
+}
+
 export interface UpstreamClientOptions {
   /** Of ImageGenerationAsyncService. */
   readonly address: string;
@@ -94,7 +106,8 @@ export interface UpstreamClientOptions {
   readonly dataLogging: boolean;
   readonly folderId?: string | undefined;
   readonly log: UpstreamLog;
-  readonly observer?: UpstreamObserver;
+  readonly observer?: UpstreamObserver | undefined;
+  readonly tracer?: UpstreamTracer | undefined;
   /** A number in [0, 1). */
   readonly random?: () => number;
 }
@@ -197,7 +210,7 @@ function openChannels(options: UpstreamClientOptions): Channels {
 
 /** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
 function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFlight: CallsInFlight) {
-  const { random = Math.random, observer } = options;
+  const { random = Math.random, observer, tracer } = options;
   const gateway = new GatewayCredential(options.tokenSource);
   return async <Request>(
     name: MethodName,
@@ -208,10 +221,14 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
     const isGenerate = name === 'Generate';
     const authorization = own ?? (await gateway.authorization(isGenerate));
     const startMs = performance.now();
+    const span = tracer?.startCall({ path: method.path, traceparent });
     const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
     const client = inFlight.isEnding ? undefined : channel.client;
     const started = unaryCall(client, method, request, {
-      metadata: callMetadata(options, { authorization, traceparent }),
+      metadata: callMetadata(options, {
+        authorization,
+        traceparent: span?.traceparent ?? traceparent,
+      }),
       timeoutMs: timeoutMsOf(name, options),
       signal,
     });
@@ -220,11 +237,9 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
       if (isSilence(result)) channel.timedOut(client);
       else channel.answered(client);
     }
-    observer?.callEnded({
-      method: name,
-      ...endOf(result),
-      durationMs: performance.now() - startMs,
-    });
+    const end = endOf(result);
+    span?.end(end.code);
+    observer?.callEnded({ method: name, ...end, durationMs: performance.now() - startMs });
     if (own === undefined) gateway.answered(authorization, result);
     if (result.ok) return result.message;
     throw errorFromStatus(withoutSecret(result.status, authorization), {

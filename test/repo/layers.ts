@@ -21,7 +21,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: ['jose', 'zod'],
     pure: false,
   },
-  observability: { imports: ['errors'], packages: ['pino'], pure: false },
+  observability: {
+    imports: ['errors'],
+    packages: ['@opentelemetry/api', 'pino', 'prom-client'],
+    pure: false,
+  },
   image: { imports: ['errors'], packages: [], pure: true },
   grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
@@ -62,7 +66,9 @@ export const layers: Readonly<Record<string, Layer>> = {
 
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
-  'app.ts': Object.keys(layers),
+  'app.ts': [...Object.keys(layers), 'app-metrics.ts', 'app-upstream.ts'],
+  'app-metrics.ts': ['config', 'http', 'observability', 'operations', 'schemas'],
+  'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
   'process-end.ts': ['observability'],
   'main.ts': ['app.ts', 'config', 'observability', 'operations', 'process-end.ts'],
   'keys.ts': ['callers', 'config'],

@@ -7,6 +7,7 @@ import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { configurationFromEnvironment } from '../../src/config/configuration.ts';
 import type { DrainLimits } from '../../src/operations/drain.ts';
 import { checkContracts } from './contract-check.ts';
+import { Exposition } from './exposition.ts';
 import { LeakCheck } from './leak-check.ts';
 
 export interface Gateway {
@@ -15,6 +16,10 @@ export interface Gateway {
   readonly logLines: readonly string[];
   /** `fetch` of a path of this gateway. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Where /metrics is; undefined without METRICS_PORT. */
+  readonly metricsAddress: string | undefined;
+  /** What /metrics tells now. Needs METRICS_PORT. */
+  metrics(): Promise<Exposition>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
   /** Begins to close it, as its process does on SIGTERM. */
@@ -56,6 +61,8 @@ export async function startGateway(
   const gateway: Gateway = {
     origin,
     logLines,
+    metricsAddress: app.metricsAddress,
+    metrics: async () => new Exposition(await (await fetch(app.metricsAddress ?? '')).text()),
     fetch: (path, init) => fetch(new URL(path, origin), init),
     create: (body, headers = {}) =>
       gateway.fetch('/v1/images', {

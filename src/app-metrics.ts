@@ -1,0 +1,54 @@
+import { pictureBytesMaxOf } from './config/configuration.ts';
+import type { SettingValues } from './config/settings.ts';
+import type { Readiness } from './http/routes/health.ts';
+import { openMetrics, type Metrics } from './observability/metrics.ts';
+import { metricsServer } from './observability/metrics-server.ts';
+import type { Core } from './operations/core.ts';
+import type { LoadShedding } from './operations/load-shedding.ts';
+import { systemClock } from './operations/system-ports.ts';
+import { version } from './schemas/version.ts';
+
+/** What a gateway counts, and the port it tells it on. */
+export interface AppMetrics extends Metrics {
+  /** Names the parts that are asked at each scrape. */
+  follow(parts: {
+    readonly core: Core;
+    readonly shedding: LoadShedding;
+    readonly readiness: () => Readiness;
+  }): void;
+  /** Listens, and resolves with the port. */
+  listen(): Promise<number>;
+  /** To be called last, so that a drain can be watched. */
+  close(): Promise<void>;
+}
+
+/** Undefined where no port is set for them: then nothing is counted. */
+export function openAppMetrics(settings: SettingValues): AppMetrics | undefined {
+  const { METRICS_HOST: host, METRICS_PORT: port } = settings;
+  if (port === undefined) return undefined;
+  const metrics = openMetrics({ version, nowMs: () => systemClock.nowMs() });
+  const server = metricsServer(metrics, { host, port });
+  return {
+    ...metrics,
+    follow({ core, shedding, readiness }) {
+      metrics.watch(() => ({
+        readiness: readiness(),
+        ...core.operations.load,
+        cacheBytes: core.results.byteLength,
+        cacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
+        cacheHits: core.results.asked.hits,
+        cacheMisses: core.results.asked.misses,
+        readWaitMs: core.budget.waitMs(systemClock.nowMs()),
+        readsPerSecondMax: core.budget.rate(systemClock.nowMs()),
+        pictureBytesHeld: core.memory.bytesInUse,
+        pictureBytesMax: pictureBytesMaxOf(settings),
+        pressure: shedding.pressure,
+      }));
+    },
+    listen: () => server.listen(),
+    async close() {
+      await server.close();
+      metrics.stop();
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { Gauge, Counter, type Registry } from 'prom-client';
+
+/** What the gateway holds at one moment, asked for at each scrape. */
+export interface Levels {
+  readonly readiness: string;
+  /** Requests and streams that wait for the end of an operation. */
+  readonly waiters: number;
+  /** Operations that somebody waits for, so that they are polled. */
+  readonly polledOperations: number;
+  readonly trackedOperations: number;
+  readonly cacheBytes: number;
+  readonly cacheBytesMax: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  /** How long a read that is wanted now would wait for its turn. */
+  readonly readWaitMs: number;
+  readonly readsPerSecondMax: number;
+  /** Bytes that reads and answers hold; those of the cache give way. */
+  readonly pictureBytesHeld: number;
+  readonly pictureBytesMax: number;
+  /** 0 … 1 and above: how close the process is to what it can take. */
+  readonly pressure: number;
+}
+
+const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
+
+/** Gauges, and counters that are kept elsewhere: nothing is spent on them between scrapes. */
+export function levelMetrics(registry: Registry, levels: () => Levels | undefined): void {
+  const registers = [registry];
+  const readiness: Gauge<'state'> = new Gauge({
+    name: 'gateway_readiness',
+    help: '1 for the state the gateway is in, as /readyz tells it, and 0 for the others.',
+    labelNames: ['state'],
+    registers,
+    collect: () => {
+      const now = levels()?.readiness;
+      for (const state of readinessStates) readiness.set({ state }, now === state ? 1 : 0);
+    },
+  });
+  const gauge = (name: string, help: string, read: (now: Levels) => number) => {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      registers,
+      collect: () => metric.set(readNow(read)),
+    });
+  };
+  const counter = (name: string, help: string, read: (now: Levels) => number) => {
+    const metric: Counter = new Counter({
+      name,
+      help,
+      registers,
+      collect: () => {
+        metric.reset();
+        metric.inc(readNow(read));
+      },
+    });
+  };
+  const readNow = (read: (now: Levels) => number): number => {
+    const now = levels();
+    return now === undefined ? 0 : read(now);
+  };
+
+  gauge(
+    'gateway_waiters',
+    'Requests and event streams that wait for the end of an operation.',
+    ({ waiters }) => waiters,
+  );
+  gauge(
+    'gateway_operations_polled',
+    'Operations that somebody waits for: each is polled once however many wait.',
+    ({ polledOperations }) => polledOperations,
+  );
+  gauge(
+    'gateway_operations_tracked',
+    'Operations whose state is in memory.',
+    ({ trackedOperations }) => trackedOperations,
+  );
+  gauge(
+    'gateway_read_budget_wait_seconds',
+    'How long a read of the upstream that is due now waits for its turn in this gateway’s share of the quota.',
+    ({ readWaitMs }) => readWaitMs / 1000,
+  );
+  gauge(
+    'gateway_read_budget_reads_per_second',
+    'Reads of the upstream a second that this gateway may begin now.',
+    ({ readsPerSecondMax }) => readsPerSecondMax,
+  );
+  gauge(
+    'gateway_result_cache_bytes',
+    'Bytes of finished pictures in the cache. Near its bound is usual: the least recently used go first.',
+    ({ cacheBytes }) => cacheBytes,
+  );
+  gauge(
+    'gateway_result_cache_max_bytes',
+    'Bound of the cache of finished pictures (RESULT_CACHE_BYTES_MAX).',
+    ({ cacheBytesMax }) => cacheBytesMax,
+  );
+  counter(
+    'gateway_result_cache_hits_total',
+    'Pictures that were wanted and served from the cache.',
+    ({ cacheHits }) => cacheHits,
+  );
+  counter(
+    'gateway_result_cache_misses_total',
+    'Pictures that were wanted and had to be read from the upstream again.',
+    ({ cacheMisses }) => cacheMisses,
+  );
+  gauge(
+    'gateway_picture_held_bytes',
+    'Bytes of pictures that are being read, and of those in answers that are not written yet. What is only cached gives way to them.',
+    ({ pictureBytesHeld }) => pictureBytesHeld,
+  );
+  gauge(
+    'gateway_picture_max_bytes',
+    'Bound of the bytes of all pictures in memory (PICTURE_BYTES_MAX).',
+    ({ pictureBytesMax }) => pictureBytesMax,
+  );
+  gauge(
+    'gateway_pressure_ratio',
+    'How close loop delay or memory is to what the process can take: creates are refused from 0.8 on, pictures as bytes from 0.98.',
+    ({ pressure }) => pressure,
+  );
+}

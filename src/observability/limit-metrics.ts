@@ -1,0 +1,83 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+interface LimitState {
+  readonly name: string;
+  readonly quantity: number;
+  readonly remaining: number;
+  readonly resetS: number;
+}
+
+const shedKinds = ['create', 'wait', 'base64', 'bytes'] as const;
+
+/** What a request wanted that was refused under pressure. */
+export type ShedKind = (typeof shedKinds)[number];
+export type BreakerState = 'closed' | 'probation' | 'open';
+
+const limitNames: ReadonlySet<string> = new Set([
+  ...['minute', 'day', 'concurrent', 'token', 'gateway', 'gateway-day'],
+]);
+const breakerLevels = { closed: 0, probation: 1, open: 2 } as const satisfies Record<
+  BreakerState,
+  number
+>;
+
+/** What was refused to protect an account, the upstream or the process. */
+export function limitMetrics(registry: Registry, nowMs: () => number) {
+  const registers = [registry];
+  const limited = new Counter({
+    name: 'gateway_limited_total',
+    help: 'Creates refused because a limit was used up, by limit: minute, day, concurrent and token are one caller’s, gateway and gateway-day everybody’s.',
+    labelNames: ['limit'],
+    registers,
+  });
+  // A series has to be seen at 0, else Prometheus does not notice its first increase.
+  for (const limit of limitNames) limited.inc({ limit }, 0);
+  const shed = new Counter({
+    name: 'gateway_shed_total',
+    help: 'Requests refused under pressure of memory or of the event loop, by what they wanted.',
+    labelNames: ['kind'],
+    registers,
+  });
+  for (const kind of shedKinds) shed.inc({ kind }, 0);
+  const breaker = new Gauge({
+    name: 'gateway_breaker_state',
+    help: 'Circuit breaker of an upstream method: 0 closed, 1 on probation (one call at a time), 2 open.',
+    labelNames: ['method'],
+    registers,
+  });
+  for (const method of ['Generate', 'Get', 'Cancel']) breaker.set({ method }, breakerLevels.closed);
+  const quantities = new Gauge({
+    name: 'gateway_limit_quantity',
+    help: 'Pictures that a limit over all callers allows in its window.',
+    labelNames: ['limit'],
+    registers,
+  });
+  const known = new Map<string, LimitState & { readonly seenAtMs: number }>();
+  const remaining: Gauge<'limit'> = new Gauge({
+    name: 'gateway_limit_remaining',
+    help: 'Pictures that a limit over all callers still allows, as the last create found it.',
+    labelNames: ['limit'],
+    registers,
+    collect: () => {
+      for (const { name, quantity, seenAtMs, resetS, ...state } of known.values()) {
+        // Without a create nobody asks the store: a window that is over is whole again.
+        const isOver = nowMs() - seenAtMs >= resetS * 1000;
+        remaining.set({ limit: name }, isOver ? quantity : state.remaining);
+        quantities.set({ limit: name }, quantity);
+      }
+    },
+  });
+  return {
+    limited: (limit: string) => limited.inc({ limit: limitNames.has(limit) ? limit : 'other' }),
+    limitsSeen(states: readonly LimitState[]) {
+      for (const state of states) {
+        // Single callers have no series: their number has no bound, and their names are nobody's business.
+        const isEverybodys = state.name === 'gateway' || state.name === 'gateway-day';
+        if (isEverybodys) known.set(state.name, { ...state, seenAtMs: nowMs() });
+      }
+    },
+    shed: (kind: ShedKind) => shed.inc({ kind }),
+    breakerChanged: (method: 'Generate' | 'Get' | 'Cancel', state: BreakerState) =>
+      breaker.set({ method }, breakerLevels[state]),
+  };
+}

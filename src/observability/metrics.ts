@@ -1,0 +1,60 @@
+import { Registry, type MetricObject } from 'prom-client';
+import { levelMetrics, type Levels } from './level-metrics.ts';
+import { limitMetrics } from './limit-metrics.ts';
+import { operationMetrics } from './operation-metrics.ts';
+import { processMetrics } from './process-metrics.ts';
+import { requestMetrics } from './request-metrics.ts';
+import { storeMetrics } from './store-metrics.ts';
+import { upstreamMetrics } from './upstream-metrics.ts';
+
+export interface MetricsOptions {
+  /** Of the gateway. */
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+}
+
+/** One metric as `docs/operations.md` lists it. */
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export type Metrics = ReturnType<typeof openMetrics>;
+
+/**
+ * All metrics of one gateway, in a registry of its own.
+ *
+ * Its parts are observers in the form that each layer declares where the event
+ * happens. No label ever takes a value that a caller or the upstream made up.
+ */
+export function openMetrics({ version, nowMs }: MetricsOptions) {
+  const registry = new Registry();
+  let levels: (() => Levels) | undefined;
+  levelMetrics(registry, () => levels?.());
+  const ofProcess = processMetrics(registry, { version });
+  return {
+    requests: requestMetrics(registry),
+    upstream: upstreamMetrics(registry),
+    operations: operationMetrics(registry),
+    store: storeMetrics(registry),
+    limits: limitMetrics(registry, nowMs),
+    contentType: registry.contentType,
+    /** Everything as Prometheus reads it. */
+    text: () => registry.metrics(),
+    /** What is asked at each scrape. */
+    watch(read: () => Levels): void {
+      levels = read;
+    },
+    describe: (): readonly MetricDescription[] => registry.getMetricsAsArray().map(describe),
+    /** Ends what watches the process. */
+    stop: () => ofProcess.stop(),
+  };
+}
+
+function describe(metric: MetricObject & { readonly labelNames?: readonly string[] }) {
+  const { name, type, help, labelNames = [] } = metric;
+  return { name, type: String(type), labels: [...labelNames], help };
+}

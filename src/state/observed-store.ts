@@ -1,0 +1,44 @@
+import type { StateStore } from './state-store.ts';
+
+/** The calls that take time, by the name of their method. */
+export type StoreCall = 'swapRecord' | 'admit' | 'giveBack' | 'announce' | 'withdraw';
+
+/** Told of every call when it ends; what it does must be quick and may not throw. */
+export interface StoreObserver {
+  callEnded(call: {
+    readonly call: StoreCall;
+    readonly isFailed: boolean;
+    readonly durationMs: number;
+  }): void;
+}
+
+/** The same store, with somebody who watches how long it takes. */
+export function observedStore(store: StateStore, observer: StoreObserver): StateStore {
+  const watch = async <Result>(call: StoreCall, run: () => Promise<Result>): Promise<Result> => {
+    const startMs = performance.now();
+    let isFailed = true;
+    try {
+      const value = await run();
+      isFailed = false;
+      return value;
+    } finally {
+      observer.callEnded({ call, isFailed, durationMs: performance.now() - startMs });
+    }
+  };
+  return {
+    get isShared() {
+      return store.isShared;
+    },
+    get durability() {
+      return store.durability;
+    },
+    swapRecord: (key, expected, next) =>
+      watch('swapRecord', () => store.swapRecord(key, expected, next)),
+    admit: (claims) => watch('admit', () => store.admit(claims)),
+    giveBack: (claims) => watch('giveBack', () => store.giveBack(claims)),
+    announce: (gatewayId, aliveForMs) =>
+      watch('announce', () => store.announce(gatewayId, aliveForMs)),
+    withdraw: (gatewayId) => watch('withdraw', () => store.withdraw(gatewayId)),
+    close: () => store.close(),
+  };
+}
