@@ -117,14 +117,16 @@ async function measured(parts: {
   };
   const cpuBeforeUs = cpuMicroseconds(cell.gateway.pid);
   const waitedBeforeUs = waitedForCoreMicroseconds(cell.gateway.pid);
+  const beganMs = performance.now();
   const result = await flow.ask<FlowResult>(order);
+  const elapsedUs = (performance.now() - beganMs) * 1_000;
   const waitedUs = waitedForCoreMicroseconds(cell.gateway.pid) - waitedBeforeUs;
   const cpuUs = cpuMicroseconds(cell.gateway.pid) - cpuBeforeUs;
   return {
     ...{ result, capacity, perSecond, phaseSeconds },
     peakMib: residentKib(cell.gateway.pid).peak / 1_024,
-    gatewayCpu: cpuUs / 1e6 / (3 * seconds),
-    gatewayWaited: waitedUs / 1e6 / (3 * seconds),
+    gatewayCpu: cpuUs / elapsedUs,
+    gatewayWaited: waitedUs / elapsedUs,
   };
 }
 
