@@ -44,6 +44,17 @@ interface Stand {
 /** Thousands who wait for hundreds of pictures: what they cost, when they are told, what is left of them (P9, P10). */
 export async function showWaiters({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
+  const stay = await inStand(sizes, stayed);
+  const inTurn = await inStand(sizes, toldInTurn);
+  const atOnce = await inStand(sizes, toldAtOnce);
+  return waitersReport(sizes, { stay, atOnce, inTurn });
+}
+
+/** Fresh processes for each part: a gateway that has learned other durations asks at other times. */
+async function inStand<Result>(
+  sizes: Sizes,
+  show: (stand: Stand) => Promise<Result>,
+): Promise<Result> {
   const cell = await openCell({
     pictureBytes,
     hasProbe: true,
@@ -52,11 +63,7 @@ export async function showWaiters({ isShort }: RunOptions): Promise<Report> {
   });
   const crowd = await startRole('test/load/crowd.ts', 1);
   try {
-    const stand = { cell, crowd, sizes };
-    const stay = await stayed(stand);
-    const atOnce = await toldAtOnce(stand);
-    const inTurn = await toldInTurn(stand);
-    return waitersReport(sizes, { stay, atOnce, inTurn });
+    return await show({ cell, crowd, sizes });
   } finally {
     await crowd.stop();
     await cell.stop();
@@ -68,8 +75,7 @@ async function stayed({ cell, crowd, sizes }: Stand): Promise<Stay> {
   await takes(cell, [hourMs, hourMs]);
   const ids = await cell.create(sizes.operations, 1);
   // Once before it counts: code and pools that the first waiters need stay for the next ones.
-  const warm = { ids: ids.slice(0, Math.ceil(sizes.operations / 10)) };
-  await join(crowd, cell, warm.ids);
+  await join(crowd, cell, ids.slice(0, Math.ceil(sizes.operations / 10)));
   await sleep(1_000);
   await crowd.ask({ leave: true });
   await untilGone(cell, { files: 100, handles: 100 });
