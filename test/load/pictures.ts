@@ -51,7 +51,7 @@ export async function showPictures({ isShort }: RunOptions): Promise<Report> {
   const cell = await openCell({
     pictureBytes: 16 * mib,
     hasProbe: true,
-    settings: { RESULT_READS_PER_SECOND_MAX: '50', ...neverBusy },
+    settings: { RESULT_READS_PER_SECOND_MAX: '1000', ...neverBusy },
     upstream: { PICTURES_DIFFER: 'true' },
   });
   const readers = await startRole('test/load/readers.ts', 1);
