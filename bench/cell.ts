@@ -27,6 +27,8 @@ export interface CellOptions {
   /** When operations end after their Generate, drawn evenly between the two. */
   readonly latencyMs?: readonly [min: number, max: number];
   readonly settings?: Record<string, string>;
+  /** Of the upstream, as its environment. */
+  readonly upstream?: Record<string, string>;
   /** Watches the gateway's loop and its garbage collection from within. */
   readonly hasProbe?: boolean;
 }
@@ -54,6 +56,7 @@ export async function openCell(options: CellOptions = {}): Promise<Cell> {
     PICTURE_BYTES: String(pictureBytes),
     LATENCY_MIN_MS: String(latencyMs[0]),
     LATENCY_MAX_MS: String(latencyMs[1]),
+    ...options.upstream,
   });
   const environment = {
     UPSTREAM_ADDRESS: String(upstream.ready['address']),

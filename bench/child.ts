@@ -50,6 +50,11 @@ export interface ProbeReport {
   /** The longest time that the event loop stood still. */
   readonly stallMs: number;
   readonly markCompacts: number;
+  /** After a garbage collection, when asked with `settle: true`. */
+  readonly heapUsed: number;
+  readonly external: number;
+  /** What keeps the loop alive: sockets, timers, requests. */
+  readonly handles: number;
 }
 
 /**
@@ -127,6 +132,17 @@ export function cpuMicroseconds(pid: number): number {
     );
     return sum + Number(onCpuNs) / 1_000;
   }, 0);
+}
+
+/** How long a process's main thread was ready to run and had no core, so far, in microseconds. */
+export function waitedForCoreMicroseconds(pid: number): number {
+  const [, waitedNs = '0'] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(waitedNs) / 1_000;
+}
+
+/** Files, sockets and pipes that a process has open. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
 }
 
 /** Resident memory in KiB: now, and at its peak. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { Connection } from './connection.ts';
 
 // The load: raw keep-alive connections, so that reading answers costs next to nothing beside making them.
 
@@ -35,76 +34,6 @@ export interface LoadResult {
   /** When each request was sent, and when its answer was there. */
   readonly beganAtMs: readonly number[];
   readonly endedAtMs: readonly number[];
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: Buffer | undefined;
-}
-
-const headEnd = Buffer.from('\r\n\r\n');
-
-/** One connection; one request at a time. */
-class Connection {
-  readonly #socket: Socket;
-  #parts: Buffer[] = [];
-  #bytes = 0;
-  #wanted = 0;
-  #status = 0;
-  #headBytes = 0;
-  #keep = false;
-  #resolve: ((answer: Answer) => void) | undefined;
-
-  constructor(origin: string) {
-    const { hostname, port } = new URL(origin);
-    this.#socket = connect(Number(port), hostname).setNoDelay(true);
-    this.#socket.on('data', (chunk) => this.#take(chunk));
-    this.#socket.on('error', () => this.#end({ status: 0, body: undefined }));
-    this.#socket.on('close', () => this.#end({ status: 0, body: undefined }));
-  }
-
-  request(text: string, keep: boolean): Promise<Answer> {
-    this.#keep = keep;
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#wanted = 0;
-    this.#socket.write(text, 'latin1');
-    return new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  opened(): Promise<unknown> {
-    return once(this.#socket, 'connect');
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  #take(chunk: Buffer): void {
-    if (this.#wanted === 0 || this.#keep) this.#parts.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#wanted === 0) this.#readHead();
-    if (this.#wanted === 0 || this.#bytes < this.#wanted) return;
-    const body = this.#keep ? Buffer.concat(this.#parts).subarray(this.#headBytes) : undefined;
-    this.#end({ status: this.#status, body });
-  }
-
-  #readHead(): void {
-    const start = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    const end = start.indexOf(headEnd);
-    if (end < 0) return;
-    const head = start.toString('latin1', 0, end);
-    this.#status = Number(head.slice(9, 12));
-    const length = /content-length: (\d+)/i.exec(head)?.[1];
-    this.#headBytes = end + headEnd.length;
-    this.#wanted = this.#headBytes + (this.#status === 304 ? 0 : Number(length ?? 0));
-  }
-
-  #end(answer: Answer): void {
-    const resolve = this.#resolve;
-    this.#resolve = undefined;
-    resolve?.(answer);
-  }
 }
 
 const opening = 100;
@@ -193,3 +122,5 @@ process.on('message', (order: Order | OpenOrder) => {
   void done.then((result) => process.send?.(result));
 });
 process.send?.({ ready: true });
+// Not longer than whoever started it.
+process.on('disconnect', () => process.exit());

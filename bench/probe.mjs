@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { monitorEventLoopDelay, PerformanceObserver, constants } from 'node:perf_hooks';
 
 // Loaded into the gateway before its own code: tells how long its loop stood still, and counts mark-compacts.
@@ -12,12 +14,24 @@ new PerformanceObserver((list) => {
   }
 }).observe({ entryTypes: ['gc'] });
 
-process.on('message', () => {
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
+
+process.on('message', ({ settle = false }) => {
   // The timer's own period is no stall.
   const stallMs = Math.max(0, delay.max / 1e6 - resolutionMs);
-  process.send?.({ stallMs, markCompacts });
+  if (settle) {
+    // Twice: what the first one finalizes, the second one frees.
+    collect();
+    collect();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  const handles = process.getActiveResourcesInfo().length;
+  process.send?.({ stallMs, markCompacts, heapUsed, external, handles });
   delay.reset();
   markCompacts = 0;
 });
 // The gateway ends when its own work does.
 process.channel?.unref();
+// Not longer than whoever started it.
+process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));

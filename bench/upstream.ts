@@ -8,8 +8,16 @@ import { OperationSchema } from '../src/gen/yandex/cloud/operation/operation_pb.
 // A fast upstream: answers are encoded before they are asked for. It counts calls, and knows when each operation ended.
 
 const bytes = Number(process.env['PICTURE_BYTES'] ?? 300_000);
-const latencyMinMs = Number(process.env['LATENCY_MIN_MS'] ?? 0);
-const latencyMaxMs = Number(process.env['LATENCY_MAX_MS'] ?? 0);
+let latencyMs: readonly [min: number, max: number] = [
+  Number(process.env['LATENCY_MIN_MS'] ?? 0),
+  Number(process.env['LATENCY_MAX_MS'] ?? 0),
+];
+/** Generates of more are refused as the vendor refuses them. */
+const generatesPerSecondMax = Number(process.env['GENERATES_PER_SECOND_MAX'] ?? Infinity);
+/** How long a Get takes, so that two of one operation at once are seen. */
+const getDelayMs = Number(process.env['GET_DELAY_MS'] ?? 0);
+/** Whether the last bytes of each picture are its operation's id, so that none can pose as another. */
+const picturesDiffer = process.env['PICTURES_DIFFER'] === 'true';
 
 /** The start of a 1024×1024 JPEG, and noise: what is measured must not be compressible or constant. */
 const header = Buffer.from(
@@ -17,6 +25,9 @@ const header = Buffer.from(
   'hex',
 );
 const picture = Buffer.concat([header, randomFillSync(Buffer.alloc(bytes - header.length))]);
+/** All ids have one length, so a finished answer is made once and only its id is put in. */
+const idLength = 20;
+if (picturesDiffer) picture.fill('y', picture.length - idLength);
 
 /** As many as the row that asks for a range asks for. */
 const rangeBytes = 10_000;
@@ -46,16 +57,59 @@ function operationFrame(id: string, done: boolean): Buffer {
   return frame(toBinary(OperationSchema, operation));
 }
 
-/** All ids have one length, so a finished answer is made once and only its id is put in. */
-const idLength = 20;
 const finishedTemplate = operationFrame('x'.repeat(idLength), true);
 const idOffset = finishedTemplate.indexOf('x'.repeat(idLength));
 const beforeId = finishedTemplate.subarray(0, idOffset);
 const afterId = finishedTemplate.subarray(idOffset + idLength);
+const pictureEnd = finishedTemplate.lastIndexOf('y'.repeat(idLength));
+
+function finishedFrame(id: string): readonly Buffer[] {
+  const text = Buffer.from(id);
+  if (!picturesDiffer) return [beforeId, text, afterId];
+  return [
+    ...[beforeId, text],
+    finishedTemplate.subarray(idOffset + idLength, pictureEnd),
+    text,
+    finishedTemplate.subarray(pictureEnd + idLength),
+  ];
+}
+
+const pictureStartHash = createHash('sha256').update(
+  picture.subarray(0, picture.length - idLength),
+);
+
+function sha256OfPicture(id: string): string {
+  const end = picturesDiffer ? id : picture.subarray(picture.length - idLength);
+  return pictureStartHash.copy().update(end).digest('hex');
+}
 
 const endsAtMs = new Map<string, number>();
+/** When an answer first said that the operation had ended: from then on the gateway knows. */
+const toldAtMs = new Map<string, number>();
 const counts = { Generate: 0, Get: 0, Cancel: 0 };
+const generatesAtMs: number[] = [];
+const getsAtMs: number[] = [];
+const getsInFlight = new Map<string, number>();
+/** Most Gets of one operation in flight at once. */
+let getsAtOnceMax = 0;
 let nextId = 0;
+
+/** What is left of this second's Generates. */
+const quota = { left: generatesPerSecondMax, second: 0 };
+
+function hasQuota(): boolean {
+  const second = Math.floor(Date.now() / 1_000);
+  if (second !== quota.second) Object.assign(quota, { left: generatesPerSecondMax, second });
+  quota.left -= 1;
+  return quota.left >= 0;
+}
+
+function refuse(stream: ServerHttp2Stream): void {
+  stream.respond(
+    { ':status': 200, 'content-type': 'application/grpc+proto', 'grpc-status': '8' },
+    { endStream: true },
+  );
+}
 
 function send(stream: ServerHttp2Stream, parts: readonly Buffer[]): void {
   stream.respond(
@@ -65,6 +119,32 @@ function send(stream: ServerHttp2Stream, parts: readonly Buffer[]): void {
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   for (const part of parts) stream.write(part);
   stream.end();
+}
+
+function generate(stream: ServerHttp2Stream): void {
+  if (!hasQuota()) return refuse(stream);
+  generatesAtMs.push(Date.now());
+  nextId += 1;
+  const id = `bench${String(nextId).padStart(idLength - 5, '0')}`;
+  const [minMs, maxMs] = latencyMs;
+  endsAtMs.set(id, Date.now() + minMs + Math.random() * (maxMs - minMs));
+  send(stream, [operationFrame(id, false)]);
+}
+
+function answerGet(stream: ServerHttp2Stream, id: string): void {
+  getsAtMs.push(Date.now());
+  const inFlight = (getsInFlight.get(id) ?? 0) + 1;
+  getsInFlight.set(id, inFlight);
+  getsAtOnceMax = Math.max(getsAtOnceMax, inFlight);
+  const answer = () => {
+    getsInFlight.set(id, (getsInFlight.get(id) ?? 1) - 1);
+    if (stream.destroyed) return;
+    const isDone = Date.now() >= (endsAtMs.get(id) ?? 0);
+    if (isDone && !toldAtMs.has(id)) toldAtMs.set(id, Date.now());
+    send(stream, isDone ? finishedFrame(id) : [operationFrame(id, false)]);
+  };
+  if (getDelayMs === 0) answer();
+  else setTimeout(answer, getDelayMs);
 }
 
 const server = createServer({
@@ -79,16 +159,8 @@ server.on('stream', (stream, headers) => {
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   stream.on('end', () => {
     counts[method] += 1;
-    if (method === 'Generate') {
-      nextId += 1;
-      const id = `bench${String(nextId).padStart(idLength - 5, '0')}`;
-      endsAtMs.set(id, Date.now() + latencyMinMs + Math.random() * (latencyMaxMs - latencyMinMs));
-      send(stream, [operationFrame(id, false)]);
-      return;
-    }
-    const id = Buffer.concat(chunks).subarray(7).toString();
-    const isDone = Date.now() >= (endsAtMs.get(id) ?? 0);
-    send(stream, isDone ? [beforeId, Buffer.from(id), afterId] : [operationFrame(id, false)]);
+    if (method === 'Generate') generate(stream);
+    else answerGet(stream, Buffer.concat(chunks).subarray(7).toString());
   });
 });
 server.listen(0, '127.0.0.1', () => {
@@ -99,7 +171,43 @@ server.listen(0, '127.0.0.1', () => {
     rangeSha256: sha256Of(picture.subarray(0, rangeBytes)),
   });
 });
-process.on('message', (message: { counts?: true; ends?: true }) => {
-  if (message.ends === true) process.send?.({ endsAtMs: [...endsAtMs.values()] });
+
+/** What it saw, by operation in the order of their Generates, and by call. */
+export interface UpstreamJournal {
+  readonly endsAtMs: readonly number[];
+  /** Absent for one that was never seen to have ended. */
+  readonly toldAtMs: readonly (number | null)[];
+  readonly generatesAtMs: readonly number[];
+  readonly getsAtMs: readonly number[];
+  readonly getsAtOnceMax: number;
+}
+
+function journal(): UpstreamJournal {
+  return {
+    endsAtMs: [...endsAtMs.values()],
+    toldAtMs: Array.from(endsAtMs.keys(), (id) => toldAtMs.get(id) ?? null),
+    generatesAtMs,
+    getsAtMs,
+    getsAtOnceMax,
+  };
+}
+
+interface Question {
+  readonly ends?: true;
+  readonly journal?: true;
+  /** Of the pictures of all operations so far. */
+  readonly hashes?: true;
+  /** How long operations take that are started from now on. */
+  readonly latencyMs?: readonly [min: number, max: number];
+}
+
+process.on('message', (question: Question) => {
+  if (question.latencyMs !== undefined) latencyMs = question.latencyMs;
+  if (question.ends === true) process.send?.({ endsAtMs: [...endsAtMs.values()] });
+  else if (question.journal === true) process.send?.(journal());
+  else if (question.hashes === true)
+    process.send?.({ sha256: Array.from(endsAtMs.keys(), sha256OfPicture) });
   else process.send?.({ ...counts, pictureBytes: picture.length });
 });
+// Not longer than whoever started it.
+process.on('disconnect', () => process.exit());

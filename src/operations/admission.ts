@@ -194,13 +194,11 @@ const unlimited: Admitted = {
 
 function gatewayLimit(perMinute: number): Limit {
   const periods = Math.max(1, Math.min(burstsPerMinute, Math.floor(perMinute / 10)));
-  const claim = {
-    kind: 'rate',
-    key: 'gateway',
-    quantity: Math.max(1, Math.floor(perMinute / (periods + 1))),
-    periodMs: minuteMs / periods,
-    cost: 1,
-  } as const;
+  const quantity = Math.max(1, Math.floor(perMinute / (periods + 1)));
+  // Beside one burst, a minute has room for what the refill brings in it, and for no more.
+  const refilled = perMinute - quantity;
+  const periodMs = refilled === 0 ? minuteMs : Math.ceil((quantity * minuteMs) / refilled);
+  const claim = { kind: 'rate', key: 'gateway', quantity, periodMs, cost: 1 } as const;
   return { name: 'gateway', quantity: perMinute, windowS: 60, claim };
 }
 

@@ -60,8 +60,12 @@ export interface Core {
 
 /** Share of the result-read quota that is used, so that a wrong clock or a burst does not exceed it. */
 const quotaShare = 0.8;
-/** Reads that may begin at once after a pause; with the share they stay within the quota of any second. */
-const readBurst = 8;
+/**
+ * Reads that may begin at once after a pause. Every gateway of a fleet has them,
+ * so more than one each would break the quota that their rates together keep;
+ * what the share leaves of it is for timers that are late.
+ */
+const readBurst = 1;
 
 /** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
 export function openCore(options: CoreOptions): Core {

@@ -159,7 +159,7 @@ describe('the limits of the gateway', () => {
       Array.from({ length: 70 }, async () => (await create('shop')).status),
     );
     const accepted = statuses.filter((status) => status === 202).length;
-    // Six periods a minute, and one more at once after a pause.
+    // A seventh at once after a pause; the rest is refilled over the minute.
     expect(accepted).toBeGreaterThanOrEqual(8);
     expect(accepted).toBeLessThanOrEqual(12);
     expect(emulator.ledger.generates).toBe(accepted);
