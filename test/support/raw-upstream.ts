@@ -123,15 +123,16 @@ export class RawUpstream {
     const path = String(headers[':path']);
     const method = path.slice(path.lastIndexOf('/') + 1);
     const answer = this.#nextAnswer(method);
-    if (answer.at === 'headers') answer.act(stream);
+    if (answer.at === 'headers') answer.act(stream, Buffer.alloc(0));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
       const request = Buffer.concat(chunks);
       if (request.length < framingBytes) return;
       const isSpent = method === 'Generate' && !answer.isRefusal;
-      this.calls.push({ path, headers, message: request.subarray(framingBytes), isSpent });
-      if (answer.at === 'request') answer.act(stream);
+      const message = request.subarray(framingBytes);
+      this.calls.push({ path, headers, message, isSpent });
+      if (answer.at === 'request') answer.act(stream, message);
     });
   }
 
