@@ -34,15 +34,18 @@ export class PictureUpstream {
   /** The right answers. */
   readonly right: Readonly<Record<RawMethod, RawAnswer>>;
   raw: RawUpstream;
+  readonly port: number;
   readonly #options: PictureUpstreamOptions;
   readonly #acceptedAtMs = new Map<string, number>();
   readonly #canceled = new Set<string>();
   readonly #ordered = new Map<string, RawAnswer>();
   readonly #earlier: RawUpstream[] = [];
+  #isListening = true;
   #finishedAtMs = Infinity;
 
   private constructor(raw: RawUpstream, options: PictureUpstreamOptions) {
     this.raw = raw;
+    this.port = raw.port;
     this.#options = options;
     this.right = {
       Generate: okFrom(() => {
@@ -64,12 +67,9 @@ export class PictureUpstream {
     return new PictureUpstream(await startRawUpstream(0, options.certificate), options);
   }
 
-  get port(): number {
-    return this.raw.port;
-  }
-
+  /** As the gateway's settings take it, for plaintext. */
   get address(): string {
-    return this.raw.address;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /** Does right from now on. */
@@ -91,19 +91,20 @@ export class PictureUpstream {
 
   /** Nobody listens at the address any more. */
   async stop(): Promise<void> {
-    await this.raw.close();
+    if (this.#isListening) await this.raw.close();
+    this.#isListening = false;
   }
 
   /** Listens there again, and does right. */
   async restart(): Promise<void> {
-    const { port } = this;
     this.#earlier.push(this.raw);
-    this.raw = await startRawUpstream(port, this.#options.certificate);
+    this.raw = await startRawUpstream(this.port, this.#options.certificate);
+    this.#isListening = true;
     this.behave();
   }
 
-  async close(): Promise<void> {
-    await this.raw.close();
+  close(): Promise<void> {
+    return this.stop();
   }
 
   /** The operation that was accepted last. */

@@ -105,6 +105,14 @@ export class RawUpstream {
     for (const session of this.#sessions) session.destroy();
   }
 
+  /** GOAWAY on every connection: the calls begun so far may end, with an error code they end at once. */
+  leave(code: number): void {
+    for (const session of this.#sessions) {
+      if (code === constants.NGHTTP2_NO_ERROR) session.close();
+      else session.destroy(undefined, code);
+    }
+  }
+
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
