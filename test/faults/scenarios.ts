@@ -1,7 +1,10 @@
 import { blackHole } from './scenarios/black-hole.ts';
 import { deadUpstream } from './scenarios/dead-upstream.ts';
+import { failingUpstream } from './scenarios/failing-upstream.ts';
 import { goaway } from './scenarios/goaway.ts';
+import { halvedQuota } from './scenarios/halved-quota.ts';
 import { misbehavingAnswers } from './scenarios/misbehaving-answers.ts';
+import { revokedCredential } from './scenarios/revoked-credential.ts';
 import { silenceAfterAccept } from './scenarios/silence-after-accept.ts';
 import { tlsRefusals } from './scenarios/tls-refusals.ts';
 import type { Scenario } from './stage.ts';
@@ -13,5 +16,8 @@ export const scenarios: readonly Scenario[] = [
   silenceAfterAccept,
   deadUpstream,
   tlsRefusals,
+  revokedCredential,
+  halvedQuota,
+  failingUpstream,
   blackHole,
 ];

@@ -59,6 +59,8 @@ export class RawUpstream {
   connections = 0;
   /** Streams begun by clients, with or without a request in them. */
   streamsOpened = 0;
+  /** Answers a call in place of what was ordered, where it knows an answer. */
+  guard: ((headers: IncomingHttpHeaders) => RawAnswer | undefined) | undefined;
   readonly #server: Http2Server | Http2SecureServer;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #answers = new Map<string, RawAnswer[]>();
@@ -130,7 +132,7 @@ export class RawUpstream {
     }
     const path = String(headers[':path']);
     const method = path.slice(path.lastIndexOf('/') + 1);
-    const answer = this.#nextAnswer(method);
+    const answer = this.guard?.(headers) ?? this.#nextAnswer(method);
     if (answer.at === 'headers') answer.act(stream, Buffer.alloc(0));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -5,6 +5,7 @@ import { makeCertificate, type TestCertificate } from '../../support/certificate
 import { Audience } from '../audience.ts';
 import { startEavesdropper } from '../eavesdropper.ts';
 import type { Scenario, Stage } from '../stage.ts';
+import { until } from '../until.ts';
 
 const key = 'canary-upstream-key-of-this-scenario';
 const refusedMsMax = 2_000;
@@ -71,6 +72,13 @@ async function proven(stage: Stage, certificate: TestCertificate): Promise<void>
   const { authorization } = upstream.raw.calls[0]?.headers ?? {};
   stage.demand(authorization === `Api-Key ${key}`, 'the right peer did not get the credential');
   stage.judge(audience, upstream.spent);
+  // One who is trusted hears at least that HTTP/2 is spoken.
+  const peer = await startEavesdropper(certificate);
+  stage.closeLater(() => peer.close());
+  await audienceOf(stage, { port: peer.port, ca: certificate });
+  await until('HTTP/2 is spoken', () => peer.heard.includes('PRI * HTTP/2.0'), {
+    withinMs: 5_000,
+  });
 }
 
 async function audienceOf(
