@@ -3,13 +3,16 @@ import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { openCallers } from './callers/open-callers.ts';
+import { pictureBytesMaxOf } from './config/configuration.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { OperationReplies } from './http/operation-reply.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
+import { startLoadSampler } from './observability/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import { openCore, type Core } from './operations/core.ts';
+import { LoadShedding } from './operations/load-shedding.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import { systemClock, systemRandom } from './operations/system-ports.ts';
 import type { SealSecrets } from './sealing/seal.ts';
@@ -75,6 +78,10 @@ export async function buildApp(
   const upstream = await openUpstream(settings, log);
   const client = options.throughUpstream?.(upstream.client) ?? upstream.client;
   const core = coreOf({ settings, log, secrets, store, upstream: client });
+  const shedding = new LoadShedding({ loopDelayMsMax: settings.LOOP_DELAY_MS_MAX });
+  const stopSampling = startLoadSampler((load) =>
+    shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
+  );
 
   let state: Exclude<Readiness, 'ready'> | undefined;
   let origin = settings.PUBLIC_URL ?? originOf(settings.HOST, settings.PORT);
@@ -82,13 +89,18 @@ export async function buildApp(
     ...options,
     log,
     origin: () => origin,
-    readiness: () => state ?? (client.ready ? 'ready' : 'starting'),
+    readiness: () => {
+      if (state !== undefined) return state;
+      if (!client.ready) return 'starting';
+      return shedding.isSevere ? 'overloaded' : 'ready';
+    },
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
     surface: {
       operations: core.operations,
       creates: core.creates,
+      shedding,
       replies: new OperationReplies({
         origin: () => origin,
         nowMs: () => systemClock.nowMs(),
@@ -130,6 +142,9 @@ export async function buildApp(
       await server.close();
       clearInterval(sweep);
       clearTimeout(force);
+      stopSampling();
+      // What was sent may be paid for: its answer is worth waiting for.
+      await core.upstream.close(settings.GENERATE_TIMEOUT_MS);
       await upstream.close();
       callers.close();
       await store.close();
@@ -157,6 +172,8 @@ function coreOf(parts: {
     readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
+    pictureBytesMax: pictureBytesMaxOf(settings),
+    breakerChanged: (method, state) => log.warn({ method, state }, 'breaker'),
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
     readFailed: ({ reason, upstream: trace, cause }) =>
@@ -175,6 +192,7 @@ interface OpenedUpstream {
   readonly client: UpstreamClient;
   /** What it makes, the preferred one first. */
   readonly mediaTypes: readonly string[];
+  /** Ends the embedded upstream, where there is one. */
   close(): Promise<void>;
 }
 
@@ -221,8 +239,6 @@ async function openUpstream(settings: SettingValues, log: Log): Promise<OpenedUp
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
     async close() {
-      // What was sent may be paid for: its answer is worth waiting for.
-      await client.close(settings.GENERATE_TIMEOUT_MS);
       await emulator?.close();
     },
   };

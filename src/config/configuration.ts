@@ -53,6 +53,9 @@ function contradictions(values: SettingValues): readonly string[] {
     mistakes.push(`${credentials.join(', ')}: set exactly one credential`);
   }
   mistakes.push(...callerMistakes(values));
+  if (pictureBytesMaxOf(values) < 2 * readBytesMaxOf(values)) {
+    mistakes.push('PICTURE_BYTES_MAX: must be at least twice IMAGE_BYTES_MAX + 1 MiB');
+  }
   if (values.UPSTREAM_ADDRESS === undefined) {
     for (const name of ['OPERATIONS_ADDRESS', 'UPSTREAM_CA_FILE'] as const) {
       if (values[name] !== undefined) mistakes.push(`${name}: needs UPSTREAM_ADDRESS`);
@@ -60,6 +63,18 @@ function contradictions(values: SettingValues): readonly string[] {
     return mistakes;
   }
   return [...mistakes, ...realUpstreamMistakes(values, credentials.length)];
+}
+
+const mebibyte = 1_048_576;
+
+/** What one read may bring: the largest picture, and what stands around it. */
+function readBytesMaxOf({ IMAGE_BYTES_MAX }: SettingValues): number {
+  return IMAGE_BYTES_MAX + mebibyte;
+}
+
+/** Memory for all pictures together. */
+export function pictureBytesMaxOf(values: SettingValues): number {
+  return values.PICTURE_BYTES_MAX ?? Math.max(512 * mebibyte, 4 * readBytesMaxOf(values));
 }
 
 /** Whether whoever reaches this gateway over a network may spend: meant, and worth a warning. */

@@ -171,6 +171,16 @@ export const settings = {
     default: '268435456',
     meaning: 'Memory for finished pictures. One that does not fit is read again for each request.',
   }),
+  PICTURE_BYTES_MAX: setting(integer({ min: 1_048_576, max: 68_719_476_736 }).optional(), {
+    default: '536870912, or four of the largest pictures where that is more',
+    meaning:
+      'Memory for all pictures together: kept, being read, being written. At least twice IMAGE_BYTES_MAX + 1 MiB.',
+  }),
+  LOOP_DELAY_MS_MAX: setting(integer({ min: 5, max: 60_000 }).default(50), {
+    default: '50',
+    meaning:
+      'Average delay of the event loop that counts as full: from 80 % of it on, new work is refused.',
+  }),
   OPERATIONS_TRACKED_MAX: setting(integer({ min: 100, max: 10_000_000 }).default(50_000), {
     default: '50000',
     meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',

@@ -91,7 +91,7 @@ export class OperationReplies {
    */
   withPicture(
     reply: FastifyReply,
-    { snapshot, bytes }: OperationPicture,
+    { snapshot, bytes }: Pick<OperationPicture, 'snapshot' | 'bytes'>,
     tenant: string,
   ): FastifyReply {
     // `response` is the one object that ends in `url`; the picture goes in as its last field.

@@ -12,6 +12,7 @@ import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './plugins/cross-origin.ts';
 import { authenticateRequests } from './plugins/authentication.ts';
+import { shedNewWork } from './plugins/load-shedding.ts';
 import { logRequests } from './plugins/request-log.ts';
 import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
@@ -80,6 +81,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     );
   });
   await allowOrigins(app, options.corsOrigins);
+  shedNewWork(app, surface.shedding);
   authenticateRequests(app, authenticator);
   app.setErrorHandler(toProblem);
   refuseUnknown(app);

@@ -1,4 +1,5 @@
 import type { Creates } from '../operations/creates.ts';
+import type { LoadShedding } from '../operations/load-shedding.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Clock, Random } from '../operations/ports.ts';
 import type { ImageDefaults } from '../translation/images.ts';
@@ -9,6 +10,7 @@ export interface Surface {
   readonly operations: Operations;
   readonly creates: Creates;
   readonly replies: OperationReplies;
+  readonly shedding: LoadShedding;
   readonly clock: Clock;
   readonly random: Random;
   readonly imageDefaults: ImageDefaults;

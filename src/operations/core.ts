@@ -3,9 +3,11 @@ import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './admission.ts';
 import { Creates } from './creates.ts';
 import { FleetShare } from './fleet-share.ts';
+import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './guarded-upstream.ts';
 import { Idempotency } from './idempotency.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
+import { PictureMemory } from './picture-memory.ts';
 import { PollSchedule } from './poll-schedule.ts';
 import type { PollingObserver } from './polling-hub.ts';
 import type { Clock, Random } from './ports.ts';
@@ -28,9 +30,12 @@ export interface CoreOptions {
   /** Absent: the schedule learns. */
   readonly pollIntervalMs?: number | undefined;
   readonly resultCacheBytesMax: number;
+  /** Of all pictures in memory: kept, being read, being written. */
+  readonly pictureBytesMax: number;
   readonly imageBytesMax: number;
   readonly trackedMax: number;
   readonly readFailed?: PollingObserver['readFailed'];
+  readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
 }
 
 /** The operations of all callers, what decides about new ones, and this gateway's part of the quota. */
@@ -38,6 +43,9 @@ export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
   readonly share: FleetShare;
+  readonly memory: PictureMemory;
+  /** The upstream behind its breakers. */
+  readonly upstream: GuardedUpstream;
 }
 
 /** Share of the result-read quota that is used, so that a wrong clock or a burst does not exceed it. */
@@ -47,7 +55,14 @@ const readBurst = 8;
 
 /** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
 export function openCore(options: CoreOptions): Core {
-  const { upstream, store, clock, random, newName, ids, readFailed } = options;
+  const { store, clock, random, newName, ids, readFailed, breakerChanged } = options;
+  const upstream = guardedUpstream(options.upstream, {
+    clock,
+    random,
+    observer: { breakerChanged: (method, state) => breakerChanged?.(method, state) },
+  });
+  const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
+  const memory = new PictureMemory({ clock, bytesMax: options.pictureBytesMax, cache: results });
   const perSecond = options.readsPerSecondMax * quotaShare;
   const budget = new ReadBudget({ perSecond, burst: readBurst });
   const operations = new Operations({
@@ -56,7 +71,8 @@ export function openCore(options: CoreOptions): Core {
     ids,
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
     budget,
-    results: new ResultCache({ bytesMax: options.resultCacheBytesMax }),
+    results,
+    memory,
     imageBytesMax: options.imageBytesMax,
     trackedMax: options.trackedMax,
     observer: {
@@ -66,6 +82,7 @@ export function openCore(options: CoreOptions): Core {
   });
   const creates = new Creates({
     operations,
+    upstream,
     admission: new Admission({
       store,
       clock,
@@ -77,5 +94,5 @@ export function openCore(options: CoreOptions): Core {
     placesMax: options.trackedMax,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share };
+  return { operations, creates, share, memory, upstream };
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Admission, Admitted, Applicant, LimitState } from './admission.ts';
+import { HeldBack, type GuardedUpstream } from './guarded-upstream.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from './caller-context.ts';
 import type { Operations } from './operations.ts';
@@ -38,14 +39,19 @@ export interface CreatesOptions {
   readonly operations: Operations;
   readonly admission: Admission;
   readonly idempotency: Idempotency;
+  readonly upstream: GuardedUpstream;
   /** Pictures being made whose places are remembered; those of more come back by time alone. */
   readonly placesMax: number;
 }
+
+/** Creates under way at once; far more than an upstream that answers lets pile up. */
+const underWayMax = 1_000;
 
 /** Every create goes through here: limits, at most one call that spends, then the books. */
 export class Creates {
   readonly #options: CreatesOptions;
   readonly #places = new Map<string, Admitted>();
+  #underWay = 0;
 
   constructor(options: CreatesOptions) {
     this.#options = options;
@@ -53,9 +59,24 @@ export class Creates {
 
   /** @throws GatewayError whose `outcome` says what became of the money. */
   async create(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    const { admission, idempotency, operations } = this.#options;
+    if (this.#underWay >= underWayMax) throw tooMany();
+    this.#underWay += 1;
+    try {
+      return await this.#create(request, caller);
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {
+    const { admission, idempotency, operations, upstream } = this.#options;
     const modelUri = request.generate.modelUri;
-    const admit = () => admission.admit(request.applicant, modelUri);
+    const admit = async () => {
+      // What would be refused for the upstream's sake takes nothing from the caller's limits.
+      const heldMs = upstream.heldBackMs('Generate');
+      if (heldMs > 0) throw new HeldBack(heldMs, true);
+      return admission.admit(request.applicant, modelUri);
+    };
     const send = (place: Admitted) => this.#send(request, caller, place);
     if (request.idempotency === undefined) return (await send(await admit())).created;
     const withdraw = (place: Admitted) => place.withdraw();
@@ -100,4 +121,10 @@ export class Creates {
       return;
     }
   }
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('overloaded', 'too many creates are under way already', {
+    outcome: 'not_started',
+  });
 }

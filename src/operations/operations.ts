@@ -1,30 +1,28 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { CallerContext } from './caller-context.ts';
+import type { GuardedUpstream } from './guarded-upstream.ts';
 import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
+import type { PictureMemory, Release, RoomOptions } from './picture-memory.ts';
 import type { PollSchedule } from './poll-schedule.ts';
 import { PollingHub, type PollingObserver } from './polling-hub.ts';
 import type { Clock } from './ports.ts';
 import type { ReadBudget } from './read-budget.ts';
+import { Reads } from './reads.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { OperationSnapshot } from './snapshot.ts';
 import { told, unknownOperation } from './told.ts';
 import { upstreamsOwn } from './upstreams-own.ts';
-import {
-  isSettled,
-  trackedFromSealed,
-  type ReadResult,
-  type TrackedOperation,
-} from './tracked-operation.ts';
+import { isSettled, trackedFromSealed, type TrackedOperation } from './tracked-operation.ts';
 
 export interface OperationsOptions {
-  readonly upstream: UpstreamClient;
+  readonly upstream: GuardedUpstream;
   readonly clock: Clock;
   readonly ids: OperationIds;
   readonly schedule: PollSchedule;
   readonly budget: ReadBudget;
   readonly results: ResultCache;
+  readonly memory: PictureMemory;
   readonly imageBytesMax: number;
   /** Operations remembered at once; those somebody waits for are never forgotten. */
   readonly trackedMax: number;
@@ -43,9 +41,13 @@ export interface OperationPicture {
   readonly snapshot: OperationSnapshot;
   /** A view on the received frame: to be sent as it is, never changed. */
   readonly bytes: Uint8Array;
+  /** To be called once the bytes are written, or will not be. */
+  readonly release: Release;
 }
 
 const retryAfterSMax = 5;
+/** What an answer may hold beside its picture. */
+const messageOverheadBytes = 1_048_576;
 
 /**
  * The operations of all callers: start, get, wait, cancel, and the picture.
@@ -56,16 +58,22 @@ const retryAfterSMax = 5;
 export class Operations {
   readonly #options: OperationsOptions;
   readonly #hub: PollingHub;
+  readonly #reads: Reads;
   readonly #tracked = new Map<string, TrackedOperation>();
 
   #isClosed = false;
 
   constructor(options: OperationsOptions) {
-    const { upstream, clock, schedule, budget, results, imageBytesMax, observer } = options;
+    const { upstream, memory, imageBytesMax } = options;
+    const heldBackMs = () => upstream.heldBackMs('Get');
     this.#options = options;
-    const read = ({ sealed, own }: TrackedOperation) =>
-      upstream.getOperation(sealed.upstreamId, callOptionsOf({ own }));
-    this.#hub = new PollingHub({ clock, schedule, budget, results, imageBytesMax, read, observer });
+    this.#hub = new PollingHub({
+      ...options,
+      read: ({ sealed, own }) => upstream.getOperation(sealed.upstreamId, callOptionsOf({ own })),
+      roomToRead: () => memory.roomToRead(imageBytesMax + messageOverheadBytes),
+      heldBackMs,
+    });
+    this.#reads = new Reads({ ...options, hub: this.#hub, heldBackMs });
   }
 
   /**
@@ -109,7 +117,7 @@ export class Operations {
    */
   async get(id: string, caller: CallerContext): Promise<OperationSnapshot> {
     const tracked = this.#find(id, caller);
-    await this.#refresh(tracked);
+    await this.#reads.refresh(tracked);
     return told(tracked);
   }
 
@@ -121,7 +129,7 @@ export class Operations {
    */
   async recall(id: string, caller: CallerContext): Promise<OperationSnapshot> {
     const tracked = this.#find(id, caller);
-    await this.#refresh(tracked);
+    await this.#reads.refresh(tracked);
     if (tracked.expired !== undefined) throw tracked.expired;
     return tracked.snapshot;
   }
@@ -130,7 +138,7 @@ export class Operations {
   async wait(id: string, options: WaitOptions): Promise<OperationSnapshot> {
     const tracked = this.#find(id, options);
     if (options.waitMs > 0) await this.#settle(tracked, options);
-    else await this.#refresh(tracked);
+    else await this.#reads.refresh(tracked);
     return told(tracked);
   }
 
@@ -139,17 +147,24 @@ export class Operations {
    *
    * @throws GatewayError when they can't be had; the operation's state is unaffected.
    */
-  async picture(id: string, caller: CallerContext): Promise<OperationPicture> {
+  async picture(
+    id: string,
+    caller: CallerContext,
+    options: RoomOptions = {},
+  ): Promise<OperationPicture> {
     const tracked = this.#find(id, caller);
-    const kept = this.#options.results.get(tracked.key);
-    if (kept !== undefined) return { snapshot: tracked.snapshot, bytes: kept };
-    const { bytes, error } = await this.#readInBudget(tracked);
-    if (bytes !== undefined) return { snapshot: tracked.snapshot, bytes };
-    throw (
-      error ??
-      tracked.expired ??
-      new GatewayError('bad_upstream_result', 'the upstream sent no picture this time')
+    const release = await this.#options.memory.roomToAnswer(
+      tracked.key,
+      pictureBytesMaxOf(tracked, this.#options.imageBytesMax),
+      options,
     );
+    try {
+      const bytes = this.#options.results.get(tracked.key) ?? (await this.#reads.picture(tracked));
+      return { snapshot: tracked.snapshot, bytes, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** Asks the upstream to stop the work. Best effort: the answer is the operation as it then is. */
@@ -222,28 +237,6 @@ export class Operations {
     }
   }
 
-  /** One read if it is due and the budget allows; what was known stays otherwise. */
-  async #refresh(tracked: TrackedOperation): Promise<void> {
-    if (isSettled(tracked)) return;
-    const nowMs = this.#options.clock.nowMs();
-    if (tracked.reading !== undefined) {
-      await tracked.reading;
-    } else if (!tracked.known) {
-      await this.#readInBudget(tracked);
-    } else if (nowMs >= tracked.nextPollAtMs && this.#options.budget.tryTake(nowMs)) {
-      await this.#hub.read(tracked);
-    }
-  }
-
-  async #readInBudget(tracked: TrackedOperation): Promise<ReadResult> {
-    if (tracked.reading === undefined) {
-      const { clock, budget } = this.#options;
-      const queuedMs = budget.reserveMs(clock.nowMs());
-      if (queuedMs > 0) await new Promise<void>((resolve) => clock.after(queuedMs, resolve));
-    }
-    return this.#hub.read(tracked);
-  }
-
   #settle(tracked: TrackedOperation, options: WaitOptions): Promise<void> {
     if (isSettled(tracked)) return Promise.resolve();
     const { signal, waitMs } = options;
@@ -260,6 +253,11 @@ export class Operations {
       signal?.addEventListener('abort', tell);
     });
   }
+}
+
+/** Of a picture that was never seen, only its bound is known. */
+function pictureBytesMaxOf({ snapshot: { state } }: TrackedOperation, imageBytesMax: number) {
+  return state.status === 'succeeded' ? state.picture.byteLength : imageBytesMax;
 }
 
 /** One caller's view of an operation: without credentials of their own, all share one. */

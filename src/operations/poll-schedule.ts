@@ -7,7 +7,8 @@ const gapMsMin = 150;
 const gapMsMax = 1_500;
 const jitterRatio = 0.3;
 const lateGapMsMax = 30_000;
-const errorGapMsMax = 30_000;
+/** Little, because a breaker spares an upstream that fails for all: so they hear soon that it is well again. */
+const errorGapMsMax = 3_500;
 const askedAtQuantile = 0.25;
 const earliestQuantile = 0.05;
 

@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import { outcomeFromOperation, type Outcome } from '../translation/outcome.ts';
+import { HeldBack } from './guarded-upstream.ts';
+import type { Release } from './picture-memory.ts';
 import type { Clock } from './ports.ts';
 import type { PollSchedule } from './poll-schedule.ts';
 import type { ReadBudget } from './read-budget.ts';
@@ -22,6 +24,10 @@ export interface PollingHubOptions {
   readonly budget: ReadBudget;
   readonly results: ResultCache;
   readonly read: ReadOperation;
+  /** Room for what one read may bring; rejects with a GatewayError. */
+  readonly roomToRead: () => Promise<Release>;
+  /** Milliseconds for which a read would only be refused; 0 when it may go. */
+  readonly heldBackMs: () => number;
   readonly imageBytesMax: number;
   readonly observer?: PollingObserver | undefined;
 }
@@ -125,7 +131,9 @@ export class PollingHub {
   }
 
   async #read(tracked: TrackedOperation): Promise<ReadResult> {
+    let release: Release | undefined;
     try {
+      release = await this.#options.roomToRead();
       return this.apply(tracked, await this.#options.read(tracked));
     } catch (error) {
       const known =
@@ -133,6 +141,8 @@ export class PollingHub {
           ? error
           : new GatewayError('internal_error', 'an answer could not be read', { cause: error });
       return this.#refused(tracked, known);
+    } finally {
+      release?.();
     }
   }
 
@@ -165,9 +175,15 @@ export class PollingHub {
   }
 
   #failed(tracked: TrackedOperation, error: GatewayError): ReadResult {
-    const { clock, schedule } = this.#options;
-    this.#options.observer?.readFailed(error);
+    const { clock, schedule, budget } = this.#options;
     tracked.lastError = error;
+    if (error instanceof HeldBack) {
+      // Nobody was asked, so it says nothing about this operation.
+      tracked.nextPollAtMs = clock.nowMs() + error.retryAfterMs;
+      return { error };
+    }
+    this.#options.observer?.readFailed(error);
+    if (error.reason === 'quota_exceeded') budget.refused(clock.nowMs());
     tracked.failures += 1;
     const backoffMs = schedule.delayAfterFailureMs(tracked.failures);
     const askedMs = (error.retryAfterS ?? 0) * 1000;
@@ -178,9 +194,15 @@ export class PollingHub {
   #arm(tracked: TrackedOperation): void {
     const isIdle = tracked.waiters.size === 0 || tracked.reading !== undefined;
     if (isIdle || tracked.cancelTimer !== undefined || isSettled(tracked)) return;
-    const { clock, budget } = this.#options;
+    const { clock, budget, heldBackMs } = this.#options;
     const delayMs = Math.max(0, tracked.nextPollAtMs - clock.nowMs());
     tracked.cancelTimer = clock.after(delayMs, () => {
+      const heldMs = heldBackMs();
+      if (heldMs > 0) {
+        tracked.cancelTimer = undefined;
+        tracked.nextPollAtMs = clock.nowMs() + heldMs;
+        return this.#arm(tracked);
+      }
       // The place in the queue is taken when the poll is due, not when it is planned.
       const queuedMs = budget.reserveMs(clock.nowMs());
       if (queuedMs === 0) return this.#poll(tracked);

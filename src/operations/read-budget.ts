@@ -1,40 +1,85 @@
+/** What is left of the rate after one refusal. */
+const decreaseRatio = 0.85;
+/** A quota can be cut, but hardly to less than that. */
+const factorMin = 0.05;
+/** Refusals of reads that were under way together are one. */
+const refusalsApartMs = 500;
+/** How long after a refusal the rate grows again, and by what part of the whole in a second. */
+const holdMs = 2_000;
+const increasePerSecond = 0.015;
+
 /**
  * The share of the upstream's result-read quota that this process may use.
  *
  * A virtual queue (GCRA): reads leave it evenly spaced, after a small burst.
  * In any second at most `perSecond` + `burst` reads begin.
+ *
+ * The quota may be smaller than it was said to be: a read that is refused for
+ * it lowers the rate, which then grows back slowly and finds what is allowed.
  */
 export class ReadBudget {
   readonly #burst: number;
-  #intervalMs: number;
+  #perSecond: number;
+  /** Part of `perSecond` that is used; below 1 after refusals. */
+  #factor = 1;
+  #growsFromMs = 0;
+  #refusedAtMs = -Infinity;
   /** When the queue is empty again. */
   #emptyAtMs = 0;
 
   constructor(options: { readonly perSecond: number; readonly burst: number }) {
-    this.#intervalMs = 1000 / options.perSecond;
+    this.#perSecond = options.perSecond;
     this.#burst = options.burst;
   }
 
   /** From now on so many reads a second; places that were taken stay as they are. */
   setRate(perSecond: number): void {
-    this.#intervalMs = 1000 / perSecond;
+    this.#perSecond = perSecond;
   }
 
-  /** Takes a place in the queue: how many milliseconds to wait before the read. */
-  reserveMs(nowMs: number): number {
+  /** The upstream refused a read for its quota. */
+  refused(nowMs: number): void {
+    if (nowMs - this.#refusedAtMs < refusalsApartMs) return;
+    this.#refusedAtMs = nowMs;
+    this.#factor = Math.max(factorMin, this.#grown(nowMs) * decreaseRatio);
+    this.#growsFromMs = nowMs + holdMs;
+  }
+
+  /** Reads a second that may begin now. */
+  rate(nowMs: number): number {
+    return this.#perSecond * this.#grown(nowMs);
+  }
+
+  /**
+   * Takes a place in the queue: how many milliseconds to wait before the read.
+   * Undefined, and no place, when that would be more than so many.
+   */
+  reserveMs(nowMs: number): number;
+  reserveMs(nowMs: number, queuedMsMax: number): number | undefined;
+  reserveMs(nowMs: number, queuedMsMax = Infinity): number | undefined {
     const startMs = Math.max(this.#emptyAtMs, nowMs);
-    this.#emptyAtMs = startMs + this.#intervalMs;
-    return Math.max(0, startMs - this.#burstMs() - nowMs);
+    const queuedMs = Math.max(0, startMs - this.#burstMs(nowMs) - nowMs);
+    if (queuedMs > queuedMsMax) return undefined;
+    this.#emptyAtMs = startMs + this.#intervalMs(nowMs);
+    return queuedMs;
   }
 
   /** Takes a place only if the read may begin at once. */
   tryTake(nowMs: number): boolean {
-    if (Math.max(this.#emptyAtMs, nowMs) - this.#burstMs() > nowMs) return false;
-    this.reserveMs(nowMs);
-    return true;
+    return this.reserveMs(nowMs, 0) !== undefined;
   }
 
-  #burstMs(): number {
-    return this.#intervalMs * (this.#burst - 1);
+  #grown(nowMs: number): number {
+    const grownMs = Math.max(0, nowMs - this.#growsFromMs);
+    return Math.min(1, this.#factor + (grownMs / 1000) * increasePerSecond);
+  }
+
+  #intervalMs(nowMs: number): number {
+    return 1000 / this.rate(nowMs);
+  }
+
+  /** While the quota is being found out, reads come one by one. */
+  #burstMs(nowMs: number): number {
+    return this.#grown(nowMs) < 1 ? 0 : this.#intervalMs(nowMs) * (this.#burst - 1);
   }
 }

@@ -32,8 +32,13 @@ export class ResultCache {
     if (heldBytes > this.#bytesMax) return;
     this.#pictures.set(key, picture);
     this.#bytes += heldBytes;
+    this.shrinkTo(this.#bytesMax);
+  }
+
+  /** Forgets the least recently used until no more than so many bytes are left. */
+  shrinkTo(bytes: number): void {
     for (const oldest of this.#pictures.keys()) {
-      if (this.#bytes <= this.#bytesMax) break;
+      if (this.#bytes <= bytes) break;
       this.delete(oldest);
     }
   }

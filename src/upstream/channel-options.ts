@@ -7,8 +7,8 @@ export interface ReceiveLimits {
   readonly windowBytes: number;
 }
 
-/** Longest pause between two connection attempts, before jitter. */
-export const reconnectBackoffMaxMs = 5_000;
+/** Longest pause between two connection attempts, before 20 % of jitter: service is back within 5 s of the upstream. */
+export const reconnectBackoffMaxMs = 2_000;
 
 /** Far more than the largest request; what is larger is refused before it is sent. */
 const requestBytesMax = 1_048_576;

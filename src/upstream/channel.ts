@@ -12,18 +12,21 @@ export interface UpstreamChannelOptions {
   readonly channelOptions: ChannelOptions;
   /** How long a connection attempt may stay without an outcome. */
   readonly connectTimeoutMs: number;
-  /** Told when there was no connection for too long and the client is replaced. */
+  /** Told when there was no connection, or no answer on it, for too long and the client is replaced. */
   readonly onStuck?: (() => void) | undefined;
 }
 
 const watchMs = 60_000;
+/** Calls in a row that a connection may leave without a word. */
+const silencesMax = 2;
 
 /**
  * One gRPC channel that is connected from the start and does not get stuck.
  *
  * grpc-js has no connect timeout: a peer that accepts TCP and then stays silent
- * leaves the channel CONNECTING for good, even after the path heals. A watchdog
- * closes such a client and takes a new one.
+ * leaves the channel CONNECTING for good, even after the path heals. And a path
+ * that swallows packets looks READY until a ping finds out, after 70 s. A
+ * watchdog closes such a client and takes a new one.
  */
 export class UpstreamChannel {
   readonly #options: UpstreamChannelOptions;
@@ -33,6 +36,7 @@ export class UpstreamChannel {
   #isStuck = false;
   #isClosed = false;
   #stuckTimer: NodeJS.Timeout | undefined;
+  #silences = 0;
 
   constructor(options: UpstreamChannelOptions) {
     this.#options = options;
@@ -52,6 +56,19 @@ export class UpstreamChannel {
   /** Whether the upstream was ever reached. */
   get hasBeenReady(): boolean {
     return this.#hasBeenReady;
+  }
+
+  /** A call on this client ended with an answer of the upstream's, good or bad. */
+  answered(client: Client): void {
+    if (client === this.#client) this.#silences = 0;
+  }
+
+  /** A call on this client got no word until its deadline: after a few, the connection is not trusted. */
+  timedOut(client: Client): void {
+    if (this.#isClosed || client !== this.#client) return;
+    if (this.#state !== connectivityState.READY) return;
+    this.#silences += 1;
+    if (this.#silences >= silencesMax) this.#replace();
   }
 
   /** No call can be made any more. Those in flight go on to their end. */
@@ -99,6 +116,7 @@ export class UpstreamChannel {
     const stuck = this.#client;
     this.#isStuck = true;
     this.#state = undefined;
+    this.#silences = 0;
     this.#client = this.#dialed();
     stuck.close();
     this.#follow();

@@ -11,7 +11,8 @@ import { errorDetailsFromBytes } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './local-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
-export type MethodName = 'Generate' | 'Get' | 'Cancel';
+/** `Probe` is a Get that only asks whether the service is alive. */
+export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe';
 
 interface Judgement {
   readonly reason: Reason;

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { credentials, status, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { grpcCodeName } from '../errors/grpc-code.ts';
+import type { Reason } from '../errors/reason.ts';
 import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,
@@ -18,7 +19,7 @@ import { UpstreamChannel } from './channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel-options.ts';
 import { callMetadata } from './metadata.ts';
 import { boundedOperationFromBytes } from './operation-deserializer.ts';
-import { RefusedCredential } from './refused-credential.ts';
+import { GatewayCredential } from './gateway-credential.ts';
 import type { UpstreamLog } from './silence-grpc-logger.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
 import type { TokenSource } from './token-source.ts';
@@ -45,6 +46,14 @@ export interface UpstreamClient {
   getOperation(operationId: string, options?: CallOptions): Promise<Operation>;
   /** Best effort. @throws GatewayError like `getOperation`. */
   cancelOperation(operationId: string, options?: CallOptions): Promise<Operation>;
+  /**
+   * Asks, at no cost, whether the service that spends is alive: a read of an
+   * operation that does not exist, on its own connection. Resolves on any
+   * answer that it gave itself.
+   *
+   * @throws GatewayError when there was none within two seconds.
+   */
+  probe(): Promise<void>;
   /** Whether both services were reached at least once. */
   readonly ready: boolean;
   /**
@@ -91,6 +100,9 @@ export interface UpstreamClientOptions {
 }
 
 const mebibyte = 1_048_576;
+const probeTimeoutMs = 2_000;
+/** In the form of an operation id, and none. */
+const noOperation = '00000000000000000000';
 /** Said outright: Node's own default hangs on an environment variable. */
 const verified = { rejectUnauthorized: true };
 const acceptedLimits: ReceiveLimits = { messageBytesMax: 65_536, windowBytes: 262_144 };
@@ -133,6 +145,10 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
     cancelOperation(operationId, callOptions = {}) {
       const request = create(CancelOperationRequestSchema, { operationId });
       return call('Cancel', methods.cancel, request, callOptions);
+    },
+    async probe() {
+      const request = create(GetOperationRequestSchema, { operationId: noOperation });
+      await call('Probe', methods.get, request, {}).catch(throwUnlessAlive);
     },
     get ready() {
       return channels.generate.hasBeenReady && channels.operations.hasBeenReady;
@@ -192,13 +208,18 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
     const isGenerate = name === 'Generate';
     const authorization = own ?? (await gateway.authorization(isGenerate));
     const startMs = performance.now();
-    const channel = isGenerate ? channels.generate : channels.operations;
-    const started = unaryCall(inFlight.isEnding ? undefined : channel.client, method, request, {
+    const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
+    const client = inFlight.isEnding ? undefined : channel.client;
+    const started = unaryCall(client, method, request, {
       metadata: callMetadata(options, { authorization, traceparent }),
-      timeoutMs: isGenerate ? options.generateTimeoutMs : options.getTimeoutMs,
+      timeoutMs: timeoutMsOf(name, options),
       signal,
     });
     const result = await inFlight.follow(name, started);
+    if (client !== undefined) {
+      if (isSilence(result)) channel.timedOut(client);
+      else channel.answered(client);
+    }
     observer?.callEnded({
       method: name,
       ...endOf(result),
@@ -214,41 +235,29 @@ function unaryCaller(options: UpstreamClientOptions, channels: Channels, inFligh
   };
 }
 
-/** The credential of the gateway itself, held back for a while after the upstream refused it. */
-class GatewayCredential {
-  readonly #source: TokenSource;
-  readonly #refused = new RefusedCredential(() => performance.now());
+function timeoutMsOf(name: MethodName, options: UpstreamClientOptions): number {
+  if (name === 'Generate') return options.generateTimeoutMs;
+  return name === 'Probe' ? Math.min(probeTimeoutMs, options.getTimeoutMs) : options.getTimeoutMs;
+}
 
-  constructor(source: TokenSource) {
-    this.#source = source;
-  }
+/** Whether the deadline came before any sign of the upstream. */
+function isSilence(result: UnaryResult<unknown>): boolean {
+  if (result.ok) return false;
+  return result.status.code === status.DEADLINE_EXCEEDED && !result.status.hasAnswered;
+}
 
-  /** @throws GatewayError `upstream_auth`. */
-  async authorization(isGenerate: boolean): Promise<string | undefined> {
-    let authorization: string | undefined;
-    try {
-      authorization = await this.#source.authorization();
-    } catch (error) {
-      throw this.#error('the gateway has no credential for the upstream', isGenerate, error);
-    }
-    if (!this.#refused.holdsBack(authorization)) return authorization;
-    throw this.#error('the upstream does not accept the credentials of the gateway', isGenerate);
-  }
+/** Refusals that only a service which is alive gives. */
+const signsOfLife: ReadonlySet<Reason> = new Set([
+  'operation_not_found',
+  'invalid_request',
+  'upstream_auth',
+  'quota_exceeded',
+]);
 
-  answered(authorization: string | undefined, result: UnaryResult<unknown>): void {
-    if (authorization === undefined) return;
-    if (result.ok) return this.#refused.clear(authorization);
-    if (result.status.code !== status.UNAUTHENTICATED) return;
-    this.#refused.note(authorization);
-    this.#source.refused?.(authorization);
-  }
-
-  #error(detail: string, isGenerate: boolean, cause?: unknown): GatewayError {
-    return new GatewayError('upstream_auth', detail, {
-      cause,
-      ...(isGenerate && { outcome: 'not_started' }),
-    });
-  }
+function throwUnlessAlive(error: unknown): void {
+  if (!(error instanceof GatewayError)) throw error;
+  const isUnimplemented = error.upstream?.grpcCode === 'UNIMPLEMENTED';
+  if (!signsOfLife.has(error.reason) && !isUnimplemented) throw error;
 }
 
 function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {

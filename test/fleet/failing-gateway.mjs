@@ -49,6 +49,7 @@ function throughUpstream(client) {
       });
     },
     getOperation: (id, options) => client.getOperation(id, options),
+    probe: () => client.probe(),
     cancelOperation: (id, options) => client.cancelOperation(id, options),
     get ready() {
       return client.ready;

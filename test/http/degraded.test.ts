@@ -116,6 +116,46 @@ describe('while the upstream refuses the gateway’s credential', () => {
   });
 });
 
+describe('while the event loop is late', () => {
+  /** Keeps the loop busy, with a little air in between for requests. */
+  async function busy(forMs: number): Promise<void> {
+    const endMs = performance.now() + forMs;
+    while (performance.now() < endMs) {
+      const stallMs = performance.now() + 60;
+      while (performance.now() < stallMs);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  it('creates are refused and cost nothing, a wait is answered at once, and all is well soon after', async () => {
+    const emulator = await emulatorWith({ latencyMs: 60_000 });
+    const gateway = await gatewayWith({
+      UPSTREAM_ADDRESS: emulator.address,
+      LOOP_DELAY_MS_MAX: '10',
+    });
+    const id = await idOf(gateway.create(prompt));
+    await busy(1_000);
+    const [refused, waited, readiness] = await Promise.all([
+      gateway.create(prompt),
+      jsonOf(gateway.fetch(`/operations/${id}?wait=20`)),
+      jsonOf(gateway.fetch('/readyz')),
+      busy(300),
+    ]);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await jsonOf(refused)).toMatchObject({
+      httpStatus: 503,
+      code: 'overloaded',
+      outcome: 'not_started',
+      retryable: true,
+    });
+    expect(waited).toMatchObject({ httpStatus: 200, status: 'running' });
+    expect(readiness).toMatchObject({ httpStatus: 503, status: 'overloaded' });
+    expect(emulator.ledger.generates).toBe(1);
+    await expect.poll(() => statusOf(gateway.create(prompt)), { timeout: 10_000 }).toBe(202);
+    expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
+  });
+});
+
 describe('while it drains', () => {
   it('is not ready, refuses creates without sending them, and finishes what is in flight', async () => {
     const emulator = await emulatorWith({ latencyMs: 600 });

@@ -2,8 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { guardedUpstream } from '../../src/operations/guarded-upstream.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
 import { Operations, type OperationsOptions } from '../../src/operations/operations.ts';
+import { PictureMemory } from '../../src/operations/picture-memory.ts';
 import { PollSchedule } from '../../src/operations/poll-schedule.ts';
 import { ReadBudget } from '../../src/operations/read-budget.ts';
 import { ResultCache } from '../../src/operations/result-cache.ts';
@@ -30,13 +32,16 @@ beforeEach(() => {
 });
 
 function openOperations(changes: Partial<OperationsOptions> = {}): Operations {
+  const results = changes.results ?? new ResultCache({ bytesMax: 1_000_000 });
+  const random = seededRandom(1);
   return new Operations({
-    upstream,
+    upstream: guardedUpstream(upstream, { clock, random }),
     clock,
     ids,
-    schedule: new PollSchedule({ random: seededRandom(1) }),
+    schedule: new PollSchedule({ random }),
     budget: new ReadBudget({ perSecond: 40, burst: 8 }),
-    results: new ResultCache({ bytesMax: 1_000_000 }),
+    results,
+    memory: new PictureMemory({ clock, bytesMax: 10_000_000, cache: results }),
     imageBytesMax: 1_000_000,
     trackedMax: 1_000,
     ...changes,
@@ -242,13 +247,53 @@ describe('trouble with the upstream', () => {
     expect(reasonOf(await get(operations, id))).toBe('upstream_auth');
   });
 
-  it('asks ever more rarely while polls fail', async () => {
+  it('asks a dead upstream once in a while for all, and tells everybody soon after it is well', async () => {
+    const operations = openOperations();
+    const started = await Promise.all(
+      Array.from({ length: 100 }, () => operations.start(request, caller)),
+    );
+    upstream.isDead = true;
+    const waiters = started.map(({ id }) =>
+      watched(operations.wait(id, { ...caller, waitMs: 120_000 })),
+    );
+    await clock.advance(60_000);
+    // The breaker closes the way after five, and then tries it every 3 s.
+    expect(upstream.counts.get).toBeLessThanOrEqual(60);
+    upstream.isDead = false;
+    await clock.advance(7_000);
+    expect(new Set(waiters.map(statusOf))).toEqual(new Set(['succeeded']));
+  });
+
+  it('sends no create to an upstream that is known to be dead, and one on probation', async () => {
+    const operations = openOperations();
+    upstream.isDead = true;
+    const outcomes = [];
+    for (let count = 0; count < 20; count += 1) {
+      outcomes.push(watched(operations.start(request, caller)));
+      await clock.advance(10);
+    }
+    expect(upstream.counts.generate).toBe(5);
+    expect(outcomes.at(-1)?.error).toMatchObject({
+      reason: 'upstream_unavailable',
+      outcome: 'not_started',
+    });
+    await clock.advance(30_000);
+    expect(upstream.counts.generate).toBe(5);
+    expect(upstream.counts.probe).toBeGreaterThan(20);
+    upstream.isDead = false;
+    await clock.advance(1_500);
+    const healed = watched(operations.start(request, caller));
+    await clock.advance(10);
+    expect(statusOf(healed)).toBe('running');
+  });
+
+  it('asks only every few seconds while polls fail', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     upstream.nextGets.push(...Array.from({ length: 100 }, () => unavailable));
     watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
     await clock.advance(60_000);
-    expect(upstream.counts.get).toBeLessThanOrEqual(8);
+    expect(upstream.counts.get).toBeLessThanOrEqual(20);
   });
 
   it('takes "not found" for "not yet" in the first 30 s, and for the end after that', async () => {

@@ -1,3 +1,4 @@
+import { Chance } from './chance.ts';
 import { faultsOf } from './judgement.ts';
 import { ask, type Attempt, type Wish } from './simulated-caller.ts';
 import { SimulatedGateway } from './simulated-gateway.ts';
@@ -63,6 +64,7 @@ export async function liveHistory(
       time.after(atMs, () => void request(wish));
     }
   }
+  planOutage(world, { seed, request: () => request(chance.pick(wishes)) });
   disturbStore(world, { state, spanMs, jump: (ms) => (storeSkewMs += ms) });
   await time.run(endMs + 2 * minuteMs);
 
@@ -102,6 +104,26 @@ function drawnWishes({ chance }: World): readonly Wish[] {
       imagesPerDayMax: isLimited ? 2 : undefined,
     };
   });
+}
+
+/**
+ * In some histories the upstream is away for a while, and many ask in that time:
+ * what must not happen is that they wait for ever, or pay for finding out.
+ */
+function planOutage(
+  world: World,
+  options: { readonly seed: number; readonly request: () => Promise<void> },
+): void {
+  // Luck of its own, so that histories without an outage stay as they were.
+  const chance = new Chance(options.seed ^ 0x5eed);
+  if (!chance.often(0.25)) return;
+  const fromMs = world.time.nowMs + chance.spread(1, 10_000);
+  const lengthMs = chance.spread(5_000, 600_000);
+  world.planOutage(fromMs, fromMs + lengthMs);
+  for (let count = chance.whole(5, 20); count > 0; count -= 1) {
+    const atMs = fromMs - world.time.nowMs + chance.between(0, lengthMs);
+    world.time.after(atMs, () => void options.request());
+  }
 }
 
 /** The store's server dies now and then, and its clock may be wrong. */

@@ -15,6 +15,7 @@ const storeTimeoutMs = 250;
 const durableTimeoutMs = 1_750;
 const generateTimeoutMs = 15_000;
 const getTimeoutMs = 5_000;
+const probeTimeoutMs = 2_000;
 
 /** How far a gateway's clock may be off. */
 export const skewMsMax = 90_000;
@@ -29,6 +30,8 @@ interface Call {
   readonly name: string;
   readonly timeoutMs: number;
   readonly late: () => Error;
+  /** What it ends with when nobody is there; absent where somebody always is. */
+  readonly refused?: () => Error;
 }
 
 /**
@@ -116,8 +119,10 @@ export class SimulatedGateway {
       ids: simulatedIds,
       readsPerSecondMax: 50,
       resultCacheBytesMax: 1_000_000,
+      pictureBytesMax: 10_000_000,
       imageBytesMax: 1_000_000,
       trackedMax: 1_000,
+      breakerChanged: (method, state) => this.#world.note(`${method} ${state}`, name),
     });
   }
 
@@ -161,14 +166,23 @@ export class SimulatedGateway {
           name: 'generate',
           timeoutMs: generateTimeoutMs,
           late: unknown,
+          refused: () => unavailable({ outcome: 'not_started' }),
         }),
       getOperation: (id) =>
         this.#call(() => this.#upstream.get(id), {
           name: 'get',
           timeoutMs: getTimeoutMs,
+          refused: () => unavailable(),
           late: () => new GatewayError('upstream_timeout', 'no answer'),
         }),
       cancelOperation: () => Promise.reject(unknown()),
+      probe: () =>
+        this.#call(() => this.#upstream.probe(), {
+          name: 'probe',
+          timeoutMs: probeTimeoutMs,
+          refused: () => unavailable(),
+          late: () => new GatewayError('upstream_timeout', 'no answer'),
+        }),
       close: () => Promise.resolve(),
     };
   }
@@ -195,7 +209,8 @@ export class SimulatedGateway {
       if (chance.often(faults.loss)) this.#world.note('request lost', call.name);
       else {
         time.after(this.#world.messageMs(), () => {
-          const outcome = outcomeOf(work);
+          const refusal = this.#world.isUpstreamOut ? call.refused?.() : undefined;
+          const outcome = refusal === undefined ? outcomeOf(work) : { error: refusal };
           back(() => ('error' in outcome ? reject(outcome.error) : resolve(outcome.result)));
         });
       }
@@ -213,6 +228,10 @@ export class SimulatedGateway {
     if (chance.often(faults.pause)) this.freeze();
     return false;
   }
+}
+
+function unavailable(options: { readonly outcome?: 'not_started' } = {}): GatewayError {
+  return new GatewayError('upstream_unavailable', 'nobody is there', options);
 }
 
 function outcomeOf<Result>(work: () => Result): { result: Result } | { error: unknown } {

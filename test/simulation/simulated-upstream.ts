@@ -42,6 +42,11 @@ export class SimulatedUpstream {
     return create(OperationSchema, { id: upstreamId });
   }
 
+  /** An answer costs nothing and says that it lives. */
+  probe(): void {
+    this.#world.note('probed');
+  }
+
   get(upstreamId: string): Operation {
     const doneAtMs = this.#doneAtMs.get(upstreamId);
     if (doneAtMs === undefined) throw new GatewayError('operation_not_found', 'never heard of it');

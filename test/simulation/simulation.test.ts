@@ -37,6 +37,7 @@ describe('a history of gateways, a store and an upstream that fail', () => {
       'pause',
       'answer lost',
       'store crash that lost writes',
+      ...['Generate open', 'Generate probation', 'Generate closed', 'probed'],
     ];
     for (const what of [...steps, ...faults]) expect(seen.get(what), what).toBeGreaterThan(10);
   }, 60_000);

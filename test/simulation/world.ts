@@ -7,6 +7,8 @@ export class World {
   readonly time = new VirtualTime(1_800_000_000_000);
   readonly chance: Chance;
   faults: Faults;
+  /** While it lasts, the upstream answers nobody. */
+  #outage: { readonly fromMs: number; readonly toMs: number } | undefined;
   readonly #seen = new Map<string, number>();
   readonly #trace: string[] | undefined;
 
@@ -19,6 +21,17 @@ export class World {
   /** Nothing goes wrong from now on. */
   heal(): void {
     this.faults = noFaults;
+    this.#outage = undefined;
+  }
+
+  /** Takes the upstream away for a while. */
+  planOutage(fromMs: number, toMs: number): void {
+    this.#outage = { fromMs, toMs };
+  }
+
+  get isUpstreamOut(): boolean {
+    const { nowMs } = this.time;
+    return this.#outage !== undefined && nowMs >= this.#outage.fromMs && nowMs < this.#outage.toMs;
   }
 
   /** Counts that something happened: what a run covered is told by these. */

@@ -48,7 +48,9 @@ export function runningOperation(id: string): Operation {
 /** The upstream as a port, on a virtual clock: every operation is done after `latencyMs`. */
 export class FakeUpstream implements UpstreamClient {
   readonly ready = true;
-  readonly counts = { generate: 0, get: 0, cancel: 0 };
+  readonly counts = { generate: 0, get: 0, cancel: 0, probe: 0 };
+  /** While set, nothing gets an answer. */
+  isDead = false;
   /** Most Gets of one operation that were under way at once. */
   getsAtOnceMax = 0;
   /** Answers in place of the usual ones, first come first served; a GatewayError is thrown. */
@@ -66,6 +68,9 @@ export class FakeUpstream implements UpstreamClient {
 
   async generate(): Promise<Operation> {
     this.counts.generate += 1;
+    if (this.isDead) {
+      throw new GatewayError('upstream_unavailable', 'dead', { outcome: 'unknown' });
+    }
     const id = `upstream${this.counts.generate}`;
     this.#startedAtMs.set(id, this.#clock.nowMs());
     return runningOperation(id);
@@ -78,6 +83,7 @@ export class FakeUpstream implements UpstreamClient {
     this.getsAtOnceMax = Math.max(this.getsAtOnceMax, atOnce);
     await new Promise<void>((resolve) => this.#clock.after(5, resolve));
     this.#underWay.set(id, atOnce - 1);
+    if (this.isDead) throw new GatewayError('upstream_unavailable', 'dead');
     const next = this.nextGets.shift();
     if (next instanceof GatewayError) throw next;
     return next ?? this.#now(id);
@@ -87,6 +93,11 @@ export class FakeUpstream implements UpstreamClient {
     this.counts.cancel += 1;
     this.#canceled.add(id);
     return this.#now(id);
+  }
+
+  async probe(): Promise<void> {
+    this.counts.probe += 1;
+    if (this.isDead) throw new GatewayError('upstream_unavailable', 'dead');
   }
 
   async close(): Promise<void> {}

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-export type Readiness = 'ready' | 'starting' | 'draining';
+export type Readiness = 'ready' | 'starting' | 'overloaded' | 'draining';
 
 /** /livez: the process answers. /readyz: send it traffic. */
 export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {

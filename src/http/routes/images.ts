@@ -9,6 +9,7 @@ import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
+import { pictureForAnswer } from '../held-picture.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import {
   preferenceApplied,
@@ -111,7 +112,7 @@ async function imageOrProblem(
   snapshot: OperationSnapshot,
   negotiated: Negotiated,
 ): Promise<FastifyReply> {
-  const { request, reply, caller } = call;
+  const { request, reply } = call;
   const context = replyContextOf(call, surface, snapshot);
   const { retryAfterS } = context;
   if (!isFinished(snapshot)) {
@@ -125,7 +126,8 @@ async function imageOrProblem(
       },
     );
   }
-  const bytes = async () => (await surface.operations.picture(snapshot.id, caller)).bytes;
+  const { id } = snapshot;
+  const bytes = async () => (await pictureForAnswer(call, surface, { id, form: 'bytes' })).bytes;
   return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
 }
 

@@ -9,6 +9,7 @@ import { ignoredByOpenAi, imageGenerationRequestsFromOpenAi } from '../../transl
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation } from '../create-operation.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
+import { pictureForAnswer } from '../held-picture.ts';
 import { succeeded } from '../image-reply.ts';
 import {
   openAiLimitHeaders,
@@ -162,7 +163,7 @@ async function finish(
     const picture =
       body.responseFormat === 'url'
         ? surface.replies.imageLink(id, caller.tenant)
-        : (await surface.operations.picture(id, caller)).bytes;
+        : (await pictureForAnswer(call, surface, { id, form: 'base64' })).bytes;
     return { snapshot: made, picture };
   } catch (error) {
     if (error instanceof GatewayError) return { error };

@@ -11,6 +11,7 @@ import {
 import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
+import { pictureForAnswer } from '../held-picture.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
@@ -35,7 +36,8 @@ export function operationsRoutes(app: FastifyInstance, surface: Surface): void {
     const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
     const hasPicture = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasPicture && request.method === 'GET') {
-      return replies.withPicture(reply, await operations.picture(id, caller), caller.tenant);
+      const picture = await pictureForAnswer(call, surface, { id, form: 'base64' });
+      return replies.withPicture(reply, picture, caller.tenant);
     }
     return replies.conditional(request, reply, snapshot, context);
   });
@@ -79,27 +81,29 @@ async function snapshotOf(call: Call, surface: Surface): Promise<OperationSnapsh
   const applied = preferenceApplied({
     waitS: query.wait === undefined ? preferences.waitS : undefined,
   });
-  const snapshot =
-    waitS === 0
-      ? await surface.operations.get(id, caller)
-      : await surface.operations.wait(id, {
-          ...caller,
-          waitMs: waitS * 1000,
-          signal: callerGoneSignal(reply.raw),
-        });
+  // Whoever waits is told what is known now, and by Retry-After when to come back.
+  const isImmediate = waitS === 0 || surface.shedding.sheds('wait');
+  const snapshot = isImmediate
+    ? await surface.operations.get(id, caller)
+    : await surface.operations.wait(id, {
+        ...caller,
+        waitMs: waitS * 1000,
+        signal: callerGoneSignal(reply.raw),
+      });
   request.journal.operationId = snapshot.id;
   if (applied !== undefined) reply.header('preference-applied', applied);
   return snapshot;
 }
 
 async function imageOf(
-  { request, reply, id, caller }: Call,
+  call: Call,
   surface: Surface,
   snapshot: OperationSnapshot,
   download: boolean,
 ): Promise<FastifyReply> {
+  const { request, reply, id, caller } = call;
   const ready = succeeded(snapshot, surface.operations.retryAfterS(id, caller));
-  const bytes = async () => (await surface.operations.picture(id, caller)).bytes;
+  const bytes = async () => (await pictureForAnswer(call, surface, { id, form: 'bytes' })).bytes;
   const { linkExpiresAtMs } = request.identity;
   const linkLeftMs =
     linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - surface.clock.nowMs();
@@ -108,12 +112,16 @@ async function imageOf(
 
 /** Whoever made it in the vendor's form reads it in that form: with the picture inside. */
 async function vendorFormOf(
-  { reply, id, caller }: Call,
-  { operations, replies }: Surface,
+  call: Call,
+  surface: Surface,
   snapshot: OperationSnapshot,
 ): Promise<FastifyReply> {
+  const { reply, id, caller } = call;
+  const { operations, replies } = surface;
   const hasPicture = snapshot.state.status === 'succeeded';
-  const picture = hasPicture ? (await operations.picture(id, caller)).bytes : undefined;
+  const picture = hasPicture
+    ? (await pictureForAnswer(call, surface, { id, form: 'base64' })).bytes
+    : undefined;
   if (!isFinished(snapshot))
     reply.header('retry-after', String(operations.retryAfterS(id, caller)));
   return replies.vendorForm(reply, snapshot, picture);

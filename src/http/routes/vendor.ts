@@ -3,6 +3,7 @@ import { isFinished } from '../../operations/snapshot.ts';
 import { cancelVendorOperation, createVendorImage } from '../../schemas/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
+import { pictureForAnswer } from '../held-picture.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
 import type { Surface } from '../surface.ts';
@@ -30,18 +31,19 @@ export async function vendorRoutes(app: FastifyInstance, surface: Surface): Prom
     });
     const isReplayOfFinished = snapshot.state.status === 'succeeded';
     const picture = isReplayOfFinished
-      ? (await surface.operations.picture(snapshot.id, call.caller)).bytes
+      ? (await pictureForAnswer(call, surface, { id: snapshot.id, form: 'base64' })).bytes
       : undefined;
     if (!isFinished(snapshot)) reply.header('retry-after', '1');
     return surface.replies.vendorForm(reply, snapshot, picture);
   });
 
-  serve(app, cancelVendorOperation, async ({ request, reply, id, caller }) => {
+  serve(app, cancelVendorOperation, async (call) => {
+    const { request, reply, id, caller } = call;
     request.journal.operationId = id;
     const snapshot = await surface.operations.cancel(id, caller);
     const picture =
       snapshot.state.status === 'succeeded'
-        ? (await surface.operations.picture(id, caller)).bytes
+        ? (await pictureForAnswer(call, surface, { id, form: 'base64' })).bytes
         : undefined;
     return surface.replies.vendorForm(reply, snapshot, picture);
   });
