@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Gateway } from '../support/gateway.ts';
 import { History, type CreateEntry, type Spend, type Telling } from './history.ts';
 
+/** What callers see of a gateway. */
+export type FrontDoor = Pick<Gateway, 'origin' | 'fetch'>;
+
 /** A route that makes a picture. */
 export type CreateRoute = 'native' | 'openai' | 'vendor';
 
-interface AudienceOptions {
+export interface AudienceOptions {
   /** Longest that a create may take; what a busy machine adds comes on top. */
   readonly createMsMax: number;
   /** Beyond the wait that was asked for: one read, and a busy machine. */
@@ -32,12 +35,12 @@ let audiences = 0;
 /** The callers of one gateway: whatever they are told goes into the history. */
 export class Audience {
   readonly history = new History();
-  readonly gateway: Gateway;
+  readonly gateway: FrontDoor;
   readonly #options: AudienceOptions;
   readonly #name = `scene-${(audiences += 1)}`;
   #count = 0;
 
-  constructor(gateway: Gateway, options: AudienceOptions) {
+  constructor(gateway: FrontDoor, options: AudienceOptions) {
     this.gateway = gateway;
     this.#options = options;
   }
@@ -153,7 +156,7 @@ export class Audience {
   }
 
   get #slackMs(): number {
-    return this.#options.slackMs ?? 5_000;
+    return this.#options.slackMs ?? 10_000;
   }
 
   async #read(
@@ -189,7 +192,7 @@ export class Audience {
       this.#checkLeaks(text);
       const json = JSON.parse(text) as Json;
       const error = (json['error'] ?? {}) as Json;
-      const code = String(response.ok ? '' : (json['code'] ?? error['code'] ?? ''));
+      const code = response.ok ? '' : textOf(json['code'] ?? error['code']);
       const id = json['id'] ?? (json['data'] as Json[] | undefined)?.[0]?.['operation_id'];
       return {
         httpStatus: response.status,
@@ -235,8 +238,13 @@ function spendOf(answer: { readonly httpStatus: number; readonly json: Json }): 
     : 'untold';
 }
 
+function textOf(value: unknown): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 function toldFrom(httpStatus: number, json: Json): Telling['told'] {
-  if (httpStatus !== 200) return { kind: 'refused', httpStatus, code: String(json['code'] ?? '') };
+  if (httpStatus !== 200) return { kind: 'refused', httpStatus, code: textOf(json['code']) };
   if (json['done'] !== true) return { kind: 'running' };
   const response = json['response'] as Json | undefined;
   const error = json['error'] as Json | undefined;
@@ -244,7 +252,7 @@ function toldFrom(httpStatus: number, json: Json): Telling['told'] {
   const { code, reason, message } = error ?? {};
   const all = { status: json['status'], seed, byteLength, code, reason, message };
   const aspects = Object.entries(all).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
+    value === undefined ? [] : [[name, textOf(value)]],
   );
   return { kind: 'finished', aspects: Object.fromEntries(aspects) as Record<string, string> };
 }

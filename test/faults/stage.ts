@@ -1,9 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { AppOptions } from '../../src/app.ts';
+import { GatewayProcess } from '../fleet/gateway-process.ts';
 import { recordFigure, type Figure } from '../support/figure.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { TcpGate, type GateState } from '../support/tcp-gate.ts';
-import type { Audience } from './audience.ts';
-import type { Spent } from './history.ts';
+import { Audience, type AudienceOptions, type FrontDoor } from './audience.ts';
+import type { History, Spent } from './history.ts';
 import { PictureUpstream } from './picture-upstream.ts';
 
 /** One kind of trouble, played through to its end. */
@@ -31,6 +35,7 @@ export class Stage {
   readonly faults: string[] = [];
   readonly #tally: Tally;
   readonly #opened: (() => Promise<void>)[] = [];
+  readonly #heard: { readonly history: History; readonly spent: () => Spent }[] = [];
 
   constructor(options: { readonly isLong: boolean; readonly tally: Tally }) {
     this.isLong = options.isLong;
@@ -59,20 +64,50 @@ export class Stage {
     return gateway;
   }
 
+  /** The same as a process of its own, for more connections than one process may have. */
+  async gatewayProcess(environment: Record<string, string>): Promise<FrontDoor> {
+    const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-faults-'));
+    this.closeLater(() => rm(dataDirectory, { recursive: true, force: true }));
+    const gateway = await GatewayProcess.start('dist/main.js', {
+      DATA_DIR: dataDirectory,
+      LOG_LEVEL: 'info',
+      SHUTDOWN_TIMEOUT_MS: '2000',
+      // A loop that is busy with waiters, on a busy machine, is not what is played here.
+      LOOP_DELAY_MS_MAX: '10000',
+      ...environment,
+    });
+    this.closeLater(() => gateway.stop());
+    const { origin } = gateway;
+    return { origin, fetch: (path, init) => fetch(new URL(path, origin), init) };
+  }
+
   /** What is opened last is closed first. */
   closeLater(close: () => Promise<void>): void {
     this.#opened.push(close);
   }
 
-  /** Compares what callers were told with the upstream's books. */
-  judge({ history }: Audience, spent: Spent): void {
-    const faults = history.faults(spent);
-    this.faults.push(...faults);
-    this.#tally.creates += history.creates.length;
-    this.#tally.tellings += history.tellings.length;
-    this.#tally.faults += faults.length;
-    for (const { spend } of history.creates) {
-      this.#tally.bySpend[spend] = (this.#tally.bySpend[spend] ?? 0) + 1;
+  /** Callers of a gateway. What they are told is compared with the upstream's books at the end. */
+  audience(
+    gateway: FrontDoor,
+    upstream: PictureUpstream | undefined,
+    options: AudienceOptions,
+  ): Audience {
+    const audience = new Audience(gateway, options);
+    this.#heard.push({ history: audience.history, spent: () => upstream?.spent ?? new Map() });
+    return audience;
+  }
+
+  /** Also of a scenario that broke off. */
+  judge(): void {
+    for (const { history, spent } of this.#heard.splice(0)) {
+      const faults = history.faults(spent());
+      this.faults.push(...faults);
+      this.#tally.creates += history.creates.length;
+      this.#tally.tellings += history.tellings.length;
+      this.#tally.faults += faults.length;
+      for (const { spend } of history.creates) {
+        this.#tally.bySpend[spend] = (this.#tally.bySpend[spend] ?? 0) + 1;
+      }
     }
   }
 

@@ -27,6 +27,10 @@ export interface RawCall {
 
 const framingBytes = 5;
 
+function wholeLength(framed: Buffer): number {
+  return framingBytes + framed.readUInt32BE(1);
+}
+
 /**
  * Starts one on loopback.
  *
@@ -138,11 +142,13 @@ export class RawUpstream {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
       const request = Buffer.concat(chunks);
-      if (request.length < framingBytes) return;
+      // A stream that is broken off ends too.
+      if (request.length < framingBytes || request.length < wholeLength(request)) return;
       const isSpent = method === 'Generate' && !answer.isRefusal;
       const message = request.subarray(framingBytes);
       this.calls.push({ path, headers, message, isSpent });
-      if (answer.at === 'request') answer.act(stream, message);
+      // Whoever asked may be gone by now: the work is begun all the same.
+      if (answer.at === 'request' && !stream.destroyed) answer.act(stream, message);
     });
   }
 

@@ -28,15 +28,24 @@ export class TcpGate {
     server.on('connection', (socket) => this.#admit(socket, targetPort));
   }
 
-  static async open(targetPort: number, state: GateState = 'open'): Promise<TcpGate> {
+  static async open(
+    targetPort: number,
+    state: GateState = 'open',
+    { host = '127.0.0.1', port = 0 } = {},
+  ): Promise<TcpGate> {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return new TcpGate(server, state, targetPort);
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** As the gateway's settings take it, for plaintext. */
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://${(this.#server.address() as AddressInfo).address}:${this.port}`;
   }
 
   /** Breaks every connection off. */

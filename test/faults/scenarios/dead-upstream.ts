@@ -1,4 +1,5 @@
-import { Audience } from '../audience.ts';
+import { statusOf } from '../../support/answers.ts';
+import type { Gateway } from '../../support/gateway.ts';
 import type { Scenario } from '../stage.ts';
 import { quantile, until } from '../until.ts';
 
@@ -7,28 +8,31 @@ const healMsMax = 5_000;
 const knownAfterMs = 500;
 /** What a busy machine may add before the suite fails; the figure itself is strict. */
 const patience = 4;
+/** Far below every timeout: what CI holds refusals to. */
+const sureRefusalMsMax = 1_000;
 
 /** Nobody listens at the upstream's address; then somebody does again. */
 export const deadUpstream: Scenario = {
   name: 'dead-upstream',
   fact: 'a dead upstream is told at once, and its return is noticed within seconds',
-  secondsMax: [60, 240],
+  secondsMax: [90, 400],
   async run(stage) {
-    const rounds = stage.isLong ? 20 : 3;
+    const rounds = stage.isLong ? 20 : 2;
     const refusals = stage.isLong ? 200 : 50;
     const upstream = await stage.upstream({ workMs: 0 });
     const gateway = await stage.gateway({
       UPSTREAM_ADDRESS: upstream.address,
       UPSTREAM_POLL_INTERVAL_MS: '100',
     });
-    const audience = new Audience(gateway, { createMsMax: 15_000 });
+    const audience = stage.audience(gateway, upstream, { createMsMax: 15_000 });
     const refusalsMs: number[] = [];
+    const controlsMs: number[] = [];
     const discoveriesMs: number[] = [];
     const healsMs: number[] = [];
     const readsMs: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
       await until('a create', async () => (await audience.create()).spend === 'accepted', {
-        withinMs: 10_000,
+        withinMs: 30_000,
       });
       await upstream.stop();
       const diedMs = performance.now();
@@ -42,6 +46,7 @@ export const deadUpstream: Scenario = {
         const { spend, httpStatus, tookMs } = await audience.create();
         stage.demand(spend === 'not_started', `dead, and a create is told ${httpStatus} ${spend}`);
         refusalsMs.push(tookMs);
+        controlsMs.push(await controlMs(gateway));
       };
       for (let count = 0; count < refusals; count += 1) await refused();
       while (performance.now() < downUntilMs) await refused();
@@ -54,12 +59,11 @@ export const deadUpstream: Scenario = {
       const id = await audience.created();
       readsMs.push(await audience.finished(id, { withinMs: healMsMax * patience }));
     }
-    stage.judge(audience, upstream.spent);
     const p99Ms = quantile(refusalsMs, 0.99);
     const slowestMs = Math.max(...healsMs);
     const readMs = Math.max(...readsMs);
-    stage.demand(p99Ms < refusalMsMax * patience, `refusals p99 ${p99Ms.toFixed(1)} ms`);
-    const seen = `${rounds} outages, ${refusalsMs.length.toLocaleString('en')} refusals: p99 ${p99Ms.toFixed(1)} ms, slowest ${Math.max(...refusalsMs).toFixed(0)} ms (while the loss was found, its first ${knownAfterMs} ms: ${Math.max(...discoveriesMs).toFixed(0)} ms); creates back after ${quantile(healsMs, 0.5).toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms (slowest); the first picture read ${readMs.toFixed(0)} ms after that at most`;
+    stage.demand(p99Ms < sureRefusalMsMax, `refusals p99 ${p99Ms.toFixed(1)} ms`);
+    const seen = `${rounds} outages, ${refusalsMs.length.toLocaleString('en')} refusals: p99 ${p99Ms.toFixed(1)} ms (a liveness check beside each: ${quantile(controlsMs, 0.99).toFixed(1)} ms), slowest ${Math.max(...refusalsMs).toFixed(0)} ms (while the loss was found, its first ${knownAfterMs} ms: ${Math.max(...discoveriesMs).toFixed(0)} ms); creates back after ${quantile(healsMs, 0.5).toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms (slowest); the first picture read ${readMs.toFixed(0)} ms after that at most`;
     stage.figure({
       promise: 'P17',
       part: 'dead',
@@ -72,3 +76,10 @@ export const deadUpstream: Scenario = {
     return seen;
   },
 };
+
+/** How long an answer takes that has nothing to do with the upstream: what the machine adds. */
+async function controlMs(gateway: Gateway): Promise<number> {
+  const startMs = performance.now();
+  await statusOf(gateway.fetch('/livez'));
+  return performance.now() - startMs;
+}

