@@ -45,6 +45,7 @@ export const cutConnection: Scenario = {
         for (const direction of ['request', 'answer'] as const) {
           const place = { clients, upstream, route, direction };
           const whole = await createCutAt(firstLane, place);
+          if (whole.spend !== 'accepted') throw new Error(`uncut, and told ${whole.spend}`);
           const step = stage.isLong ? 1 : shortStep;
           const bytes = Array.from(
             { length: Math.ceil(whole.passed / step) },
@@ -105,8 +106,9 @@ async function createCutAt(
     // Only Generate's connection goes through the proxy, so every byte counted is one of its own.
     operationsAddress: upstream.address,
     tokenSource: { authorization: async () => `Api-Key ${key}` },
-    generateTimeoutMs: 1_000,
-    connectTimeoutMs: 500,
+    // A cut is told at once; these are for a busy machine.
+    generateTimeoutMs: 4_000,
+    connectTimeoutMs: 4_000,
   });
   clients.set(marker, client);
   const { spend } = await audience.create({ route, marker });
