@@ -17,8 +17,8 @@ export const deadUpstream: Scenario = {
   fact: 'a dead upstream is told at once, and its return is noticed within seconds',
   secondsMax: [90, 400],
   async run(stage) {
-    const rounds = stage.isLong ? 20 : 2;
-    const refusals = stage.isLong ? 200 : 50;
+    const rounds = stage.isLong ? 10 : 2;
+    const refusals = 50;
     const upstream = await stage.upstream({ workMs: 0 });
     const gateway = await stage.gateway({
       UPSTREAM_ADDRESS: upstream.address,
@@ -41,7 +41,7 @@ export const deadUpstream: Scenario = {
         discoveriesMs.push((await audience.create()).tookMs);
       }
       // Down for different times, so that the return meets the backoff at every length.
-      const downUntilMs = performance.now() + (round % 5) * 1_500;
+      const downUntilMs = performance.now() + (round % 5) * 1_000;
       const refused = async () => {
         const { spend, httpStatus, tookMs } = await audience.create();
         stage.demand(spend === 'not_started', `dead, and a create is told ${httpStatus} ${spend}`);
