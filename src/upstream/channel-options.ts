@@ -36,5 +36,7 @@ export function channelOptions({ messageBytesMax, windowBytes }: ReceiveLimits):
     'grpc.client_idle_timeout_ms': 60_000,
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': reconnectBackoffMaxMs,
+    // An upstream that moved is asked for at every attempt, not every 30 s.
+    'grpc.dns_min_time_between_resolutions_ms': 1_000,
   };
 }

@@ -33,7 +33,12 @@ interface Outcome {
 /** One Generate over a connection that breaks there. */
 async function generateCutAt(direction: Direction, bytes: number): Promise<Outcome> {
   const proxy = await startCuttingProxy(emulator.port, { direction, bytes });
-  const client = clientOf(proxy.address, { generateTimeoutMs: 1_000, connectTimeoutMs: 500 });
+  const client = clientOf(proxy.address, {
+    // Only Generate's connection goes through the proxy, so every byte counted is one of its own.
+    operationsAddress: emulator.address,
+    generateTimeoutMs: 1_000,
+    connectTimeoutMs: 500,
+  });
   // Names the request in the upstream's books.
   const seed = BigInt(direction === 'request' ? bytes : 10_000_000 + bytes);
   const request = create(ImageGenerationRequestSchema, {

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 
-/** A certificate for localhost with its key, and the CA that signed it; all PEM. */
+/** A certificate for one host with its key, and the CA that signed it; all PEM. */
 export interface TestCertificate {
   readonly caPem: Buffer;
   readonly certPem: string;
@@ -11,16 +11,19 @@ export interface TestCertificate {
  * Makes a CA and a server certificate on the spot, so that no key is kept in
  * the repository and none expires. Just enough X.509 (RFC 5280) for TLS.
  */
-export function makeCertificate(): TestCertificate {
+export function makeCertificate({
+  host = 'localhost',
+  expiresInDays = 1,
+}: { readonly host?: string; readonly expiresInDays?: number } = {}): TestCertificate {
   const ca = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const server = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const caExtensions = [extension('551d13', true, sequence(boolean))];
   // subjectAltName: dNSName [2]
-  const altName = extension('551d11', false, sequence(tagged(0x82, Buffer.from('localhost'))));
+  const altName = extension('551d11', false, sequence(tagged(0x82, Buffer.from(host))));
   const issuer = { name: 'test CA', key: ca.privateKey };
   return {
-    caPem: Buffer.from(certificate('test CA', ca.publicKey, issuer, caExtensions)),
-    certPem: certificate('localhost', server.publicKey, issuer, [altName]),
+    caPem: Buffer.from(certificate('test CA', ca.publicKey, issuer, { extensions: caExtensions })),
+    certPem: certificate(host, server.publicKey, issuer, { extensions: [altName], expiresInDays }),
     keyPem: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
 }
@@ -29,15 +32,17 @@ function certificate(
   subject: string,
   publicKey: KeyObject,
   issuer: { readonly name: string; readonly key: KeyObject },
-  extensions: readonly Buffer[],
+  options: { readonly extensions: readonly Buffer[]; readonly expiresInDays?: number },
 ): string {
   const day = 86_400_000;
+  const { extensions, expiresInDays = 1 } = options;
+  const expiresAtMs = Date.now() + expiresInDays * day;
   const toSign = sequence(
     tagged(0xa0, tagged(0x02, Buffer.of(2))),
     tagged(0x02, Buffer.of(1 + (subject.length % 100))),
     ecdsaWithSha256,
     name(issuer.name),
-    sequence(time(Date.now() - day), time(Date.now() + day)),
+    sequence(time(Math.min(Date.now(), expiresAtMs) - day), time(expiresAtMs)),
     name(subject),
     createPublicKey(publicKey.export({ type: 'spki', format: 'pem' })).export({
       type: 'spki',

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** Which bytes are counted: to the server, or back from it. */
 export type Direction = 'request' | 'answer';
@@ -21,6 +21,7 @@ export async function startCuttingProxy(
   cut: { readonly direction: Direction; readonly bytes: number },
 ): Promise<CuttingProxy> {
   const passed = { request: 0, answer: 0 };
+  const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1');
     const destroy = () => {
@@ -28,9 +29,13 @@ export async function startCuttingProxy(
       far.destroy();
     };
     for (const socket of [near, far]) {
+      open.add(socket);
       socket.setNoDelay(true);
       socket.on('error', destroy);
-      socket.on('close', destroy);
+      socket.on('close', () => {
+        open.delete(socket);
+        destroy();
+      });
     }
     const pass = (from: typeof near, to: typeof near, direction: Direction) =>
       from.on('data', (chunk: Buffer) => {
@@ -51,8 +56,11 @@ export async function startCuttingProxy(
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     passed,
     async close() {
+      const closed = once(server, 'close');
       server.close();
-      await once(server, 'close');
+      // grpc-js forgets a connection that stood just after its client was closed.
+      for (const socket of open) socket.destroy();
+      await closed;
     },
   };
 }

@@ -7,7 +7,8 @@ export interface RawAnswer {
   readonly at: 'headers' | 'request';
   /** Whether it makes plain that no work was begun. */
   readonly isRefusal: boolean;
-  readonly act: (stream: ServerHttp2Stream) => void;
+  /** `message` is the request without its framing; empty at `headers`. */
+  readonly act: (stream: ServerHttp2Stream, message: Buffer) => void;
 }
 
 /** The id that every answer of gRPC carries. */
@@ -60,13 +61,44 @@ export function ok(message: Uint8Array): RawAnswer {
   return answer([message]);
 }
 
+/** A message that depends on the request's. */
+export function okFrom(make: (request: Buffer) => Uint8Array): RawAnswer {
+  return onRequest((stream, request) => ok(make(request)).act(stream, request));
+}
+
 /** A right answer, after which the connection takes no further call. */
 export function okThenGoaway(message: Uint8Array): RawAnswer {
-  const { act } = ok(message);
+  return thenGoaway(ok(message));
+}
+
+/** The same for any answer; with a code, the connection ends in an error. */
+export function thenGoaway({ act, isRefusal }: RawAnswer, code?: number): RawAnswer {
+  return onRequest((stream, request) => {
+    const { session } = stream;
+    stream.on('close', () => {
+      if (code === undefined) session?.close();
+      else session?.destroy(undefined, code);
+    });
+    act(stream, request);
+  }, isRefusal);
+}
+
+/** GOAWAY that lets the calls begun so far end, this one too, which is answered a moment later. */
+export function goawayThen({ act, isRefusal }: RawAnswer, afterMs = 50): RawAnswer {
+  return onRequest((stream, request) => {
+    stream.session?.goaway(constants.NGHTTP2_NO_ERROR);
+    setTimeout(() => {
+      if (!stream.destroyed) act(stream, request);
+    }, afterMs);
+  }, isRefusal);
+}
+
+/** GOAWAY that names an earlier stream as the last: this call was not looked at. Needs an earlier one. */
+export function goawayUnread(code: number): RawAnswer {
   return onRequest((stream) => {
-    act(stream);
-    stream.on('close', () => stream.session?.close());
-  });
+    if (stream.id === undefined || stream.id < 3) throw new RangeError('no earlier stream');
+    stream.session?.goaway(code, stream.id - 2);
+  }, true);
 }
 
 /** A message, and the stream ends bare. */
@@ -136,7 +168,7 @@ const halfMessage = frame(Buffer.alloc(100)).subarray(0, 40);
 type Progress = 'request' | 'headers' | 'half a message';
 
 /** Goes on to so far in the answer, and then breaks it off. */
-function until(progress: Progress, breakOff: RawAnswer['act']): RawAnswer {
+function until(progress: Progress, breakOff: (stream: ServerHttp2Stream) => void): RawAnswer {
   return onRequest((stream) => {
     if (progress === 'request') return breakOff(stream);
     stream.respond(grpcHeaders);

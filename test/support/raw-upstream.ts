@@ -27,6 +27,10 @@ export interface RawCall {
 
 const framingBytes = 5;
 
+function wholeLength(framed: Buffer): number {
+  return framingBytes + framed.readUInt32BE(1);
+}
+
 /**
  * Starts one on loopback.
  *
@@ -59,6 +63,8 @@ export class RawUpstream {
   connections = 0;
   /** Streams begun by clients, with or without a request in them. */
   streamsOpened = 0;
+  /** Answers a call in place of what was ordered, where it knows an answer. */
+  guard: ((headers: IncomingHttpHeaders) => RawAnswer | undefined) | undefined;
   readonly #server: Http2Server | Http2SecureServer;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #answers = new Map<string, RawAnswer[]>();
@@ -105,6 +111,14 @@ export class RawUpstream {
     for (const session of this.#sessions) session.destroy();
   }
 
+  /** GOAWAY on every connection: the calls begun so far may end, with an error code they end at once. */
+  leave(code: number): void {
+    for (const session of this.#sessions) {
+      if (code === constants.NGHTTP2_NO_ERROR) session.close();
+      else session.destroy(undefined, code);
+    }
+  }
+
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -122,16 +136,19 @@ export class RawUpstream {
     }
     const path = String(headers[':path']);
     const method = path.slice(path.lastIndexOf('/') + 1);
-    const answer = this.#nextAnswer(method);
-    if (answer.at === 'headers') answer.act(stream);
+    const answer = this.guard?.(headers) ?? this.#nextAnswer(method);
+    if (answer.at === 'headers') answer.act(stream, Buffer.alloc(0));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
       const request = Buffer.concat(chunks);
-      if (request.length < framingBytes) return;
+      // A stream that is broken off ends too.
+      if (request.length < framingBytes || request.length < wholeLength(request)) return;
       const isSpent = method === 'Generate' && !answer.isRefusal;
-      this.calls.push({ path, headers, message: request.subarray(framingBytes), isSpent });
-      if (answer.at === 'request') answer.act(stream);
+      const message = request.subarray(framingBytes);
+      this.calls.push({ path, headers, message, isSpent });
+      // Whoever asked may be gone by now: the work is begun all the same.
+      if (answer.at === 'request' && !stream.destroyed) answer.act(stream, message);
     });
   }
 

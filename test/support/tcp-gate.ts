@@ -4,6 +4,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** What happens to connections that come in from now on. Those there are stay as they are. */
 export type GateState = 'open' | 'silent' | 'shut';
 
+/** A connection that was let through: the socket it came in by, and the one it goes on by. */
+interface Way {
+  readonly near: Socket;
+  readonly far: Socket;
+}
+
 /**
  * A stretch of network before a server on loopback: it lets connections
  * through, accepts them and says nothing, or hangs up.
@@ -14,6 +20,7 @@ export class TcpGate {
   readonly accepted: Record<GateState, number> = { open: 0, silent: 0, shut: 0 };
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #ways = new Set<Way>();
 
   private constructor(server: Server, state: GateState, targetPort: number) {
     this.#server = server;
@@ -21,20 +28,46 @@ export class TcpGate {
     server.on('connection', (socket) => this.#admit(socket, targetPort));
   }
 
-  static async open(targetPort: number, state: GateState = 'open'): Promise<TcpGate> {
+  static async open(
+    targetPort: number,
+    state: GateState = 'open',
+    { host = '127.0.0.1', port = 0 } = {},
+  ): Promise<TcpGate> {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return new TcpGate(server, state, targetPort);
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** As the gateway's settings take it, for plaintext. */
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://${(this.#server.address() as AddressInfo).address}:${this.port}`;
   }
 
   /** Breaks every connection off. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets) {
+      socket.destroy();
+      this.#sockets.delete(socket);
+    }
+  }
+
+  /** Lets nothing more through on the connections that stand, and tells neither end. */
+  swallow(): void {
+    for (const { near, far } of this.#ways) {
+      for (const socket of [near, far]) {
+        socket.unpipe();
+        // What comes is read and dropped: a full buffer would tell the sender.
+        socket.on('data', () => undefined);
+        socket.removeAllListeners('end');
+        socket.removeAllListeners('close');
+      }
+    }
+    this.#ways.clear();
   }
 
   async close(): Promise<void> {
@@ -51,9 +84,14 @@ export class TcpGate {
     if (this.state !== 'open') return;
     const onward = connect(targetPort, '127.0.0.1');
     this.#keep(onward);
+    const way = { near: socket, far: onward };
+    this.#ways.add(way);
     socket.pipe(onward).pipe(socket);
     socket.on('close', () => onward.destroy());
-    onward.on('close', () => socket.destroy());
+    onward.on('close', () => {
+      this.#ways.delete(way);
+      socket.destroy();
+    });
   }
 
   #keep(socket: Socket): void {

@@ -66,7 +66,7 @@ describe('closing', () => {
     const { act } = raw.ok(accepted);
     fixture.upstream.on('Generate', {
       ...raw.hang,
-      act: (stream) => (answerNow = () => act(stream)),
+      act: (stream, request) => (answerNow = () => act(stream, request)),
     });
     fixture.upstream.on('Get', raw.hang);
     const client = fixture.open();

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TcpGate } from '../../support/tcp-gate.ts';
+import { takeName } from '../moving-name.ts';
+import type { Scenario } from '../stage.ts';
+import { until } from '../until.ts';
+
+const name = 'moving.test';
+const homes = ['127.0.0.1', '127.0.0.2'] as const;
+const backMsMax = 5_000;
+const patience = 4;
+
+/** The upstream moves to another address under the same name; the old one dies before or after that. */
+export const movedName: Scenario = {
+  name: 'moved-name',
+  fact: 'an upstream that moved to another address is found there without a restart',
+  secondsMax: [120, 300],
+  async run(stage) {
+    const upstream = await stage.upstream({ workMs: 0 });
+    const first = await TcpGate.open(upstream.port, 'open', { host: homes[0] });
+    const second = await TcpGate.open(upstream.port, 'shut', { host: homes[1], port: first.port });
+    const gates = [first, second] as const;
+    for (const gate of gates) stage.closeLater(() => gate.close());
+    const moving = takeName(name, homes[0]);
+    stage.closeLater(async () => moving.release());
+    const gateway = await stage.gateway({
+      UPSTREAM_ADDRESS: `http://${name}:${first.port}`,
+      UPSTREAM_POLL_INTERVAL_MS: '100',
+    });
+    const audience = stage.audience(gateway, upstream, { createMsMax: 15_000 });
+    const accepted = () =>
+      until('a create', async () => (await audience.create()).spend === 'accepted', {
+        withinMs: 40_000,
+      });
+    await accepted();
+    const backs = {
+      'the name moves first': [] as number[],
+      'the address dies first': [] as number[],
+    };
+    const rounds = stage.isLong ? 6 : 2;
+    let home = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const isNameFirst = round % 2 === 0;
+      const next = 1 - home;
+      const [old, fresh] = [gates[home], gates[next]];
+      if (old === undefined || fresh === undefined) throw new RangeError('there are two homes');
+      if (isNameFirst) moving.address = homes[next] ?? '';
+      old.state = 'shut';
+      old.cut();
+      if (!isNameFirst) await sleep(1_500);
+      fresh.state = 'open';
+      moving.address = homes[next] ?? '';
+      const startMs = performance.now();
+      await accepted();
+      const id = await audience.created();
+      await audience.finished(id, { withinMs: 40_000 });
+      const backMs = performance.now() - startMs;
+      backs[isNameFirst ? 'the name moves first' : 'the address dies first'].push(backMs);
+      home = next;
+      stage.demand(
+        backMs <= backMsMax * patience,
+        `found after ${(backMs / 1000).toFixed(1)} s (${isNameFirst ? 'name' : 'address'} first)`,
+      );
+    }
+    const all = Object.values(backs).flat();
+    const seen = Object.entries(backs)
+      .map(([order, ms]) => `${order}: ${ms.map((each) => (each / 1000).toFixed(1)).join(', ')} s`)
+      .join('; ');
+    stage.figure({
+      promise: 'P17',
+      part: 'moved',
+      says: '… and an upstream that moves to another address of its name (with a stand-in for the machine’s resolver)',
+      goal: `creates and reads back ≤ ${backMsMax / 1000} s after the name tells the living address`,
+      seen: `${rounds} moves, ${moving.lookups} lookups; ${seen}`,
+      isMet: all.every((ms) => ms <= backMsMax),
+      by: 'npm run test:faults -- --long',
+    });
+    return seen;
+  },
+};

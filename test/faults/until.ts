@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Asks again and again until it holds. An error counts as no.
+ *
+ * @returns How long that took, in milliseconds.
+ * @throws Error when it does not within that time.
+ */
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  { withinMs, everyMs = 20 }: { readonly withinMs: number; readonly everyMs?: number },
+): Promise<number> {
+  const startMs = performance.now();
+  for (;;) {
+    if (
+      await Promise.resolve()
+        .then(check)
+        .catch(() => false)
+    )
+      return performance.now() - startMs;
+    if (performance.now() - startMs > withinMs) {
+      throw new Error(`not within ${withinMs} ms: ${what}`);
+    }
+    await sleep(everyMs);
+  }
+}
+
+/** The value that so large a share of the others does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}
