@@ -38,7 +38,7 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
         cacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
         cacheHits: core.results.asked.hits,
         cacheMisses: core.results.asked.misses,
-        readWaitMs: core.budget.waitMs(systemClock.nowMs()),
+        readWaitMs: core.line.waitMs(),
         readsPerSecondMax: core.budget.rate(systemClock.nowMs()),
         pictureBytesHeld: core.memory.bytesInUse,
         pictureBytesMax: pictureBytesMaxOf(settings),

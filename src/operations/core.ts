@@ -12,6 +12,7 @@ import { PollSchedule } from './poll-schedule.ts';
 import type { OperationEnd, PollingObserver } from './polling-hub.ts';
 import type { Clock, Random } from './ports.ts';
 import { ReadBudget } from './read-budget.ts';
+import { ReadLine } from './read-line.ts';
 import { ResultCache } from './result-cache.ts';
 
 export interface CoreOptions {
@@ -53,6 +54,7 @@ export interface Core {
   readonly share: FleetShare;
   readonly results: ResultCache;
   readonly budget: ReadBudget;
+  readonly line: ReadLine;
   readonly memory: PictureMemory;
   /** The upstream behind its breakers. */
   readonly upstream: GuardedUpstream;
@@ -79,12 +81,14 @@ export function openCore(options: CoreOptions): Core {
   const memory = new PictureMemory({ clock, bytesMax: options.pictureBytesMax, cache: results });
   const perSecond = options.readsPerSecondMax * quotaShare;
   const budget = new ReadBudget({ perSecond, burst: readBurst });
+  const line = new ReadLine({ clock, budget });
   const operations = new Operations({
     upstream,
     clock,
     ids,
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
     budget,
+    line,
     results,
     memory,
     imageBytesMax: options.imageBytesMax,
@@ -114,5 +118,5 @@ export function openCore(options: CoreOptions): Core {
     observer,
   });
   const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share, results, budget, memory, upstream };
+  return { operations, creates, share, results, budget, line, memory, upstream };
 }

@@ -8,6 +8,7 @@ import type { PollSchedule } from './poll-schedule.ts';
 import { PollingHub, type PollingObserver } from './polling-hub.ts';
 import type { Clock } from './ports.ts';
 import type { ReadBudget } from './read-budget.ts';
+import type { ReadLine } from './read-line.ts';
 import { Reads } from './reads.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { OperationSnapshot } from './snapshot.ts';
@@ -21,6 +22,7 @@ export interface OperationsOptions {
   readonly ids: OperationIds;
   readonly schedule: PollSchedule;
   readonly budget: ReadBudget;
+  readonly line: ReadLine;
   readonly results: ResultCache;
   readonly memory: PictureMemory;
   readonly imageBytesMax: number;

@@ -6,6 +6,7 @@ import type { Release } from './picture-memory.ts';
 import type { Clock } from './ports.ts';
 import type { PollSchedule } from './poll-schedule.ts';
 import type { ReadBudget } from './read-budget.ts';
+import type { ReadLine } from './read-line.ts';
 import type { ResultCache } from './result-cache.ts';
 import { snapshotAfter } from './snapshot-after.ts';
 import {
@@ -22,6 +23,7 @@ export interface PollingHubOptions {
   readonly clock: Clock;
   readonly schedule: PollSchedule;
   readonly budget: ReadBudget;
+  readonly line: ReadLine;
   readonly results: ResultCache;
   readonly read: ReadOperation;
   /** Room for what one read may bring; rejects with a GatewayError. */
@@ -216,7 +218,7 @@ export class PollingHub {
   #arm(tracked: TrackedOperation): void {
     const isIdle = tracked.waiters.size === 0 || tracked.reading !== undefined;
     if (isIdle || tracked.cancelTimer !== undefined || isSettled(tracked)) return;
-    const { clock, budget, heldBackMs } = this.#options;
+    const { clock, line, heldBackMs } = this.#options;
     const delayMs = Math.max(0, tracked.nextPollAtMs - clock.nowMs());
     tracked.cancelTimer = clock.after(delayMs, () => {
       const heldMs = heldBackMs();
@@ -225,10 +227,8 @@ export class PollingHub {
         tracked.nextPollAtMs = clock.nowMs() + heldMs;
         return this.#arm(tracked);
       }
-      // The place in the queue is taken when the poll is due, not when it is planned.
-      const queuedMs = budget.reserveMs(clock.nowMs());
-      if (queuedMs === 0) return this.#poll(tracked);
-      tracked.cancelTimer = clock.after(queuedMs, () => this.#poll(tracked));
+      if (line.tryTake()) return this.#poll(tracked);
+      tracked.cancelTimer = line.join(() => this.#poll(tracked));
     });
   }
 

@@ -1,12 +1,13 @@
 /** What is left of the rate after one refusal. */
-const decreaseRatio = 0.85;
+const decreaseRatio = 0.9;
 /** A quota can be cut, but hardly to less than that. */
 const factorMin = 0.05;
 /** Refusals of reads that were under way together are one. */
 const refusalsApartMs = 500;
 /** How long after a refusal the rate grows again, and by what part of the whole in a second. */
-const holdMs = 2_000;
+const holdMs = 1_000;
 const increasePerSecond = 0.015;
+const roundingMs = 0.001;
 
 /**
  * The share of the upstream's result-read quota that this process may use.
@@ -37,7 +38,7 @@ export class ReadBudget {
     this.#perSecond = perSecond;
   }
 
-  /** How long a read that is wanted now would wait, without taking a place. */
+  /** Milliseconds until the next read may begin. */
   waitMs(nowMs: number): number {
     return Math.max(0, this.#emptyAtMs - this.#burstMs(nowMs) - nowMs);
   }
@@ -55,23 +56,12 @@ export class ReadBudget {
     return this.#perSecond * this.#grown(nowMs);
   }
 
-  /**
-   * Takes a place in the queue: how many milliseconds to wait before the read.
-   * Undefined, and no place, when that would be more than so many.
-   */
-  reserveMs(nowMs: number): number;
-  reserveMs(nowMs: number, queuedMsMax: number): number | undefined;
-  reserveMs(nowMs: number, queuedMsMax = Infinity): number | undefined {
-    const startMs = Math.max(this.#emptyAtMs, nowMs);
-    const queuedMs = Math.max(0, startMs - this.#burstMs(nowMs) - nowMs);
-    if (queuedMs > queuedMsMax) return undefined;
-    this.#emptyAtMs = startMs + this.#intervalMs(nowMs);
-    return queuedMs;
-  }
-
-  /** Takes a place only if the read may begin at once. */
+  /** Takes a place if the read may begin now. */
   tryTake(nowMs: number): boolean {
-    return this.reserveMs(nowMs, 0) !== undefined;
+    // Timers and this sum are not exact to the last bit.
+    if (this.waitMs(nowMs) > roundingMs) return false;
+    this.#emptyAtMs = Math.max(this.#emptyAtMs, nowMs) + this.#intervalMs(nowMs);
+    return true;
   }
 
   #grown(nowMs: number): number {

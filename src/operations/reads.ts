@@ -1,13 +1,13 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { PollingHub } from './polling-hub.ts';
 import type { Clock } from './ports.ts';
-import type { ReadBudget } from './read-budget.ts';
+import type { ReadLine } from './read-line.ts';
 import { isSettled, type ReadResult, type TrackedOperation } from './tracked-operation.ts';
 
 export interface ReadsOptions {
   readonly hub: PollingHub;
   readonly clock: Clock;
-  readonly budget: ReadBudget;
+  readonly line: ReadLine;
   /** Milliseconds for which a read would only be refused; 0 when it may go. */
   readonly heldBackMs: () => number;
 }
@@ -31,7 +31,7 @@ export class Reads {
       await tracked.reading;
     } else if (!tracked.known) {
       await this.#readInTurn(tracked);
-    } else if (nowMs >= tracked.nextPollAtMs && this.#mayReadNow(nowMs)) {
+    } else if (nowMs >= tracked.nextPollAtMs && this.#mayReadNow()) {
       await this.#options.hub.read(tracked);
     }
   }
@@ -47,18 +47,19 @@ export class Reads {
     );
   }
 
-  #mayReadNow(nowMs: number): boolean {
-    const { budget, heldBackMs } = this.#options;
-    return heldBackMs() === 0 && budget.tryTake(nowMs);
+  #mayReadNow(): boolean {
+    const { line, heldBackMs } = this.#options;
+    return heldBackMs() === 0 && line.tryTake();
   }
 
   async #readInTurn(tracked: TrackedOperation): Promise<ReadResult> {
-    const { hub, clock, budget, heldBackMs } = this.#options;
+    const { hub, line, heldBackMs } = this.#options;
     // A read that will be refused here needs no place in the line.
     if (tracked.reading === undefined && heldBackMs() === 0) {
-      const queuedMs = budget.reserveMs(clock.nowMs(), queuedMsMax);
-      if (queuedMs === undefined) return { error: noReadsLeft() };
-      if (queuedMs > 0) await new Promise<void>((resolve) => clock.after(queuedMs, resolve));
+      if (!line.tryTake()) {
+        if (line.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
+        await new Promise<void>((resolve) => line.join(resolve, { isFirst: true }));
+      }
     }
     return hub.read(tracked);
   }

@@ -40,6 +40,8 @@ export interface UnaryCall<Response> {
 
 /** The longest time a call may take, and what a time that is no number is taken for. */
 export const timeoutMsMax = 600_000;
+/** How long after the deadline grpc-js may take to tell of it. */
+const overdueMs = 200;
 const requestIdHeaders = ['x-request-id', 'x-server-trace-id'];
 
 /**
@@ -60,6 +62,7 @@ export function unaryCall<Request, Response>(
   if (client === undefined) return notSent(status.UNAVAILABLE, 'no connection');
   const { promise: ended, resolve } = deferred<UnaryResult<Response>>();
   let received: Metadata | undefined;
+  const deadlineAfterMs = clampedTimeoutMs(timeoutMs);
   try {
     const call = client.makeUnaryRequest(
       method.path,
@@ -67,8 +70,9 @@ export function unaryCall<Request, Response>(
       method.responseDeserialize,
       request,
       metadata,
-      { deadline: Date.now() + clampedTimeoutMs(timeoutMs) },
+      { deadline: Date.now() + deadlineAfterMs },
       (error, message) => {
+        clearTimeout(overdue);
         signal?.removeEventListener('abort', cancel);
         if (error === null && message !== undefined) {
           resolve({ ok: true, message, requestId: requestIdOf(received) });
@@ -78,6 +82,11 @@ export function unaryCall<Request, Response>(
       },
     );
     const cancel = () => call.cancel();
+    // On a connection that was given up, grpc-js may tell of a deadline only when the session is gone.
+    const overdue = setTimeout(() => {
+      resolve({ ok: false, status: overdueStatus(received) });
+      call.cancel();
+    }, deadlineAfterMs + overdueMs);
     call.on('metadata', (headers: Metadata) => (received = headers));
     signal?.addEventListener('abort', cancel, { once: true });
     return { ended, cancel };
@@ -85,6 +94,16 @@ export function unaryCall<Request, Response>(
     // A channel that is closed throws; what it sends, it sends on a later turn.
     return notSent(status.UNAVAILABLE, (error as Error).message);
   }
+}
+
+function overdueStatus(received: Metadata | undefined): CallStatus {
+  return {
+    code: status.DEADLINE_EXCEEDED,
+    details: 'Deadline exceeded after all of its time: nothing was heard of the call',
+    detailsBytes: undefined,
+    hasAnswered: received !== undefined,
+    requestId: requestIdOf(received),
+  };
 }
 
 function clampedTimeoutMs(timeoutMs: number): number {

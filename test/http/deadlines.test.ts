@@ -44,7 +44,7 @@ const prompt = { prompt: 'a red cat' };
 const json = { 'content-type': 'application/json' };
 
 function later(act: raw.RawAnswer, ms: number): raw.RawAnswer {
-  return { ...act, act: (stream) => void setTimeout(() => act.act(stream), ms) };
+  return { ...act, act: (...call) => void setTimeout(() => act.act(...call), ms) };
 }
 
 function pause(ms: number): Promise<void> {

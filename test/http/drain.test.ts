@@ -90,7 +90,7 @@ function jsonOf({ body }: Answer): Record<string, unknown> {
 /** Upstream calls of Generate that are answered when the test says so. */
 function heldGenerates(): (() => void)[] {
   const held: (() => void)[] = [];
-  const act = (stream: Parameters<typeof running.act>[0]) => held.push(() => running.act(stream));
+  const act = (...call: Parameters<typeof running.act>) => held.push(() => running.act(...call));
   upstream.on('Generate', { ...running, act });
   return held;
 }

@@ -175,7 +175,7 @@ describe('what is counted', () => {
     let answerNow: () => void = () => undefined;
     upstream.on(
       'Generate',
-      { ...raw.hang, act: (stream) => (answerNow = () => running.act(stream)) },
+      { ...raw.hang, act: (...call) => (answerNow = () => running.act(...call)) },
       running,
     );
     const headers = { 'idempotency-key': 'metrics-key-1' };

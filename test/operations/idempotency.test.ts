@@ -48,7 +48,7 @@ const reasonOf = (promise: Promise<unknown>) =>
 describe('a create with a key', () => {
   it('is sent once, and answered from the record afterwards', async () => {
     expect(await gateway().run(create())).toEqual({ made: { operationId: 'operation 1' } });
-    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 1' });
+    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 1', hasJoined: false });
     expect(sent).toBe(1);
   });
 
@@ -70,8 +70,8 @@ describe('a create with a key', () => {
     await clock.advance(10_000);
     expect(await Promise.all(answers)).toEqual([
       { made: { operationId: 'slow' } },
-      { replayOf: 'slow' },
-      { replayOf: 'slow' },
+      { replayOf: 'slow', hasJoined: true },
+      { replayOf: 'slow', hasJoined: true },
     ]);
     expect(sent).toBe(1);
   });
@@ -132,7 +132,7 @@ describe('a create with a key', () => {
     expect(await second).toBe('outcome_unknown');
     await clock.advance(10_000);
     expect(await first).toEqual({ made: { operationId: 'late' } });
-    expect(await gateway().run(create())).toEqual({ replayOf: 'late' });
+    expect(await gateway().run(create())).toEqual({ replayOf: 'late', hasJoined: false });
     expect(sent).toBe(1);
   });
 
@@ -148,7 +148,7 @@ describe('a create with a key', () => {
     const other = gateway().run(create());
     await clock.advance(9_000);
     expect(await other).toEqual({ made: { operationId: 'operation 1' } });
-    expect(await stalled).toEqual({ replayOf: 'operation 1' });
+    expect(await stalled).toEqual({ replayOf: 'operation 1', hasJoined: false });
     expect(sent).toBe(1);
   });
 
@@ -174,7 +174,7 @@ describe('a create with a key', () => {
     expect(await gateway(flaky).run(create({ send }))).toEqual({ made: { operationId: 'paid' } });
     isDown = false;
     await clock.advance(1_000);
-    expect(await gateway().run(create())).toEqual({ replayOf: 'paid' });
+    expect(await gateway().run(create())).toEqual({ replayOf: 'paid', hasJoined: false });
   });
 
   it('says unknown to whoever joined it when the store then fails', async () => {
@@ -207,7 +207,7 @@ describe('a create with a key', () => {
     const fresh = { ...create(), isFresh: true };
     expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 1' } });
     expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 2' } });
-    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 2' });
+    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 2', hasJoined: false });
     expect(sent).toBe(2);
   });
 

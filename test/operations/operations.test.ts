@@ -8,6 +8,7 @@ import { Operations, type OperationsOptions } from '../../src/operations/operati
 import { PictureMemory } from '../../src/operations/picture-memory.ts';
 import { PollSchedule } from '../../src/operations/poll-schedule.ts';
 import { ReadBudget } from '../../src/operations/read-budget.ts';
+import { ReadLine } from '../../src/operations/read-line.ts';
 import { ResultCache } from '../../src/operations/result-cache.ts';
 import type { OperationSnapshot } from '../../src/operations/snapshot.ts';
 import {
@@ -34,12 +35,14 @@ beforeEach(() => {
 function openOperations(changes: Partial<OperationsOptions> = {}): Operations {
   const results = changes.results ?? new ResultCache({ bytesMax: 1_000_000 });
   const random = seededRandom(1);
+  const budget = new ReadBudget({ perSecond: 40, burst: 8 });
   return new Operations({
     upstream: guardedUpstream(upstream, { clock, random }),
     clock,
     ids,
     schedule: new PollSchedule({ random }),
-    budget: new ReadBudget({ perSecond: 40, burst: 8 }),
+    budget,
+    line: new ReadLine({ clock, budget }),
     results,
     memory: new PictureMemory({ clock, bytesMax: 10_000_000, cache: results }),
     imageBytesMax: 1_000_000,

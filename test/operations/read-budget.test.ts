@@ -1,45 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { ReadBudget } from '../../src/operations/read-budget.ts';
+import { ReadLine } from '../../src/operations/read-line.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 describe('ReadBudget', () => {
-  it('never lets more than rate + burst begin in any second', () => {
-    const budget = new ReadBudget({ perSecond: 40, burst: 8 });
-    const starts = Array.from({ length: 400 }, (_, index) => {
-      const nowMs = index < 200 ? 0 : 12_000;
-      return nowMs + budget.reserveMs(nowMs);
-    });
-    for (const start of starts) {
-      const within = starts.filter((other) => other >= start && other < start + 1000).length;
-      expect(within).toBeLessThanOrEqual(48);
-    }
-  });
-
-  it('gives the whole rate to steady demand', () => {
-    const budget = new ReadBudget({ perSecond: 40, burst: 8 });
-    const last = Array.from({ length: 400 }, () => budget.reserveMs(0)).at(-1) ?? 0;
-    expect(last).toBeLessThanOrEqual(10_000);
-  });
-
-  it('refuses at once what would have to wait', () => {
+  it('lets no more than its burst begin at once', () => {
     const budget = new ReadBudget({ perSecond: 10, burst: 2 });
     expect([budget.tryTake(0), budget.tryTake(0), budget.tryTake(0)]).toEqual([true, true, false]);
     expect(budget.tryTake(100)).toBe(true);
   });
 
-  it('refuses a place in a line that is too long, and takes none', () => {
-    const budget = new ReadBudget({ perSecond: 10, burst: 1 });
-    for (let count = 0; count < 10; count += 1) budget.reserveMs(0);
-    expect(budget.reserveMs(0, 900)).toBeUndefined();
-    expect(budget.reserveMs(0, 1_000)).toBe(1_000);
-  });
-
   it('finds a quota that was halved, and uses nine tenths of it', () => {
     const allowed = 20;
-    const budget = new ReadBudget({ perSecond: 40, burst: 8 });
+    const budget = new ReadBudget({ perSecond: 40, burst: 1 });
     const taken: number[] = [];
     let refused = 0;
-    for (let nowMs = 0; nowMs < 120_000;) {
-      nowMs += budget.reserveMs(nowMs);
+    for (let nowMs = 0; nowMs < 120_000; nowMs += 1) {
+      if (!budget.tryTake(nowMs)) continue;
       const isOver = taken.filter((atMs) => atMs > nowMs - 1_000).length >= allowed;
       if (isOver) budget.refused(nowMs);
       if (isOver) refused += 1;
@@ -54,5 +31,72 @@ describe('ReadBudget', () => {
     for (let nowMs = 0; nowMs < 30_000; nowMs += 1_000) budget.refused(nowMs);
     expect(budget.rate(30_000)).toBeLessThan(5);
     expect(budget.rate(120_000)).toBe(40);
+  });
+});
+
+describe('ReadLine', () => {
+  function openLine(burst = 1) {
+    const clock = new VirtualClock();
+    const line = new ReadLine({ clock, budget: new ReadBudget({ perSecond: 40, burst }) });
+    const startMs = clock.nowMs();
+    return { clock, line, sinceMs: () => clock.nowMs() - startMs };
+  }
+
+  it('lets reads begin evenly, the whole rate of them', async () => {
+    const { clock, line, sinceMs } = openLine();
+    const begun: number[] = [];
+    for (let count = 0; count < 400; count += 1) line.join(() => begun.push(sinceMs()));
+    await clock.advance(10_000);
+    expect(begun).toHaveLength(400);
+    for (const start of begun) {
+      const within = begun.filter((other) => other >= start && other < start + 1_000).length;
+      expect(within).toBeLessThanOrEqual(40);
+    }
+  });
+
+  it('does not make up for the time in which timers were late', async () => {
+    const { clock, line, sinceMs } = openLine();
+    const begun: number[] = [];
+    const stallMs = 500;
+    let isStalled = false;
+    const late = new ReadLine({
+      clock: {
+        ...clock,
+        nowMs: () => clock.nowMs(),
+        nextTurn: (callback) => clock.nextTurn(callback),
+        after: (delayMs, callback) => {
+          const extraMs = isStalled ? 0 : stallMs;
+          isStalled = true;
+          return clock.after(delayMs + extraMs, callback);
+        },
+      },
+      budget: new ReadBudget({ perSecond: 40, burst: 1 }),
+    });
+    for (let count = 0; count < 100; count += 1) late.join(() => begun.push(sinceMs()));
+    await clock.advance(1_500);
+    expect(begun[0]).toBe(stallMs);
+    expect(begun.filter((atMs) => atMs < stallMs + 100).length).toBeLessThanOrEqual(5);
+    expect(line.waitMs()).toBe(0);
+  });
+
+  it('lets pictures go before polls, and forgets who left', async () => {
+    const { clock, line } = openLine();
+    const order: string[] = [];
+    line.join(() => order.push('poll'));
+    const leave = line.join(() => order.push('gone'));
+    line.join(() => order.push('picture'), { isFirst: true });
+    leave();
+    await clock.advance(1_000);
+    expect(order).toEqual(['picture', 'poll']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('lets nobody overtake who waits already, and tells how long that takes', () => {
+    const { line } = openLine();
+    expect(line.tryTake()).toBe(true);
+    for (let count = 0; count < 80; count += 1) line.join(() => undefined);
+    expect(line.tryTake()).toBe(false);
+    expect(line.waitMs()).toBeGreaterThan(1_900);
+    expect(line.waitMs({ isFirst: true })).toBeLessThan(100);
   });
 });
