@@ -40,6 +40,7 @@ export async function startGateway(
     LOG_LEVEL: 'trace',
     // Many tests share this machine's cores: that they are busy is no news.
     LOOP_DELAY_MS_MAX: '10000',
+    DRAIN_DELAY_MS: '0',
     // A count of leaks is of all that could be written.
     ...(LeakCheck.countsFile !== undefined && { METRICS_PORT: '0' }),
     ...environment,

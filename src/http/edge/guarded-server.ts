@@ -45,7 +45,7 @@ export function openGuardedServer(
     if (connection.isShut) return false;
     const refusal = refusalOf(request, connection, bounds);
     if (refusal !== undefined) {
-      connection.refuse(refusal);
+      connection.refuse({ ...refusal, isHead: request.method === 'HEAD' });
       return false;
     }
     // Answered as though it were not there; Node's parser does not read on behind it.

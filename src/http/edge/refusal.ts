@@ -8,6 +8,8 @@ export interface Refusal {
   readonly reason: Reason;
   readonly status: 400 | 408 | 417 | 431;
   readonly detail: string;
+  /** Whether it was a HEAD, whose answer has no body (RFC 9110, section 9.3.2). */
+  readonly isHead?: boolean;
   /** For the log: what the parser called it. */
   readonly cause?: string | undefined;
 }
@@ -36,7 +38,7 @@ export function badRequest(detail: string): Refusal {
 }
 
 /** A whole answer with a problem document, as it goes over the wire. */
-export function refusalAnswer({ reason, status, detail }: Refusal): {
+export function refusalAnswer({ reason, status, detail, isHead = false }: Refusal): {
   readonly text: string;
   readonly requestId: string;
 } {
@@ -60,7 +62,7 @@ export function refusalAnswer({ reason, status, detail }: Refusal): {
     'cache-control: no-store',
     'connection: close',
     '',
-    body,
+    isHead ? '' : body,
   ].join('\r\n');
   return { text, requestId };
 }
