@@ -104,7 +104,7 @@ export async function buildApp(
     shed: metrics?.limits.shed,
   });
   const stopSampling = startLoadSampler((load) =>
-    shedding.sample({ ...load, pictureShare: core.memory.shareInUse }),
+    shedding.sample({ ...load, pictureShare: core.memory.answerShare }),
   );
 
   const readiness = () => {

@@ -11,7 +11,7 @@ export type SheddableWork = 'create' | 'wait' | 'base64' | 'bytes';
 export interface LoadSample {
   /** How late the event loop ran on average, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the bytes that pictures may hold, 0 … 1. */
+  /** Of the bytes that answers with pictures may hold, 0 … 1. */
   readonly pictureShare: number;
   /** Of the heap that the engine may use, 0 … 1. */
   readonly heapShare: number;

@@ -56,9 +56,12 @@ export class PictureMemory {
     return this.#readBytes + this.#answerBytes;
   }
 
-  /** The same as a share of all there may be, 0 … 1. */
-  get shareInUse(): number {
-    return this.bytesInUse / this.#options.bytesMax;
+  /**
+   * Of what answers may hold, 0 … 1. What reads hold is no sign of pressure: most
+   * of it is room for pictures that do not come, or come slowly from a slow upstream.
+   */
+  get answerShare(): number {
+    return this.#answerBytes / this.#answerBytesMax;
   }
 
   /**

@@ -36,6 +36,13 @@ describe('PictureMemory', () => {
     expect(memory.bytesInUse).toBe(600);
   });
 
+  it('takes answers for pressure, and not the room of reads that bring nothing', async () => {
+    await asked(memory.roomToRead(500));
+    expect(memory.answerShare).toBe(0);
+    await asked(memory.roomToAnswer('a', 250));
+    expect(memory.answerShare).toBe(0.5);
+  });
+
   it('gives room back once, however often it is released', async () => {
     const { release } = await asked(memory.roomToRead(600));
     release?.();
