@@ -31,6 +31,8 @@ const shedFrom: Readonly<Record<SheddableWork, number>> = {
   bytes: 0.98,
 };
 const notReadyFrom = 0.95;
+/** Where answers hold all they may, further pictures wait in a line of their own rather than being refused here. */
+const pictureWeight = 0.94;
 /** Weight of the latest sample: one that is off does not decide alone. */
 const newest = 0.3;
 /** One long stall must not shed for seconds. */
@@ -50,7 +52,8 @@ export class LoadShedding {
   sample({ loopDelayMs, pictureShare, heapShare }: LoadSample): void {
     const loop = Math.min(sampleMax, loopDelayMs / this.#options.loopDelayMsMax);
     this.#loop += newest * (loop - this.#loop);
-    this.#memory += newest * (Math.max(pictureShare, heapShare) - this.#memory);
+    const memory = Math.max(pictureShare * pictureWeight, heapShare);
+    this.#memory += newest * (memory - this.#memory);
   }
 
   /** 0 … 1 and above: how close the process is to what it can take. */

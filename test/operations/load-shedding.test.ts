@@ -22,7 +22,7 @@ describe('LoadShedding', () => {
   });
 
   it('gives up new work first, and the bytes that were paid for last', () => {
-    const byShare = [0.82, 0.88, 0.94, 0.99].map((pictureShare) => shed(under({ pictureShare })));
+    const byShare = [0.82, 0.88, 0.94, 0.99].map((heapShare) => shed(under({ heapShare })));
     expect(byShare).toEqual([
       ['create'],
       ['create', 'wait'],
@@ -31,12 +31,18 @@ describe('LoadShedding', () => {
     ]);
   });
 
-  it.each<Partial<LoadSample>>([{ loopDelayMs: 48 }, { pictureShare: 0.96 }, { heapShare: 0.96 }])(
+  it.each<Partial<LoadSample>>([{ loopDelayMs: 48 }, { heapShare: 0.96 }])(
     'sends traffic elsewhere at 95 % of any of its measures: %o',
     (sample) => {
       expect(under(sample).isSevere).toBe(true);
     },
   );
+
+  it('lets pictures wait in their own line where answers hold all they may', () => {
+    const shedding = under({ pictureShare: 1 });
+    expect(shed(shedding)).toEqual(['create', 'wait', 'base64']);
+    expect(shedding.isSevere).toBe(false);
+  });
 
   it('does not judge by a single sample', () => {
     const shedding = under({ loopDelayMs: 5 });
