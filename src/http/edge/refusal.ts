@@ -27,10 +27,18 @@ const notInTime = {
 } as const;
 
 /** What Node's parser or its clock objected to. */
-export function refusalFromClientError({ code }: NodeJS.ErrnoException): Refusal {
-  if (code === 'HPE_HEADER_OVERFLOW') return { ...headersTooLarge, cause: code };
+export function refusalFromClientError({ code, rawPacket }: ClientError): Refusal {
+  // The parser keeps the method to itself; what it was reading begins with it, mostly.
+  const isHead = rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ';
+  if (code === 'HPE_HEADER_OVERFLOW') return { ...headersTooLarge, isHead, cause: code };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { ...notInTime, cause: code };
-  return { ...badRequest('this is not an HTTP request the gateway can read'), cause: code };
+  const unreadable = badRequest('this is not an HTTP request the gateway can read');
+  return { ...unreadable, isHead, cause: code };
+}
+
+interface ClientError extends NodeJS.ErrnoException {
+  /** What was being read when it failed. */
+  readonly rawPacket?: Buffer;
 }
 
 export function badRequest(detail: string): Refusal {
