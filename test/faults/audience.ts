@@ -107,8 +107,8 @@ export class Audience {
         this.history.wrong.push(`${id}: ${by} was not told the end within ${withinMs} ms`);
         return tookMs;
       }
-      // A refusal comes at once, and is no reason to ask as fast as one can.
-      if (told.kind === 'refused') await new Promise((resolve) => setTimeout(resolve, 200));
+      // A refusal comes at once, and is no reason for thousands to ask as fast as they can.
+      if (told.kind === 'refused') await pause(1_000 + 2_000 * Math.random());
     }
   }
 
@@ -255,4 +255,10 @@ function toldFrom(httpStatus: number, json: Json): Telling['told'] {
     value === undefined ? [] : [[name, textOf(value)]],
   );
   return { kind: 'finished', aspects: Object.fromEntries(aspects) as Record<string, string> };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

@@ -65,7 +65,7 @@ async function lastThrough(stage: Stage, { waiters, spanMs, isFailing }: Weather
     // A listener takes only so many new connections at once.
     const id = ids[waiting.length % ids.length] ?? '';
     waiting.push(audience.finished(id, { withinMs }));
-    if (waiting.length % 100 === 0) await sleep(50);
+    if (waiting.length % 100 === 0) await sleep(100);
   }
   const before = countsOf(upstream, audience);
   if (isFailing) {
