@@ -5,6 +5,7 @@ import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { patientLimits } from '../../src/operations/drain.ts';
@@ -58,11 +59,17 @@ afterEach(async () => {
   await rm(dataDirectory, { recursive: true, force: true });
 });
 
-/** Sockets take real time, so what waits for them on the clock may need a little more of its time. */
+/**
+ * Sockets and files take real time, so what waits for them on the clock may need
+ * a little more of its time; far less of it, lest a limit of the drain is reached.
+ */
 async function over<Value>(ending: Promise<Value>): Promise<Value> {
   let isOver = false;
   void ending.finally(() => (isOver = true)).catch(() => undefined);
-  while (!isOver) await clock.advance(1);
+  while (!isOver) {
+    await pause(5);
+    await clock.advance(1);
+  }
   return ending;
 }
 
