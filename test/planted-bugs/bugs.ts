@@ -106,9 +106,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a limit in time is passed on as it comes',
-    file: 'src/upstream/unary-call.ts',
-    right: `return Number.isFinite(timeoutMs) ? Math.min(Math.max(timeoutMs, 1), timeoutMsMax) : timeoutMsMax;`,
-    wrong: `return timeoutMs > timeoutMsMax * 0 ? timeoutMs : timeoutMs;`,
+    file: 'src/upstream/operation-caller.ts',
+    right: `Number.isFinite(timeoutMs) ? Math.min(timeoutMs, timeoutMsMax) : timeoutMsMax;`,
+    wrong: `timeoutMs > timeoutMsMax * 0 ? timeoutMs : timeoutMs;`,
     noticedBy: 'test/upstream/unary-call.test.ts',
   },
   {
