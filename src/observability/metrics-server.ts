@@ -16,6 +16,7 @@ export interface Exposition {
 
 const connectionsMax = 64;
 const timeoutMs = 5_000;
+const sweepMs = 50;
 
 /**
  * Answers GET /metrics and nothing else, on a port of its own: what it tells is
@@ -48,7 +49,10 @@ export function metricsServer(
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
+      // One that is just being accepted is not among them yet, and nothing else would end it any more.
+      const sweep = setInterval(() => server.closeAllConnections(), sweepMs);
       await closed;
+      clearInterval(sweep);
     },
   };
 }
