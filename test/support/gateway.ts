@@ -89,10 +89,11 @@ export async function startGateway(
 async function metricsTextOf(app: App): Promise<string> {
   if (!('metricsAddress' in app) || typeof app.metricsAddress !== 'string') return '';
   // It closes last; a gateway that has nothing to wait for may still be faster.
-  const response = await fetch(app.metricsAddress, { headers: { connection: 'close' } }).catch(
-    () => undefined,
+  const options = { headers: { connection: 'close' }, signal: AbortSignal.timeout(1_000) };
+  return fetch(app.metricsAddress, options).then(
+    (response) => response.text(),
+    () => '',
   );
-  return (await response?.text()) ?? '';
 }
 
 function collector(lines: string[]): Writable {
