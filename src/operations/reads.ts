@@ -18,6 +18,8 @@ const queuedMsMax = 2_000;
 /** Reads that callers ask for, beside the polls of the hub: within the same budget, joined where one is under way. */
 export class Reads {
   readonly #options: ReadsOptions;
+  /** Reads that wait in line: whoever wants the same one takes no place of its own. */
+  readonly #waiting = new Map<TrackedOperation, Promise<ReadResult>>();
 
   constructor(options: ReadsOptions) {
     this.#options = options;
@@ -52,7 +54,15 @@ export class Reads {
     return heldBackMs() === 0 && line.tryTake();
   }
 
-  async #readInTurn(tracked: TrackedOperation): Promise<ReadResult> {
+  #readInTurn(tracked: TrackedOperation): Promise<ReadResult> {
+    const waiting = this.#waiting.get(tracked);
+    if (waiting !== undefined) return waiting;
+    const read = this.#readAtItsTurn(tracked).finally(() => this.#waiting.delete(tracked));
+    this.#waiting.set(tracked, read);
+    return read;
+  }
+
+  async #readAtItsTurn(tracked: TrackedOperation): Promise<ReadResult> {
     const { hub, line, heldBackMs } = this.#options;
     // A read that will be refused here needs no place in the line.
     if (tracked.reading === undefined && heldBackMs() === 0) {

@@ -1,5 +1,4 @@
-import type { MethodDefinition } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
+import { status, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { grpcCodeName } from '../errors/grpc-code.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
@@ -35,10 +34,10 @@ export function operationCaller(
     const authorization =
       own ?? (await gateway.authorization(isGenerate, deadlineMs - performance.now()));
     const startMs = performance.now();
-    const span = tracer?.startCall({ path: method.path, traceparent });
     const leftMs = deadlineMs - startMs;
     // What is paid for has to have a chance to be answered.
     if (isGenerate && !(leftMs >= Math.min(sendMsMin, ownTimeoutMs / 2))) throw tooLate();
+    const span = tracer?.startCall({ path: method.path, traceparent });
     const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
     const client = inFlight.isEnding ? undefined : channel.client;
     const started = unaryCall(client, method, request, {

@@ -25,6 +25,8 @@ const { values } = parseArgs({ options: { connections: { type: 'string', default
 const connections = Number(values.connections);
 /** Connections are looked at every second; the rest is for a machine that is busy with other things. */
 const slackMs = 5_000;
+/** Bounds are looked at once a second: as exact as they can be kept. */
+const sweepMs = 1_000;
 const limitMs = 30_000;
 const ordinaryP99MsMax = 1_000;
 /** More than a reader's kernel takes for it, and little enough for thousands of kernels' buffers. */
@@ -148,6 +150,7 @@ function judge(): void {
     if (early > 0) faults.push(`${early} ${kind} were gone before ${boundMs} ms`);
     return `${livedMs.length} ${kind} ≤ ${(longestMs / 1_000).toFixed(1)} s`;
   });
+  const isExact = lives.every(({ boundMs, livedMs }) => Math.max(...livedMs) <= boundMs + sweepMs);
   const p99Ms = latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length * 0.99)] ?? NaN;
   if (!(p99Ms < ordinaryP99MsMax)) faults.push(`the p99 of ordinary callers is ${p99Ms} ms`);
   if (failures > 0) faults.push(`${failures} ordinary requests failed`);
@@ -167,9 +170,9 @@ function judge(): void {
   const figure = {
     promise: 'P13',
     says: 'Slow and silent clients are cut',
-    goal: 'headers ≤ 5 s, body ≤ 10 s, silence ≤ 5 s, reading ≥ 32 KiB/s over 10 s; 5,000 slow connections of 4 kinds',
+    goal: 'headers ≤ 5 s, body ≤ 10 s, silence ≤ 5 s, reading ≥ 32 KiB/s over 10 s, each looked at once a second; 5,000 slow connections of 4 kinds',
     seen,
-    isMet: faults.length === 0,
+    isMet: faults.length === 0 && isExact,
     by: 'npm run test:edge',
   } as const;
   if (connections >= 5_000) recordFigure(figure);

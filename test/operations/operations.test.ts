@@ -222,6 +222,26 @@ describe('reading', () => {
   });
 });
 
+describe('a picture that is not kept', () => {
+  it('is read once for all who want it while reads wait in line', async () => {
+    const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
+    const { id } = await operations.start(request, caller);
+    watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await clock.advance(10_000);
+    const others = await Promise.all(
+      Array.from({ length: 20 }, () => operations.start(request, caller)),
+    );
+    const before = upstream.counts.get;
+    for (const other of others) watched(operations.picture(other.id, caller));
+    const wanted = Array.from({ length: 50 }, () => watched(operations.picture(id, caller)));
+    await clock.advance(5_000);
+    expect(new Set(wanted.map(({ value }) => value?.bytes.length))).toEqual(
+      new Set([tinyPng.length]),
+    );
+    expect(upstream.counts.get - before).toBeLessThanOrEqual(20 + 20 + 1);
+  });
+});
+
 describe('trouble with the upstream', () => {
   const unavailable = new GatewayError('upstream_unavailable', 'down', { retryAfterS: 1 });
 
