@@ -223,6 +223,16 @@ describe('reading', () => {
 });
 
 describe('a picture that is not kept', () => {
+  it('joins the poll that is under way', async () => {
+    const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
+    const { id } = await operations.start(request, caller);
+    watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    for (let ms = 0; ms < 20_000 && upstream.counts.get === 0; ms += 1) await clock.advance(1);
+    watched(operations.picture(id, caller));
+    await clock.advance(3);
+    expect([upstream.counts.get, upstream.getsAtOnceMax]).toEqual([1, 1]);
+  });
+
   it('is read once for all who want it while reads wait in line', async () => {
     const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
     const { id } = await operations.start(request, caller);
