@@ -1,12 +1,12 @@
-import { pictureBytesMaxOf } from './config/configuration.ts';
+import { pictureBytesMaxOf } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { openMetrics, type Metrics } from './observability/metrics.ts';
 import { metricsServer } from './observability/metrics-server.ts';
 import type { Core } from './operations/core.ts';
-import type { LoadShedding } from './operations/load-shedding.ts';
-import { systemClock } from './operations/system-ports.ts';
-import { version } from './schemas/version.ts';
+import type { LoadShedding } from './load/load-shedding.ts';
+import { systemClock } from './clock/system-clock.ts';
+import { version } from './schemas/product-version.ts';
 
 /** What a gateway counts, and the port it tells it on. */
 export interface AppMetrics extends Metrics {

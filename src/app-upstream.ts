@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import type { Log } from './observability/log.ts';
-import { tokenSourceFromSettings } from './upstream/token-source.ts';
+import { tokenSourceFromSettings } from './upstream/credentials/token-source.ts';
 import {
   openUpstreamClient,
   type UpstreamClient,

@@ -3,11 +3,11 @@ import {
   ConfigurationError,
   configurationFromEnvironment,
   isOpenToAll,
-} from './config/configuration.ts';
+} from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import { openLog } from './observability/log.ts';
-import { patientLimits, promptLimits, type DrainLimits } from './operations/drain.ts';
-import { endProcessOnSignals, type EndCause } from './process-end.ts';
+import { patientLimits, promptLimits, type DrainLimits } from './lifecycle/drain.ts';
+import { endProcessOnSignals, type EndCause } from './lifecycle/process-exit.ts';
 
 /** The process: settings, app, listen, signals, exit code. */
 async function main(): Promise<void> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { integer, secret, setting } from './setting.ts';
+import { integer, secret, setting } from './setting-declaration.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
 const path = text;

@@ -1,4 +1,4 @@
-import { integer, setting } from './setting.ts';
+import { integer, setting } from './setting-declaration.ts';
 
 /** What the gateway takes from the network. */
 export const edgeSettings = {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { callerSettings } from './caller-settings.ts';
 import { edgeSettings } from './edge-settings.ts';
-import { countsByName, flag, integer, secret, setting, textsByName } from './setting.ts';
+import { countsByName, flag, integer, secret, setting, textsByName } from './setting-declaration.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
 

@@ -70,12 +70,12 @@ const threadOptions = { env: SHARE_ENV } satisfies WorkerOptions;
 function startThread(options: object): Worker {
   const isSource = import.meta.url.endsWith('.ts');
   if (!isSource) {
-    const entry = new URL('./worker.js', import.meta.url);
+    const entry = new URL('./emulator-worker.js', import.meta.url);
     return new Worker(entry, { ...threadOptions, workerData: options });
   }
   // A thread of Node 20 has no loader for TypeScript until it registers one.
   const loader = import.meta.resolve('tsx/esm/api');
-  const entry = new URL('./worker.ts', import.meta.url).href;
+  const entry = new URL('./emulator-worker.ts', import.meta.url).href;
   const code = `import(${JSON.stringify(loader)}).then(({ register }) => {
     register();
     return import(${JSON.stringify(entry)});

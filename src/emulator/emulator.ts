@@ -12,14 +12,14 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { CredentialDesk, type AcceptedCredentials } from './credentials.ts';
-import { openDraftsman } from './drawing/draw.ts';
-import { FaultBook } from './faults.ts';
+import { CredentialDesk, type AcceptedCredentials } from './credential-verifier.ts';
+import { openDraftsman } from './drawing/renderer.ts';
+import { FaultBook } from './fault-injector.ts';
 import { Ledger, type SpendLedger } from './ledger.ts';
-import { OperationBook } from './operation-book.ts';
-import { orderFromRequest } from './order.ts';
+import { OperationBook } from './operation-table.ts';
+import { orderFromRequest } from './render-request.ts';
 import { QuotaCounter } from './quota.ts';
-import { addStandardServices, addVendorServices } from './other-services.ts';
+import { addStandardServices, addVendorServices } from './vendor-services.ts';
 import { unary, type Call } from './unary.ts';
 
 /** All are optional; what is left out behaves as the vendor publishes it. */

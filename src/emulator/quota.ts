@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
-import { detail, Refusal } from './refusal.ts';
+import { detail, Refusal } from './rpc-error.ts';
 
 /** So many of something in a window of time. */
 export interface Quota {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Metadata, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
-import { Refusal } from './refusal.ts';
+import { Refusal } from './rpc-error.ts';
 
 /** One call, by the type of its request. */
 export type Call<Request> = ServerUnaryCall<Request, unknown>;

@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { LimitReached, type LimitState } from '../operations/admission.ts';
+import { LimitReached, type LimitState } from '../operations/create/admission.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
-import type { CreateRequest, IdempotencyScope } from '../operations/creates.ts';
-import type { OperationSnapshot } from '../operations/snapshot.ts';
+import type { CreateRequest, IdempotencyScope } from '../operations/create/creates.ts';
+import type { OperationSnapshot } from '../operations/result/snapshot.ts';
 import { faultInBody } from '../translation/images.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
-import type { Surface } from './surface.ts';
+import type { Surface } from './route-services.ts';
 
 export interface CreateCall {
   readonly request: FastifyRequest;

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
-import { isFinished, type OperationSnapshot } from '../operations/snapshot.ts';
+import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { callerGoneSignal } from './caller-gone.ts';
-import type { Surface } from './surface.ts';
+import type { Surface } from './route-services.ts';
 
 /** Often enough for proxies and phones that close what is silent. */
 const heartbeatMs = 15_000;

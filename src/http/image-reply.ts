@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { OperationSnapshot, PictureFacts } from '../operations/snapshot.ts';
+import type { OperationSnapshot, PictureFacts } from '../operations/result/snapshot.ts';
 import { publicMessage } from '../translation/operation-json.ts';
 import { byteRangeFromHeader, ifRangeHolds, matchesETag } from './conditional.ts';
 

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { GatewayError } from '../errors/gateway-error.ts';
-import type { LimitState } from '../operations/admission.ts';
+import type { LimitState } from '../operations/create/admission.ts';
 import { openAiError } from '../translation/openai-error.ts';
-import { piecesOf, sendBase64Json, type Part } from './base64-reply.ts';
+import { piecesOf, sendBase64Json, type Part } from './json-with-bytes.ts';
 import type { SucceededSnapshot } from './image-reply.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OperationPicture } from '../operations/operations.ts';
-import { isFinished, type OperationSnapshot } from '../operations/snapshot.ts';
-import { problemKindOf } from '../schemas/problem-kinds.ts';
+import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
+import { problemKindOf } from '../schemas/problem-catalog.ts';
 import { imageLink, operationJson } from '../translation/operation-json.ts';
 import { vendorOperationJson } from '../translation/vendor.ts';
-import { sendBase64Json } from './base64-reply.ts';
+import { sendBase64Json } from './json-with-bytes.ts';
 import { matchesETag } from './conditional.ts';
 
 const contentType = 'application/json; charset=utf-8';

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Reason } from '../errors/reason.ts';
-import type { Problem } from '../schemas/problem.ts';
-import { problemKindOf } from '../schemas/problem-kinds.ts';
+import type { Problem } from '../schemas/problem-document.ts';
+import { problemKindOf } from '../schemas/problem-catalog.ts';
 
 const retryAfterSMax = 60;
 const instanceCharactersMax = 256;

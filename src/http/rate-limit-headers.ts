@@ -1,4 +1,4 @@
-import type { LimitState } from '../operations/admission.ts';
+import type { LimitState } from '../operations/create/admission.ts';
 
 /** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10); none without limits. */
 export function rateLimitHeaders(limits: readonly LimitState[]): Record<string, string> {

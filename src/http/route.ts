@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../schemas/parse.ts';
-import type { RouteContract } from '../schemas/route-contract.ts';
+import type { RouteContract } from '../schemas/contracts/route-contract.ts';
 import { callerOf } from './caller.ts';
 
 /** A request after its query was validated against the contract. */

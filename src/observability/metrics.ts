@@ -1,5 +1,5 @@
 import { Registry, type MetricObject } from 'prom-client';
-import { levelMetrics, type Levels } from './level-metrics.ts';
+import { levelMetrics, type Levels } from './gauge-metrics.ts';
 import { limitMetrics } from './limit-metrics.ts';
 import { operationMetrics } from './operation-metrics.ts';
 import { processMetrics } from './process-metrics.ts';

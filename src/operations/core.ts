@@ -1,19 +1,19 @@
 import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
-import { Admission } from './admission.ts';
-import { Creates, type CreatesObserver } from './creates.ts';
-import { FleetShare } from './fleet-share.ts';
-import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './guarded-upstream.ts';
-import { Idempotency } from './idempotency.ts';
+import { Admission } from './create/admission.ts';
+import { Creates, type CreatesObserver } from './create/creates.ts';
+import { FleetShare } from './poll/quota-share.ts';
+import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './breaker/guarded-upstream.ts';
+import { Idempotency } from './create/idempotency.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
-import { PictureMemory } from './picture-memory.ts';
-import { PollSchedule } from './poll-schedule.ts';
-import type { OperationEnd, PollingObserver } from './polling-hub.ts';
-import type { Clock, Random } from './ports.ts';
-import { ReadBudget } from './read-budget.ts';
-import { ReadLine } from './read-line.ts';
-import { ResultCache } from './result-cache.ts';
+import { PictureMemory } from './result/image-memory.ts';
+import { PollSchedule } from './poll/poll-schedule.ts';
+import type { OperationEnd, PollingObserver } from './poll/polling-hub.ts';
+import type { Clock, Random } from '../clock/clock.ts';
+import { ReadBudget } from './poll/read-rate-limiter.ts';
+import { ReadLine } from './poll/read-queue.ts';
+import { ResultCache } from './result/result-cache.ts';
 
 export interface CoreOptions {
   readonly upstream: UpstreamClient;

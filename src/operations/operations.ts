@@ -1,20 +1,20 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { CallerContext } from './caller-context.ts';
-import type { GuardedUpstream } from './guarded-upstream.ts';
+import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
 import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
-import type { PictureMemory, Release, RoomOptions } from './picture-memory.ts';
-import type { PollSchedule } from './poll-schedule.ts';
-import { PollingHub, type PollingObserver } from './polling-hub.ts';
-import type { Clock } from './ports.ts';
-import type { ReadBudget } from './read-budget.ts';
-import type { ReadLine } from './read-line.ts';
-import { Reads } from './reads.ts';
-import type { ResultCache } from './result-cache.ts';
-import type { OperationSnapshot } from './snapshot.ts';
-import { told, unknownOperation } from './told.ts';
+import type { PictureMemory, Release, RoomOptions } from './result/image-memory.ts';
+import type { PollSchedule } from './poll/poll-schedule.ts';
+import { PollingHub, type PollingObserver } from './poll/polling-hub.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { ReadBudget } from './poll/read-rate-limiter.ts';
+import type { ReadLine } from './poll/read-queue.ts';
+import { Reads } from './poll/on-demand-reads.ts';
+import type { ResultCache } from './result/result-cache.ts';
+import type { OperationSnapshot } from './result/snapshot.ts';
+import { told, unknownOperation } from './poll/told.ts';
 import { upstreamsOwn } from './upstreams-own.ts';
-import { isSettled, trackedFromSealed, type TrackedOperation } from './tracked-operation.ts';
+import { isSettled, trackedFromSealed, type TrackedOperation } from './poll/tracked-operation.ts';
 
 export interface OperationsOptions {
   readonly upstream: GuardedUpstream;

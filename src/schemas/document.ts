@@ -2,17 +2,17 @@ import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject }
 import type { z } from 'zod';
 import type { Reason } from '../errors/reason.ts';
 import { rpcCodeOfReason } from '../errors/vendor-status.ts';
-import { contracts } from './contract.ts';
+import { contracts } from './contracts/all-contracts.ts';
 import { openAiErrorType, statusOfReason } from './error-shape.ts';
 import { openApi30From31 } from './document-3-0.ts';
 import { openAiErrorSchema } from './openai.ts';
 import { flatOperationSchema, operationSchema } from './operations.ts';
-import { problemKindOf } from './problem-kinds.ts';
-import { problemSchema } from './problem.ts';
-import { headersSchema } from './response-headers.ts';
-import type { ResponseContract, RouteContract } from './route-contract.ts';
+import { problemKindOf } from './problem-catalog.ts';
+import { problemSchema } from './problem-document.ts';
+import { headersSchema } from './contracts/response-headers.ts';
+import type { ResponseContract, RouteContract } from './contracts/route-contract.ts';
 import { rpcStatusSchema } from './vendor.ts';
-import { version } from './version.ts';
+import { version } from './product-version.ts';
 
 const securitySchemes = {
   bearer: {

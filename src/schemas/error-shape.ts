@@ -1,6 +1,6 @@
 import type { Reason } from '../errors/reason.ts';
 import { rpcCodeOfReason, vendorHttpStatus } from '../errors/vendor-status.ts';
-import { problemKindOf } from './problem-kinds.ts';
+import { problemKindOf } from './problem-catalog.ts';
 
 /** How a surface tells its errors: RFC 9457, as OpenAI does, or as `google.rpc.Status`. */
 export type ErrorShape = 'problem' | 'openai' | 'status';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
-import type { FieldTree } from './spelling.ts';
+import type { FieldTree } from './field-names.ts';
 
 /** Media types a picture may be served as; the upstream makes some of them. */
 export const imageMediaTypes = [

@@ -1,5 +1,5 @@
 import { exactNumberText } from './exact-number.ts';
-import { pointerSegment } from './spelling.ts';
+import { pointerSegment } from './field-names.ts';
 
 const quote = 0x22;
 const openBrace = 0x7b;

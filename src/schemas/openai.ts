@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { imageRequestSchema } from './images.ts';
-import type { FieldTree } from './spelling.ts';
+import type { FieldTree } from './field-names.ts';
 
 const { prompt, model, aspectRatio, seed, negativePrompt } = imageRequestSchema.shape;
 

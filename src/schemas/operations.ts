@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { problemCodeSchema } from './problem.ts';
+import { problemCodeSchema } from './problem-document.ts';
 
 const timestamp = z.string().meta({ format: 'date-time', example: '2026-11-23T10:00:14Z' });
 const url = z.string().meta({ format: 'uri' });

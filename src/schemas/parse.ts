@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Fault } from '../errors/gateway-error.ts';
-import { invalidRequest, placedFaultsFromIssue } from './fault.ts';
-import { canonicalBody, pointerFromPath, type FieldTree } from './spelling.ts';
+import { invalidRequest, placedFaultsFromIssue } from './violation.ts';
+import { canonicalBody, pointerFromPath, type FieldTree } from './field-names.ts';
 
 /** A JSON body a route takes: its schema, and the names it may use. */
 export interface BodyContract<Schema extends z.ZodType = z.ZodType> {

@@ -1,8 +1,8 @@
 import { GatewayError, type Fault } from '../errors/gateway-error.ts';
-import { invalidRequest } from './fault.ts';
+import { invalidRequest } from './violation.ts';
 import { JsonScanner } from './json-scanner.ts';
 import { jsonSyntaxFault } from './json-syntax.ts';
-import { pointerSegment } from './spelling.ts';
+import { pointerSegment } from './field-names.ts';
 
 /** Faults that are told: a body can hold thousands, and the answer would outgrow it. */
 const faultsMax = 32;

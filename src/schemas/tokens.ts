@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FieldTree } from './spelling.ts';
+import type { FieldTree } from './field-names.ts';
 
 /** What a credential may be used for. */
 export const scopes = ['images:create', 'operations:read'] as const;

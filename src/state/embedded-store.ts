@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { open } from 'lmdb';
-import { LimitBook, type CountRow } from './limit-rules.ts';
+import { LimitBook, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
-import { swapRecordIn, type RecordRow } from './record-rules.ts';
+import { swapRecordIn, type RecordRow } from './record-swap.ts';
 import type { Claim, StateStore } from './state-store.ts';
 import { inTime } from './store-failure.ts';
 

@@ -6,7 +6,7 @@ import {
   type ImageGenerationRequest,
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { ImageRequestBody } from '../schemas/images.ts';
-import { pointerFromPath } from '../schemas/spelling.ts';
+import { pointerFromPath } from '../schemas/field-names.ts';
 
 /** What completes a request that leaves things open. */
 export interface ImageDefaults {

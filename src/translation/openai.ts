@@ -1,7 +1,7 @@
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { int64Max } from '../schemas/int64.ts';
 import { ignoredFields, type OpenAiRequestBody } from '../schemas/openai.ts';
-import { snakeFromCamel } from '../schemas/spelling.ts';
+import { snakeFromCamel } from '../schemas/field-names.ts';
 import { imageGenerationRequestFromBody, type ImageDefaults } from './images.ts';
 
 export interface OpenAiChoices {

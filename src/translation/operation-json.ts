@@ -2,7 +2,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { grpcCodeName } from '../errors/grpc-code.ts';
 import { printableText } from '../errors/printable.ts';
 import type { Reason } from '../errors/reason.ts';
-import { detailsJson, type JsonValue } from './any-json.ts';
+import { detailsJson, type JsonValue } from './details-json.ts';
 import type { ImageFacts } from '../image/sniff.ts';
 import type { Failure } from './outcome.ts';
 

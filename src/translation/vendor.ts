@@ -1,7 +1,7 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { rpcCodeOf } from '../errors/vendor-status.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import { detailsJson, type JsonValue } from './any-json.ts';
+import { detailsJson, type JsonValue } from './details-json.ts';
 import { publicMessage, timestampJson, type OperationFacts } from './operation-json.ts';
 
 /** What the vendor's JSON of an operation is made from, beside what the native one needs. */

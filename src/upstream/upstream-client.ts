@@ -13,15 +13,15 @@ import {
   OperationService,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { CallsInFlight } from './calls-in-flight.ts';
-import { UpstreamChannel } from './channel.ts';
-import { channelOptions, type ReceiveLimits } from './channel-options.ts';
-import { boundedOperationFromBytes } from './operation-deserializer.ts';
-import { operationCaller } from './operation-caller.ts';
-import type { UpstreamLog } from './silence-grpc-logger.ts';
-import type { MethodName } from './status-error.ts';
-import type { TokenSource } from './token-source.ts';
-import { upstreamAddressFromText, type UpstreamAddress } from './upstream-address.ts';
+import { CallsInFlight } from './call/calls-in-flight.ts';
+import { UpstreamChannel } from './channel/channel.ts';
+import { channelOptions, type ReceiveLimits } from './channel/channel-options.ts';
+import { boundedOperationFromBytes } from './call/operation-deserializer.ts';
+import { operationCaller } from './call/rpc-caller.ts';
+import type { UpstreamLog } from './channel/silence-grpc-logger.ts';
+import type { MethodName } from './call/status-error.ts';
+import type { TokenSource } from './credentials/token-source.ts';
+import { upstreamAddressFromText, type UpstreamAddress } from './channel/upstream-address.ts';
 
 export interface CallOptions {
   /** Ends the call on this side. Money that a Generate has spent stays spent. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeBounds } from '../../src/http/edge/edge-bounds.ts';
+import { edgeBounds } from '../../src/http/edge/edge-limits.ts';
 import { openGuardedServer } from '../../src/http/edge/guarded-server.ts';
 import { startGateway } from '../support/gateway.ts';
 import { PacedReader } from './paced-reader.ts';

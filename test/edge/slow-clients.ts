@@ -16,7 +16,7 @@ import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_
 import { runningOperation, succeededOperation, tinyPng } from '../support/fake-upstream.ts';
 import { GatewayProcess } from '../fleet/gateway-process.ts';
 import { recordFigure } from '../support/figure.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';
 import { PacedReader } from './paced-reader.ts';
 import { SlowCrowd } from './slow-crowd.ts';

@@ -5,7 +5,7 @@ import { runningOperation, succeededOperation } from '../support/fake-upstream.t
 import { recordFigure } from '../support/figure.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { inParallel } from '../support/in-parallel.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 import { exchange } from './raw-caller.ts';
 import { smuggledId, smuggledRequest, smugglingCorpus } from './smuggling-corpus.ts';

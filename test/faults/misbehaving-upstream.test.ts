@@ -8,7 +8,7 @@ import {
   tinyPng,
 } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 
 let upstream: RawUpstream;

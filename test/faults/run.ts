@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { scenarios } from './scenarios.ts';
-import { Stage, type Scenario, type Tally } from './stage.ts';
+import { Stage, type Scenario, type Tally } from './harness.ts';
 
 const { values } = parseArgs({
   options: {

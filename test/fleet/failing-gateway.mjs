@@ -2,7 +2,7 @@
 // was told: FAILPOINT=name, FAIL_AT=which time it gets there. It is the built
 // gateway; only its ports are watched from outside.
 import { buildApp } from '../../dist/app.js';
-import { configurationFromEnvironment } from '../../dist/config/configuration.js';
+import { configurationFromEnvironment } from '../../dist/config/settings-from-environment.js';
 import { openLog } from '../../dist/observability/log.js';
 
 const { FAILPOINT = '', FAIL_AT = '1' } = process.env;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startRedisServer } from '../store/redis-server.ts';
 import { recordFigure } from '../support/figure.ts';
-import { Books } from './books.ts';
+import { Books } from './ledger.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { ask, fetchPicture, persist } from './persistent-caller.ts';

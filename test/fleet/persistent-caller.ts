@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promptOf, type Books, type Told } from './books.ts';
+import { promptOf, type Books, type Told } from './ledger.ts';
 
 export interface CallerOptions {
   readonly books: Books;

@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRedisServer } from '../store/redis-server.ts';
-import { Books } from './books.ts';
+import { Books } from './ledger.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { startLoadBalancer } from './load-balancer.ts';

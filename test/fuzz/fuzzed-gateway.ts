@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
-import { configurationFromEnvironment } from '../../src/config/configuration.ts';
+import { configurationFromEnvironment } from '../../src/config/settings-from-environment.ts';
 import { openOperationIds, type OperationIds } from '../../src/operations/operation-id.ts';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 import { checkContracts } from '../support/contract-check.ts';

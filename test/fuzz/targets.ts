@@ -5,9 +5,9 @@ import { headers } from './targets/headers.ts';
 import { jsonTexts } from './targets/json-texts.ts';
 import { operationBytes } from './targets/operation-bytes.ts';
 import { paths } from './targets/paths.ts';
-import { pictureBytes } from './targets/picture-bytes.ts';
+import { pictureBytes } from './targets/image-bytes.ts';
 import { sockets } from './targets/sockets.ts';
-import { upstreamAnswers } from './targets/upstream-answers.ts';
+import { upstreamAnswers } from './targets/upstream-responses.ts';
 
 /** Every door; their shares add up to 1. */
 export const fuzzTargets: readonly FuzzTarget[] = [

@@ -1,8 +1,8 @@
 import type { RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
-import { contracts } from '../../src/schemas/contract.ts';
-import { idOf, statusOf } from '../support/answers.ts';
+import { contracts } from '../../src/schemas/contracts/all-contracts.ts';
+import { idOf, statusOf } from '../support/responses.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { audience, issuer, startTokenIssuer } from '../support/token-issuer.ts';

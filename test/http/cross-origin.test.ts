@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { responseHeaders } from '../../src/schemas/response-headers.ts';
-import { statusOf } from '../support/answers.ts';
+import { responseHeaders } from '../../src/schemas/contracts/response-headers.ts';
+import { statusOf } from '../support/responses.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 

@@ -3,11 +3,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
-import { idOf, jsonOf, statusOf } from '../support/answers.ts';
+import { idOf, jsonOf, statusOf } from '../support/responses.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 import { recordFigure } from '../support/figure.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 import { catRequest, clientOf, failureOf } from '../support/upstream-client.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
-import { idOf, jsonOf, statusOf } from '../support/answers.ts';
+import { idOf, jsonOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { TcpGate } from '../support/tcp-gate.ts';
 

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
-import { patientLimits } from '../../src/operations/drain.ts';
+import { patientLimits } from '../../src/lifecycle/drain.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { ask, type Answer, type Asked } from '../support/http-client.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 

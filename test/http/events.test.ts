@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { idOf, statusOf } from '../support/answers.ts';
+import { idOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 

@@ -4,7 +4,7 @@ import OpenAI, { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { imageFactsFromBytes } from '../../src/image/sniff.ts';
-import { jsonOf, statusOf } from '../support/answers.ts';
+import { jsonOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newApiKey } from '../../src/callers/api-key.ts';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
-import { jsonOf, statusOf } from '../support/answers.ts';
+import { jsonOf, statusOf } from '../support/responses.ts';
 import { apiKeysFile } from '../support/api-keys.ts';
 import { recordFigure } from '../support/figure.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';

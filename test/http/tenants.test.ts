@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { contracts } from '../../src/schemas/contract.ts';
-import { idOf } from '../support/answers.ts';
+import { contracts } from '../../src/schemas/contracts/all-contracts.ts';
+import { idOf } from '../support/responses.ts';
 import { recordFigure } from '../support/figure.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { imageFactsFromBytes } from '../../src/image/sniff.ts';
-import { idOf, jsonOf, statusOf } from '../support/answers.ts';
+import { idOf, jsonOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 
 const path = '/foundationModels/v1/imageGenerationAsync';

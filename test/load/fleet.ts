@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startGateway, startRole, type Child } from '../../bench/child.ts';
 import { startRedisServer, type RedisServer } from '../store/redis-server.ts';
 import { apiKeysFile, type ApiKeysFile, type CallerLimitsJson } from '../support/api-keys.ts';
-import { neverBusy } from './verdict.ts';
+import { neverBusy } from './report.ts';
 
 export const fleetSize = 3;
 

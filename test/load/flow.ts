@@ -1,5 +1,5 @@
 import { Connection } from '../../bench/connection.ts';
-import { FlowBook, patienceMs, type FlowResult } from './flow-book.ts';
+import { FlowBook, patienceMs, type FlowResult } from './flow-observations.ts';
 
 // Callers who do not wait for each other: requests leave on a schedule, whether or not earlier ones were answered.
 

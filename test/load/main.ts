@@ -11,10 +11,10 @@ import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
 import { showNeighbours } from './neighbours.ts';
 import { showOverload } from './overload.ts';
-import { showPictures } from './pictures.ts';
+import { showPictures } from './images.ts';
 import { showSoak } from './soak.ts';
 import { showWaiters } from './waiters.ts';
-import type { Report, RunOptions } from './verdict.ts';
+import type { Report, RunOptions } from './report.ts';
 
 const scenarios: Readonly<Record<string, (options: RunOptions) => Promise<Report>>> = {
   overload: showOverload,

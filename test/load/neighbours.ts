@@ -5,8 +5,8 @@ import type { UpstreamJournal } from '../../bench/upstream.ts';
 import type { Figure } from '../support/figure.ts';
 import { createOf, fleetSize, idOf, openFleet, type Fleet } from './fleet.ts';
 import type { FlowOrder, Stream } from './flow.ts';
-import type { FlowResult } from './flow-book.ts';
-import { areMet, fact, goal, type Check, type Report, type RunOptions } from './verdict.ts';
+import type { FlowResult } from './flow-observations.ts';
+import { areMet, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 import { mostInWindow, windowsOver } from './window.ts';
 
 const quiet = ['anna', 'boris', 'clara', 'dora', 'emil'] as const;

@@ -9,8 +9,8 @@ import {
 } from '../../bench/child.ts';
 import type { Figure } from '../support/figure.ts';
 import type { FlowOrder, Stream } from './flow.ts';
-import type { FlowResult, Tally } from './flow-book.ts';
-import { areMet, fact, goal, type Check, type Report, type RunOptions } from './verdict.ts';
+import type { FlowResult, Tally } from './flow-observations.ts';
+import { areMet, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 
 const pictureBytes = 20_000;
 const finished = 200;

@@ -9,8 +9,8 @@ import {
 } from '../../bench/child.ts';
 import type { CrowdResult, JoinOrder } from './crowd.ts';
 import type { FlowOrder } from './flow.ts';
-import type { FlowResult } from './flow-book.ts';
-import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from './verdict.ts';
+import type { FlowResult } from './flow-observations.ts';
+import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 
 const pictureBytes = 50_000;
 /** Small, so that what fills up by design is full within the first minutes. */

@@ -1,4 +1,4 @@
-import { fact, goal, type Check, type Report } from './verdict.ts';
+import { fact, goal, type Check, type Report } from './report.ts';
 import { quantileOf } from './window.ts';
 
 /** Waiters of each operation. */

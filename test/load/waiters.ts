@@ -9,7 +9,7 @@ import {
 } from '../../bench/child.ts';
 import type { UpstreamJournal } from '../../bench/upstream.ts';
 import type { CrowdResult, JoinOrder } from './crowd.ts';
-import { neverBusy, type Report, type RunOptions } from './verdict.ts';
+import { neverBusy, type Report, type RunOptions } from './report.ts';
 import {
   perOperation,
   waitersReport,

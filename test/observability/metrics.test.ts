@@ -5,14 +5,14 @@ import { toBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { openMetrics } from '../../src/observability/metrics.ts';
-import { version } from '../../src/schemas/version.ts';
+import { version } from '../../src/schemas/product-version.ts';
 import { storeUnavailable } from '../../src/state/store-failure.ts';
-import { idOf, statusOf } from '../support/answers.ts';
+import { idOf, statusOf } from '../support/responses.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { startKeyedGateway } from '../support/keyed-gateway.ts';
 import { labelBounds } from '../support/label-bounds.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 
 const prompt = { prompt: 'a red cat' };

@@ -10,10 +10,10 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
-import { idOf, statusOf } from '../support/answers.ts';
+import { idOf, statusOf } from '../support/responses.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';

@@ -2,15 +2,15 @@ import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import { guardedUpstream } from '../../src/operations/guarded-upstream.ts';
+import { guardedUpstream } from '../../src/operations/breaker/guarded-upstream.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
 import { Operations, type OperationsOptions } from '../../src/operations/operations.ts';
-import { PictureMemory } from '../../src/operations/picture-memory.ts';
-import { PollSchedule } from '../../src/operations/poll-schedule.ts';
-import { ReadBudget } from '../../src/operations/read-budget.ts';
-import { ReadLine } from '../../src/operations/read-line.ts';
-import { ResultCache } from '../../src/operations/result-cache.ts';
-import type { OperationSnapshot } from '../../src/operations/snapshot.ts';
+import { PictureMemory } from '../../src/operations/result/image-memory.ts';
+import { PollSchedule } from '../../src/operations/poll/poll-schedule.ts';
+import { ReadBudget } from '../../src/operations/poll/read-rate-limiter.ts';
+import { ReadLine } from '../../src/operations/poll/read-queue.ts';
+import { ResultCache } from '../../src/operations/result/result-cache.ts';
+import type { OperationSnapshot } from '../../src/operations/result/snapshot.ts';
 import {
   FakeUpstream,
   failedOperation,

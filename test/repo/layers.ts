@@ -78,7 +78,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
 export const entries: readonly string[] = ['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'];
 
 /** The only file of src/operations that touches the machine's clock and randomness. */
-export const operationsPorts = 'src/operations/system-ports.ts';
+export const operationsPorts = 'src/clock/system-clock.ts';
 
 /** Names that say nothing of what a file holds. */
 export const emptyNames: readonly string[] = [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { contracts } from '../../src/schemas/contract.ts';
+import { contracts } from '../../src/schemas/contracts/all-contracts.ts';
 
 /** Served and not in the document: pages, health, and a path of the vendor's that generators can't read. */
 const undocumented = [

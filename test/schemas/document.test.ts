@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openApi30Document, openApiDocument } from '../../src/schemas/document.ts';
-import { version } from '../../src/schemas/version.ts';
+import { version } from '../../src/schemas/product-version.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,5 +1,5 @@
 import { Chance } from './chance.ts';
-import { faultsOf } from './judgement.ts';
+import { faultsOf } from './invariant-check.ts';
 import { ask, type Attempt, type Wish } from './simulated-caller.ts';
 import { SimulatedGateway } from './simulated-gateway.ts';
 import { SimulatedState } from './simulated-store.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import { openCore, type Core } from '../../src/operations/core.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
-import type { Clock } from '../../src/operations/ports.ts';
+import type { Clock } from '../../src/clock/clock.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 import { storeUnavailable } from '../../src/state/store-failure.ts';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';

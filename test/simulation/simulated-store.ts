@@ -1,5 +1,5 @@
-import { LimitBook, type CountRow } from '../../src/state/limit-rules.ts';
-import { liveRecord, swapRecordIn, type RecordRow } from '../../src/state/record-rules.ts';
+import { LimitBook, type CountRow } from '../../src/state/limit-counters.ts';
+import { liveRecord, swapRecordIn, type RecordRow } from '../../src/state/record-swap.ts';
 import type {
   Admission,
   Claim,

@@ -1,4 +1,4 @@
-import type { CancelTimer } from '../../src/operations/ports.ts';
+import type { CancelTimer } from '../../src/clock/clock.ts';
 
 interface Event {
   readonly atMs: number;

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/operations/system-ports.ts';
+import { systemClock } from '../../src/clock/system-clock.ts';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { FakeUpstream, tinyPng } from '../support/fake-upstream.ts';

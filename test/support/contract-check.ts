@@ -3,10 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { errorShapeOfPath, statusOfReason } from '../../src/schemas/error-shape.ts';
 import { openAiErrorSchema } from '../../src/schemas/openai.ts';
-import { problemSchema } from '../../src/schemas/problem.ts';
+import { problemSchema } from '../../src/schemas/problem-document.ts';
 import { rpcStatusSchema } from '../../src/schemas/vendor.ts';
-import { problemKindOf } from '../../src/schemas/problem-kinds.ts';
-import type { RouteContract } from '../../src/schemas/route-contract.ts';
+import { problemKindOf } from '../../src/schemas/problem-catalog.ts';
+import type { RouteContract } from '../../src/schemas/contracts/route-contract.ts';
 
 /** Headers that every answer may carry and no contract lists. */
 const plainHeaders = new Set([

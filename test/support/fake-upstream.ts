@@ -5,7 +5,7 @@ import {
   OperationSchema,
   type Operation,
 } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
-import type { Clock } from '../../src/operations/ports.ts';
+import type { Clock } from '../../src/clock/clock.ts';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 
 const typePrefix = 'type.googleapis.com/';

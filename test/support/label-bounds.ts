@@ -1,6 +1,6 @@
 import { grpcCodeName } from '../../src/errors/grpc-code.ts';
 import { reasons } from '../../src/errors/reason.ts';
-import { version } from '../../src/schemas/version.ts';
+import { version } from '../../src/schemas/product-version.ts';
 
 const codes = Array.from({ length: 17 }, (_, code) => String(grpcCodeName(code)));
 

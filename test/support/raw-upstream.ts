@@ -11,7 +11,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestCertificate } from './certificate.ts';
-import { hang, type RawAnswer } from './raw-answers.ts';
+import { hang, type RawAnswer } from './raw-responses.ts';
 
 export type RawMethod = 'Generate' | 'Get' | 'Cancel';
 

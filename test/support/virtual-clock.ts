@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from '../../src/operations/ports.ts';
+import type { CancelTimer, Clock } from '../../src/clock/clock.ts';
 
 interface Timer {
   readonly atMs: number;

@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
-import * as raw from '../support/raw-answers.ts';
+import * as raw from '../support/raw-responses.ts';
 import { catRequest, failureOf, useRawUpstream } from '../support/upstream-client.ts';
 
 const fixture = useRawUpstream();

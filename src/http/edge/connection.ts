@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import { refusalAnswer, type Refusal } from './refusal.ts';
+import { refusalAnswer, type Refusal } from './early-response.ts';
 
 /**
  * One connection of a caller: which answers it is still owed, and whether

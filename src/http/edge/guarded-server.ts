@@ -8,9 +8,9 @@ import {
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { Connection } from './connection.ts';
-import type { EdgeBounds } from './edge-bounds.ts';
-import { framingFault } from './framing-fault.ts';
-import { badRequest, headersTooLarge, refusalFromClientError, type Refusal } from './refusal.ts';
+import type { EdgeBounds } from './edge-limits.ts';
+import { framingFault } from './framing-violation.ts';
+import { badRequest, headersTooLarge, refusalFromClientError, type Refusal } from './early-response.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import type { EdgeBounds } from './edge-bounds.ts';
+import type { EdgeBounds } from './edge-limits.ts';
 import { inodeOf, unacknowledgedBytes, type UnacknowledgedBytes } from './unacknowledged-bytes.ts';
 
 /** An answer of so many bytes is in the peer's kernel at once, whether it reads or not. */

@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
-import type { CreateRequest } from '../../operations/creates.ts';
-import { createImage } from '../../schemas/image-contracts.ts';
+import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
+import type { CreateRequest } from '../../operations/create/creates.ts';
+import { createImage } from '../../schemas/contracts/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
 import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
-import { pictureForAnswer } from '../held-picture.ts';
+import { pictureForAnswer } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import {
   preferenceApplied,
@@ -19,7 +19,7 @@ import {
   type Preferences,
 } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
-import type { Surface } from '../surface.ts';
+import type { Surface } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof imageRequestSchema>;
 

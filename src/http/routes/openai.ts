@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { IdempotencyScope } from '../../operations/creates.ts';
-import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
-import { createOpenAiImage, getModel, listModels } from '../../schemas/openai-contracts.ts';
+import type { IdempotencyScope } from '../../operations/create/creates.ts';
+import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
+import { createOpenAiImage, getModel, listModels } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
 import { ignoredByOpenAi, imageGenerationRequestsFromOpenAi } from '../../translation/openai.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation } from '../create-operation.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
-import { pictureForAnswer } from '../held-picture.ts';
+import { pictureForAnswer } from '../image-for-response.ts';
 import { succeeded } from '../image-reply.ts';
 import {
   openAiLimitHeaders,
@@ -19,7 +19,7 @@ import {
 } from '../openai-reply.ts';
 import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
-import type { Surface } from '../surface.ts';
+import type { Surface } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof openAiRequestSchema>;
 

@@ -1,21 +1,21 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ZodType } from 'zod';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { isFinished, type OperationSnapshot } from '../../operations/snapshot.ts';
+import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
 import {
   cancelOperation,
   getOperation,
   getOperationImage,
   streamOperation,
-} from '../../schemas/operation-contracts.ts';
+} from '../../schemas/contracts/operation-contracts.ts';
 import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
-import { pictureForAnswer } from '../held-picture.ts';
+import { pictureForAnswer } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
-import type { Surface } from '../surface.ts';
+import type { Surface } from '../route-services.ts';
 
 type Call = RouteCall<{ readonly wait?: number | undefined }, ZodType>;
 

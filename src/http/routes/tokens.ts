@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { tokenIdBytes, type AccessTokens } from '../../callers/access-tokens.ts';
-import type { Clock } from '../../operations/ports.ts';
-import { createToken } from '../../schemas/token-contracts.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { createToken } from '../../schemas/contracts/token-contracts.ts';
 import { tokenTtlSecondsMax } from '../../schemas/tokens.ts';
 import { bodyOf, serve } from '../route.ts';
 

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import { isFinished } from '../../operations/snapshot.ts';
-import { cancelVendorOperation, createVendorImage } from '../../schemas/vendor-contracts.ts';
+import { isFinished } from '../../operations/result/snapshot.ts';
+import { cancelVendorOperation, createVendorImage } from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
-import { pictureForAnswer } from '../held-picture.ts';
+import { pictureForAnswer } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
-import type { Surface } from '../surface.ts';
+import type { Surface } from '../route-services.ts';
 import { refuseImpossible } from './images.ts';
 
 /** The vendor's own REST paths: whoever has code for them changes the host and is done. */

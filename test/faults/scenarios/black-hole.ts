@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Audience } from '../audience.ts';
-import type { Scenario, Stage } from '../stage.ts';
+import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
 const backMsMax = 75_000;

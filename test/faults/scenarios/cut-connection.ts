@@ -4,8 +4,8 @@ import { inParallel } from '../../support/in-parallel.ts';
 import { clientOf } from '../../support/upstream-client.ts';
 import { until } from '../until.ts';
 import { Audience, type CreateRoute } from '../audience.ts';
-import type { PictureUpstream } from '../picture-upstream.ts';
-import type { Scenario, Stage } from '../stage.ts';
+import type { PictureUpstream } from '../image-upstream.ts';
+import type { Scenario, Stage } from '../harness.ts';
 
 const routes: readonly CreateRoute[] = ['native', 'openai', 'vendor'];
 /** Whose credential goes upstream: nobody's, the gateway's, the caller's. */

@@ -1,6 +1,6 @@
-import { statusOf } from '../../support/answers.ts';
+import { statusOf } from '../../support/responses.ts';
 import type { Gateway } from '../../support/gateway.ts';
-import type { Scenario } from '../stage.ts';
+import type { Scenario } from '../harness.ts';
 import { quantile, until } from '../until.ts';
 
 const refusalMsMax = 50;

@@ -1,9 +1,9 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetOperationRequestSchema } from '../../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
-import * as raw from '../../support/raw-answers.ts';
-import type { PictureUpstream } from '../picture-upstream.ts';
-import type { Scenario } from '../stage.ts';
+import * as raw from '../../support/raw-responses.ts';
+import type { PictureUpstream } from '../image-upstream.ts';
+import type { Scenario } from '../harness.ts';
 import { until } from '../until.ts';
 
 const createsPerSecond = 20;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '../../support/in-parallel.ts';
-import * as raw from '../../support/raw-answers.ts';
+import * as raw from '../../support/raw-responses.ts';
 import { Audience } from '../audience.ts';
-import type { PictureUpstream } from '../picture-upstream.ts';
-import type { Scenario, Stage } from '../stage.ts';
+import type { PictureUpstream } from '../image-upstream.ts';
+import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
 const waitersPerOperation = 20;

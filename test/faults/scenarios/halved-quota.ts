@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '../../support/in-parallel.ts';
-import * as raw from '../../support/raw-answers.ts';
-import type { Scenario } from '../stage.ts';
+import * as raw from '../../support/raw-responses.ts';
+import type { Scenario } from '../harness.ts';
 
 const readsPerSecond = 25;
 const usableShareMin = 0.9;

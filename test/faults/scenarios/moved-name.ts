@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TcpGate } from '../../support/tcp-gate.ts';
 import { takeName } from '../moving-name.ts';
-import type { Scenario } from '../stage.ts';
+import type { Scenario } from '../harness.ts';
 import { until } from '../until.ts';
 
 const name = 'moving.test';

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as raw from '../../support/raw-answers.ts';
-import type { Scenario } from '../stage.ts';
+import * as raw from '../../support/raw-responses.ts';
+import type { Scenario } from '../harness.ts';
 import { until } from '../until.ts';
 
 const keys = ['first-upstream-key-0001', 'second-upstream-key-0002'] as const;

@@ -1,4 +1,4 @@
-import type { Scenario } from '../stage.ts';
+import type { Scenario } from '../harness.ts';
 import { quantile, until } from '../until.ts';
 
 /** Soon, and yet longer than a connection takes on a busy machine. */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { makeCertificate, type TestCertificate } from '../../support/certificate.ts';
 import type { Audience } from '../audience.ts';
 import { startEavesdropper } from '../eavesdropper.ts';
-import type { PictureUpstream } from '../picture-upstream.ts';
-import type { Scenario, Stage } from '../stage.ts';
+import type { PictureUpstream } from '../image-upstream.ts';
+import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
 const key = 'canary-upstream-key-of-this-scenario';

@@ -2,11 +2,11 @@ import fc, { type Arbitrary } from 'fast-check';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
 import { acceptQuality, acceptsImages, negotiate } from '../../../src/http/accept.ts';
 import { byteRangeFromHeader, ifRangeHolds, matchesETag } from '../../../src/http/conditional.ts';
-import { presentedFromHeaders } from '../../../src/http/credential.ts';
+import { presentedFromHeaders } from '../../../src/http/presented-credential.ts';
 import { idempotencyKeyFromHeaders } from '../../../src/http/idempotency-key.ts';
 import { preferencesFromHeader } from '../../../src/http/prefer.ts';
 import { continuedTraceparent } from '../../../src/observability/trace-context.ts';
-import { waitQuery } from '../../../src/schemas/parameters.ts';
+import { waitQuery } from '../../../src/schemas/contracts/parameters.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { headerValue } from '../odd-headers.ts';
 

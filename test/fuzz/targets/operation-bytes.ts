@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
-import { snapshotAfter } from '../../../src/operations/snapshot-after.ts';
-import { trackedFromSealed } from '../../../src/operations/tracked-operation.ts';
+import { snapshotAfter } from '../../../src/operations/result/snapshot-after.ts';
+import { trackedFromSealed } from '../../../src/operations/poll/tracked-operation.ts';
 import { operationSchema } from '../../../src/schemas/operations.ts';
-import { problemKindOf } from '../../../src/schemas/problem-kinds.ts';
+import { problemKindOf } from '../../../src/schemas/problem-catalog.ts';
 import { operationJson } from '../../../src/translation/operation-json.ts';
 import { outcomeFromOperation } from '../../../src/translation/outcome.ts';
 import { vendorOperationJson } from '../../../src/translation/vendor.ts';
-import { errorDetailsFromBytes } from '../../../src/upstream/error-details.ts';
-import { boundedOperationFromBytes } from '../../../src/upstream/operation-deserializer.ts';
-import { errorFromStatus, type MethodName } from '../../../src/upstream/status-error.ts';
+import { errorDetailsFromBytes } from '../../../src/upstream/call/error-details.ts';
+import { boundedOperationFromBytes } from '../../../src/upstream/call/operation-deserializer.ts';
+import { errorFromStatus, type MethodName } from '../../../src/upstream/call/status-error.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { realPictures } from '../pictures.ts';
+import { realPictures } from '../images.ts';
 import { upstreamId, wireOperations, wireStatuses } from '../wire-operations.ts';
 
 type WireInput =

@@ -1,0 +1,145 @@
+import { create } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
+import { createHash } from 'node:crypto';
+import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
+import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { drawnMediaTypes, type DrawnMediaType } from './drawing/renderer.ts';
+import type { DrawingOrder } from './drawing/scene.ts';
+import { detail, Refusal } from './rpc-error.ts';
+
+export interface OrderRules {
+  readonly promptCharactersMax: number;
+  /** Models that may be used, by name. */
+  readonly models: readonly string[];
+  /** Folders that may be named; any when absent. */
+  readonly folders?: readonly string[] | undefined;
+}
+
+/** How a prompt makes an operation end in something else than a picture. */
+export type Ending = 'picture' | 'refused-later' | 'fails';
+
+export interface Order {
+  readonly drawing: DrawingOrder;
+  readonly mediaType: DrawnMediaType;
+  readonly ending: Ending;
+}
+
+/** The vendor's wording for a prompt that breaks its content rules. */
+export const moderationMessage =
+  'it is not possible to generate an image from this request because it may violate the terms of use';
+
+/** Area of every picture, in pixels. */
+const areaPixels = 1024 * 1024;
+/** Sides are multiples of this, as of real models. */
+const sidePixels = 8;
+const ratioMax = 8;
+const seedMax = 2n ** 63n - 1n;
+const modelUri = /^art:\/\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/;
+
+/**
+ * What to draw for a request.
+ *
+ * Three prompts stand for what can't be drawn: one with the word "forbidden" is
+ * refused at once, one with "forbidden later" when its operation ends, and one
+ * with "broken machine" fails inside.
+ *
+ * @throws Refusal as the vendor refuses.
+ */
+export function orderFromRequest(
+  request: ImageGenerationRequest,
+  rules: OrderRules,
+  drawSeed: () => bigint,
+): Order {
+  refuseModel(request.modelUri, rules);
+  if (request.messages.some(({ weight }) => Number.isNaN(weight))) {
+    throw badField('messages.weight', 'Weight must be a number');
+  }
+  // The wire can't tell a weight of 0 from none, and a text without one is plainly meant.
+  const wanted = request.messages.filter(({ weight }) => weight >= 0).map(({ text }) => text);
+  const unwanted = request.messages.filter(({ weight }) => weight < 0).map(({ text }) => text);
+  const characters = wanted.reduce((sum, text) => sum + charactersOf(text), 0);
+  if (characters === 0) throw badField('messages', 'Prompt is empty');
+  if (characters > rules.promptCharactersMax) {
+    const message = `Prompt positive size ${characters} exceeds limit (${rules.promptCharactersMax})`;
+    throw new Refusal(status.INVALID_ARGUMENT, message);
+  }
+  const prompt = wanted.join('\n');
+  const ending = endingOf(prompt);
+  const options = request.generationOptions;
+  const seed = options?.seed ?? 0n;
+  if (seed < 0n || seed > seedMax)
+    throw badField('generation_options.seed', 'Seed must not be negative');
+  const { width, height } = sizeFromRatio(
+    options?.aspectRatio?.widthRatio ?? 0n,
+    options?.aspectRatio?.heightRatio ?? 0n,
+  );
+  const mediaType = mediaTypeFromText(options?.mimeType ?? '');
+  return {
+    ending,
+    mediaType,
+    drawing: {
+      prompt,
+      // Has no limit, is kept for days, and only has to make a difference.
+      negative: createHash('sha256').update(JSON.stringify(unwanted)).digest('base64url'),
+      seed: seed === 0n ? drawSeed() : seed,
+      width,
+      height,
+    },
+  };
+}
+
+/** As the limit counts: code points. */
+function charactersOf(text: string): number {
+  return [...text].length;
+}
+
+function refuseModel(uri: string, rules: OrderRules): void {
+  const [, folder = '', model = ''] = modelUri.exec(uri) ?? [];
+  if (model === '')
+    throw badField('model_uri', 'Model URI must be art://<folder>/<model>[/<version>]');
+  if (rules.folders !== undefined && !rules.folders.includes(folder)) {
+    const own = rules.folders[0] ?? '';
+    const message = `Specified folder ID '${folder}' does not match with service account folder ID '${own}'`;
+    throw new Refusal(status.INVALID_ARGUMENT, message);
+  }
+  if (!rules.models.includes(model)) {
+    throw new Refusal(status.PERMISSION_DENIED, `Access to model ${uri} denied`);
+  }
+}
+
+function endingOf(prompt: string): Ending {
+  if (/\bforbidden later\b/i.test(prompt)) return 'refused-later';
+  if (/\bforbidden\b/i.test(prompt)) throw new Refusal(status.INVALID_ARGUMENT, moderationMessage);
+  return /\bbroken machine\b/i.test(prompt) ? 'fails' : 'picture';
+}
+
+function mediaTypeFromText(text: string): DrawnMediaType {
+  if (text === '') return 'image/jpeg';
+  const known = drawnMediaTypes.find((mediaType) => mediaType === text);
+  if (known !== undefined) return known;
+  throw badField(
+    'generation_options.mime_type',
+    `Mime type must be one of ${drawnMediaTypes.join(', ')}`,
+  );
+}
+
+/** Sides of about the same area for every ratio; 0:0 is a square. */
+function sizeFromRatio(widthRatio: bigint, heightRatio: bigint): { width: number; height: number } {
+  if (widthRatio === 0n && heightRatio === 0n) return { width: 1024, height: 1024 };
+  const ratio = Number(widthRatio) / Number(heightRatio);
+  if (widthRatio <= 0n || heightRatio <= 0n || ratio > ratioMax || ratio < 1 / ratioMax) {
+    const message = `Aspect ratio must be positive and between 1:${ratioMax} and ${ratioMax}:1`;
+    throw badField('generation_options.aspect_ratio', message);
+  }
+  const width = rounded(Math.sqrt(areaPixels * ratio));
+  return { width, height: rounded(width / ratio) };
+}
+
+function rounded(pixels: number): number {
+  return Math.max(sidePixels, Math.round(pixels / sidePixels) * sidePixels);
+}
+
+function badField(field: string, description: string): Refusal {
+  const violations = create(BadRequestSchema, { fieldViolations: [{ field, description }] });
+  return new Refusal(status.INVALID_ARGUMENT, description, [detail(BadRequestSchema, violations)]);
+}

@@ -1,0 +1,19 @@
+import type { Creates } from '../operations/create/creates.ts';
+import type { LoadShedding } from '../load/load-shedding.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Clock, Random } from '../clock/clock.ts';
+import type { ImageDefaults } from '../translation/images.ts';
+import type { OperationReplies } from './operation-reply.ts';
+
+/** What the routes of a surface work with. */
+export interface Surface {
+  readonly operations: Operations;
+  readonly creates: Creates;
+  readonly replies: OperationReplies;
+  readonly shedding: LoadShedding;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly imageDefaults: ImageDefaults;
+  /** Media types the upstream can make, the preferred one first. */
+  readonly imageMediaTypes: readonly string[];
+}

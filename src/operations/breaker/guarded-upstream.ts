@@ -1,0 +1,115 @@
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { Reason } from '../../errors/reason.ts';
+import type { UpstreamClient } from '../../upstream/upstream-client.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
+import type { Clock, Random } from '../../clock/clock.ts';
+
+/** Methods that have a breaker each. */
+export type GuardedMethod = 'Generate' | 'Get' | 'Cancel';
+
+export interface BreakerObserver {
+  breakerChanged(method: GuardedMethod, state: BreakerState): void;
+}
+
+/** An upstream that is not called while it is known not to answer. */
+export interface GuardedUpstream extends UpstreamClient {
+  /** Milliseconds for which a call would only be refused; 0 when it may go. */
+  heldBackMs(method: GuardedMethod): number;
+  stateOf(method: GuardedMethod): BreakerState;
+}
+
+/** The call was not made, because the last ones got no answer. */
+export class HeldBack extends GatewayError {
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number, isGenerate: boolean) {
+    super('upstream_unavailable', 'the upstream does not answer; the gateway keeps trying it', {
+      retryAfterS: Math.max(1, Math.ceil(retryAfterMs / 1000)),
+      ...(isGenerate && { outcome: 'not_started' }),
+    });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** A paid call is risked at most once a minute; a read costs nothing and is tried sooner. */
+const paidOpenMsMax = 60_000;
+const freeOpenMsMax = 3_000;
+
+/** Ends that say the upstream, or the way to it, is out of order. */
+const counted: ReadonlySet<Reason> = new Set([
+  'upstream_unavailable',
+  'upstream_timeout',
+  'upstream_error',
+  'bad_upstream_result',
+]);
+
+/** Puts a breaker before each method. */
+export function guardedUpstream(
+  upstream: UpstreamClient,
+  parts: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly observer?: BreakerObserver | undefined;
+  },
+): GuardedUpstream {
+  const { clock, random, observer } = parts;
+  const open = (method: GuardedMethod, probe?: () => Promise<boolean>) =>
+    new Breaker({
+      clock,
+      random,
+      openMsMax: method === 'Generate' ? paidOpenMsMax : freeOpenMsMax,
+      probe,
+      changed: (state) => observer?.breakerChanged(method, state),
+    });
+  const breakers = {
+    Generate: open('Generate', () => isAlive(upstream)),
+    Get: open('Get'),
+    Cancel: open('Cancel'),
+  };
+  const guarded = async <Result>(
+    method: GuardedMethod,
+    call: () => Promise<Result>,
+  ): Promise<Result> => {
+    const breaker = breakers[method];
+    const passage = breaker.enter();
+    if (passage === undefined) throw new HeldBack(breaker.heldBackMs(), method === 'Generate');
+    try {
+      const result = await call();
+      passage.answered();
+      return result;
+    } catch (error) {
+      if (isCounted(error)) passage.failed();
+      else passage.answered();
+      throw error;
+    }
+  };
+  return {
+    generate: (request, options) => guarded('Generate', () => upstream.generate(request, options)),
+    getOperation: (id, options) => guarded('Get', () => upstream.getOperation(id, options)),
+    cancelOperation: (id, options) =>
+      guarded('Cancel', () => upstream.cancelOperation(id, options)),
+    probe: () => upstream.probe(),
+    get ready() {
+      return upstream.ready;
+    },
+    close: (generateGraceMs) => {
+      for (const breaker of Object.values(breakers)) breaker.close();
+      return upstream.close(generateGraceMs);
+    },
+    heldBackMs: (method) => breakers[method].heldBackMs(),
+    stateOf: (method) => breakers[method].state,
+  };
+}
+
+function isCounted(error: unknown): boolean {
+  return !(error instanceof GatewayError) || counted.has(error.reason);
+}
+
+async function isAlive(upstream: UpstreamClient): Promise<boolean> {
+  try {
+    await upstream.probe();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,84 @@
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { PollingHub } from './polling-hub.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { ReadLine } from './read-queue.ts';
+import { isSettled, type ReadResult, type TrackedOperation } from './tracked-operation.ts';
+
+export interface ReadsOptions {
+  readonly hub: PollingHub;
+  readonly clock: Clock;
+  readonly line: ReadLine;
+  /** Milliseconds for which a read would only be refused; 0 when it may go. */
+  readonly heldBackMs: () => number;
+}
+
+/** A read that would wait for longer is not begun: what is known then has to do. */
+const queuedMsMax = 2_000;
+
+/** Reads that callers ask for, beside the polls of the hub: within the same budget, joined where one is under way. */
+export class Reads {
+  readonly #options: ReadsOptions;
+  /** Reads that wait in line: whoever wants the same one takes no place of its own. */
+  readonly #waiting = new Map<TrackedOperation, Promise<ReadResult>>();
+
+  constructor(options: ReadsOptions) {
+    this.#options = options;
+  }
+
+  /** One read if it is due and the budget allows; what was known stays otherwise. */
+  async refresh(tracked: TrackedOperation): Promise<void> {
+    if (isSettled(tracked)) return;
+    const nowMs = this.#options.clock.nowMs();
+    if (tracked.reading !== undefined) {
+      await tracked.reading;
+    } else if (!tracked.known) {
+      await this.#readInTurn(tracked);
+    } else if (nowMs >= tracked.nextPollAtMs && this.#mayReadNow()) {
+      await this.#options.hub.read(tracked);
+    }
+  }
+
+  /** The picture of a succeeded operation. @throws GatewayError when it can't be had. */
+  async picture(tracked: TrackedOperation): Promise<Uint8Array> {
+    const { bytes, error } = await this.#readInTurn(tracked);
+    if (bytes !== undefined) return bytes;
+    throw (
+      error ??
+      tracked.expired ??
+      new GatewayError('bad_upstream_result', 'the upstream sent no picture this time')
+    );
+  }
+
+  #mayReadNow(): boolean {
+    const { line, heldBackMs } = this.#options;
+    return heldBackMs() === 0 && line.tryTake();
+  }
+
+  #readInTurn(tracked: TrackedOperation): Promise<ReadResult> {
+    const waiting = this.#waiting.get(tracked);
+    if (waiting !== undefined) return waiting;
+    const read = this.#readAtItsTurn(tracked).finally(() => this.#waiting.delete(tracked));
+    this.#waiting.set(tracked, read);
+    return read;
+  }
+
+  async #readAtItsTurn(tracked: TrackedOperation): Promise<ReadResult> {
+    const { hub, line, heldBackMs } = this.#options;
+    // A read that will be refused here needs no place in the line.
+    if (tracked.reading === undefined && heldBackMs() === 0) {
+      if (!line.tryTake()) {
+        if (line.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
+        await new Promise<void>((resolve) => line.join(resolve, { isFirst: true }));
+      }
+    }
+    return hub.read(tracked);
+  }
+}
+
+function noReadsLeft(): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'more pictures are asked for than the upstream lets the gateway read for now',
+    { retryAfterS: 5 },
+  );
+}

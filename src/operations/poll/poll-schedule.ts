@@ -1,0 +1,94 @@
+import type { Random } from '../../clock/clock.ts';
+
+const samplesMax = 256;
+const samplesMin = 8;
+const firstPollMs = 1_000;
+const gapMsMin = 150;
+const gapMsMax = 1_500;
+const jitterRatio = 0.3;
+const lateGapMsMax = 30_000;
+/** Little, because a breaker spares an upstream that fails for all: so they hear soon that it is well again. */
+const errorGapMsMax = 3_500;
+const askedAtQuantile = 0.25;
+const earliestQuantile = 0.05;
+
+/**
+ * When to ask the upstream about an operation next.
+ *
+ * A read costs a share of a small quota, and a late one costs the caller's
+ * time. The schedule therefore learns how long operations take and asks when
+ * the answer is likely to have changed: each poll stands where 25 % of those
+ * still running at this age have finished, but once the first of them may be
+ * done, never more than 1.5 s ± 30 % after the one before. An operation older
+ * than all known ones is asked about at a tenth of its age.
+ */
+export class PollSchedule {
+  readonly #random: Random;
+  readonly #intervalMs: number | undefined;
+  /** The last durations, in order of arrival: which one to forget. */
+  readonly #recent: number[] = [];
+  /** The same, sorted. */
+  readonly #sorted: number[] = [];
+  #next = 0;
+
+  /** With `intervalMs` nothing is learned: every gap is that long. */
+  constructor(options: { readonly random: Random; readonly intervalMs?: number | undefined }) {
+    this.#random = options.random;
+    this.#intervalMs = options.intervalMs;
+  }
+
+  /** Learns that an operation took so long, by the best knowledge there is. */
+  record(durationMs: number): void {
+    const forgotten = this.#recent[this.#next];
+    if (forgotten !== undefined) this.#sorted.splice(this.#firstAbove(forgotten) - 1, 1);
+    this.#recent[this.#next] = durationMs;
+    this.#next = (this.#next + 1) % samplesMax;
+    this.#sorted.splice(this.#firstAbove(durationMs), 0, durationMs);
+  }
+
+  /** Milliseconds from now to the next poll of an operation that was running at this age. */
+  delayMs(ageMs: number): number {
+    if (this.#intervalMs !== undefined) return this.#intervalMs;
+    const known = this.#sorted.length;
+    if (known < samplesMin)
+      return ageMs < firstPollMs ? firstPollMs - ageMs : this.#lateGapMs(ageMs);
+    const survived = this.#firstAbove(ageMs);
+    if (survived === known) return this.#lateGapMs(ageMs);
+    const likelyMs = this.#sample(survived, askedAtQuantile);
+    const earliestMs = this.#sample(survived, earliestQuantile);
+    const latestMs = Math.max(ageMs, earliestMs) + this.#jittered(gapMsMax);
+    return Math.max(gapMsMin, Math.min(likelyMs, latestMs) - ageMs);
+  }
+
+  /** Milliseconds to the next poll after `failures` polls in a row got no answer. */
+  delayAfterFailureMs(failures: number): number {
+    const baseMs = this.#intervalMs ?? gapMsMax;
+    return this.#jittered(Math.min(errorGapMsMax, baseMs * 2 ** Math.min(failures - 1, 10)));
+  }
+
+  #lateGapMs(ageMs: number): number {
+    return this.#jittered(Math.min(lateGapMsMax, Math.max(gapMsMax, ageMs / 10)));
+  }
+
+  #jittered(ms: number): number {
+    return ms * (1 + jitterRatio * (2 * this.#random.fraction() - 1));
+  }
+
+  /** The quantile of the samples from index `from` on. */
+  #sample(from: number, quantile: number): number {
+    const index = from + Math.floor((this.#sorted.length - from) * quantile);
+    return this.#sorted[index] ?? 0;
+  }
+
+  /** Index of the first sample greater than `ms`. */
+  #firstAbove(ms: number): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] ?? 0) > ms) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}

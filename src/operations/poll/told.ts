@@ -1,0 +1,28 @@
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { Reason } from '../../errors/reason.ts';
+import type { OperationSnapshot } from '../result/snapshot.ts';
+import { isSettled, type TrackedOperation } from './tracked-operation.ts';
+
+/** For whatever is not the id of an operation of this caller, however it is wrong. */
+export function unknownOperation(): GatewayError {
+  return new GatewayError('operation_not_found', 'there is no operation with this id');
+}
+
+const credentialReasons: ReadonlySet<Reason> = new Set([
+  'upstream_auth',
+  'unauthenticated',
+  'permission_denied',
+]);
+
+/** What a caller is told: the snapshot, or why there is none worth telling. */
+export function told(tracked: TrackedOperation): OperationSnapshot {
+  if (tracked.expired !== undefined) throw tracked.expired;
+  if (isSettled(tracked)) return tracked.snapshot;
+  const { lastError } = tracked;
+  // A refused credential, the gateway's or the caller's own, is nothing that waiting mends.
+  const isFatal = lastError !== undefined && credentialReasons.has(lastError.reason);
+  // An operation of somebody else's looks like one that never was.
+  if (lastError?.reason === 'permission_denied') throw unknownOperation();
+  if (lastError !== undefined && (isFatal || !tracked.known)) throw lastError;
+  return tracked.snapshot;
+}

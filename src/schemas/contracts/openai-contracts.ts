@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import {
+  openAiImagesSchema,
+  openAiModelSchema,
+  openAiModelsSchema,
+  openAiRequestFields,
+  openAiRequestSchema,
+} from '../openai.ts';
+import { idempotencyKeyHeader, noQuery } from './parameters.ts';
+import { headersSchema } from './response-headers.ts';
+import { routeContract } from './route-contract.ts';
+import { callerReasons, createReasons } from './shared-responses.ts';
+
+const exampleImages = {
+  created: 1_795_428_000,
+  id: 'op_AZk3v0',
+  model: 'art://folder/yandex-art/latest',
+  size: '1024x1024',
+  output_format: 'jpeg',
+  data: [{ b64_json: '/9j/4AAQ', seed: '1863', operation_id: 'op_AZk3v0' }],
+};
+
+const exampleModel = { id: 'yandex-art', object: 'model', created: 0, owned_by: 'upstream' };
+
+export const createOpenAiImage = routeContract({
+  method: 'post',
+  path: '/v1/images/generations',
+  operationId: 'createOpenAiImage',
+  access: 'images:create',
+  spends: true,
+  errorShape: 'openai',
+  tag: 'openai',
+  summary: 'Make pictures, as OpenAI’s API does',
+  description: [
+    'For clients of OpenAI with only their base URL changed. The answer waits for the pictures: as long as the client says (`x-stainless-timeout`), 280 seconds at most; then 504, and the client’s own retry joins the same operations.',
+    'With `stream: true` the answer is an event stream: `image_generation.completed`, or `error`.',
+  ].join('\n\n'),
+  requestHeaders: z.object({
+    'Idempotency-Key': idempotencyKeyHeader,
+    'OpenAI-Project': z.string().optional().meta({ description: 'Folder of the model.' }),
+    Prefer: z
+      .string()
+      .optional()
+      .meta({ description: '`handling=strict` refuses fields that would be ignored.' }),
+  }),
+  query: noQuery,
+  body: {
+    schema: openAiRequestSchema,
+    fields: openAiRequestFields,
+    examples: { square: { model: 'yandex-art', prompt: 'a red cat', size: '1024x1024' } },
+  },
+  responses: {
+    200: {
+      description: 'The pictures.',
+      headers: headersSchema(
+        ['X-Request-Id', 'Cache-Control'],
+        [
+          'X-Operation-Id',
+          'Location',
+          'X-Ignored-Params',
+          'Idempotency-Replayed',
+          'RateLimit',
+          'RateLimit-Policy',
+          'X-RateLimit-Limit-Requests',
+          'X-RateLimit-Remaining-Requests',
+          'X-RateLimit-Reset-Requests',
+        ],
+      ),
+      content: { 'application/json': openAiImagesSchema, 'text/event-stream': 'events' },
+      examples: {
+        'application/json': { one: exampleImages },
+        'text/event-stream': {
+          one: 'event: image_generation.completed\ndata: {"type":"image_generation.completed","b64_json":"/9j/4AAQ"}\n\n',
+        },
+      },
+    },
+  },
+  reasons: [
+    'operation_canceled',
+    'operation_expired',
+    'generation_timeout',
+    'upstream_message_too_large',
+    ...createReasons,
+  ],
+});
+
+const modelRoute = {
+  method: 'get',
+  access: 'operations:read',
+  errorShape: 'openai',
+  tag: 'openai',
+  query: noQuery,
+} as const;
+
+export const listModels = routeContract({
+  ...modelRoute,
+  path: '/v1/models',
+  operationId: 'listModels',
+  summary: 'The models you may use',
+  description: 'Names that `model` takes.',
+  responses: {
+    200: {
+      description: 'The models.',
+      headers: headersSchema(['X-Request-Id', 'Cache-Control']),
+      content: { 'application/json': openAiModelsSchema },
+      examples: { 'application/json': { one: { object: 'list', data: [exampleModel] } } },
+    },
+  },
+  reasons: ['invalid_request', 'unknown_field', 'internal_error', ...callerReasons],
+});
+
+export const getModel = routeContract({
+  ...modelRoute,
+  path: '/v1/models/{id}',
+  operationId: 'getModel',
+  summary: 'One of them',
+  description: 'Whether a name is a model you may use.',
+  params: z.object({ id: z.string().meta({ example: 'yandex-art' }) }),
+  responses: {
+    200: {
+      description: 'The model.',
+      headers: headersSchema(['X-Request-Id', 'Cache-Control']),
+      content: { 'application/json': openAiModelSchema },
+      examples: { 'application/json': { one: exampleModel } },
+    },
+  },
+  reasons: ['invalid_request', 'unknown_field', 'not_found', 'internal_error', ...callerReasons],
+});

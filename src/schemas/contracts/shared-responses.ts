@@ -1,0 +1,72 @@
+import { exampleOperations } from './examples.ts';
+import { operationSchema } from '../operations.ts';
+import { headersSchema } from './response-headers.ts';
+import type { ResponseContract } from './route-contract.ts';
+
+const operationHeaders = headersSchema(
+  ['X-Request-Id', 'X-Operation-Id', 'Cache-Control', 'ETag'],
+  ['Retry-After', 'Preference-Applied'],
+);
+
+export const operationResponse: ResponseContract = {
+  description: 'The operation.',
+  headers: operationHeaders,
+  content: { 'application/json': operationSchema },
+  examples: { 'application/json': exampleOperations },
+};
+
+export const notModified: ResponseContract = {
+  description: 'What you have is still right.',
+  headers: headersSchema(
+    ['X-Request-Id', 'ETag'],
+    ['Cache-Control', 'X-Operation-Id', 'Retry-After'],
+  ),
+};
+
+/** What can go wrong upstream. */
+export const upstreamReasons = [
+  'upstream_unavailable',
+  'upstream_error',
+  'bad_upstream_result',
+  'upstream_auth',
+  'upstream_timeout',
+  'upstream_message_too_large',
+] as const;
+
+/** What every route that needs a caller may answer. */
+export const callerReasons = ['unauthenticated', 'permission_denied', 'headers_too_large'] as const;
+
+/** What every create may answer, whatever its form. */
+export const createReasons = [
+  'invalid_request',
+  'unknown_field',
+  'malformed_json',
+  'prompt_too_long',
+  'payload_too_large',
+  'unsupported_media_type',
+  'content_policy_violation',
+  'quota_exceeded',
+  'rate_limited',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'outcome_unknown',
+  'store_unavailable',
+  'overloaded',
+  'internal_error',
+  'draining',
+  ...callerReasons,
+  ...upstreamReasons,
+] as const;
+
+/** What everything about one operation may answer. */
+export const operationReasons = [
+  'invalid_request',
+  'unknown_field',
+  'operation_not_found',
+  'operation_expired',
+  'overloaded',
+  'quota_exceeded',
+  'internal_error',
+  ...callerReasons,
+  ...upstreamReasons,
+] as const;

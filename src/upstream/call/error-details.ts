@@ -1,0 +1,70 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Fault } from '../../errors/gateway-error.ts';
+import { printableText } from '../../errors/printable.ts';
+import {
+  BadRequestSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from '../../gen/google/rpc/error_details_pb.ts';
+import { StatusSchema, type Status } from '../../gen/google/rpc/status_pb.ts';
+import { boundedBulkField } from '../../grpc/bounded-fields.ts';
+
+/** What the upstream's google.rpc details tell a caller. */
+export interface ErrorDetails {
+  readonly faults: readonly Fault[];
+  /** Seconds, rounded up, 1 … 60. */
+  readonly retryAfterS: number | undefined;
+  readonly requestId: string | undefined;
+}
+
+const nothing: ErrorDetails = { faults: [], retryAfterS: undefined, requestId: undefined };
+const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
+const faultsMax = 50;
+const retryAfterSMax = 60;
+const textCharactersMax = 300;
+
+/** Reads `grpc-status-details-bin`. Details of an unknown type, or broken ones, tell nothing. */
+export function errorDetailsFromBytes(bytes: Uint8Array | undefined): ErrorDetails {
+  if (bytes === undefined) return nothing;
+  try {
+    boundedBulkField(bytes, bounds);
+    return detailsFromStatus(fromBinary(StatusSchema, bytes, { readUnknownFields: false }));
+  } catch {
+    return nothing;
+  }
+}
+
+function detailsFromStatus(status: Status): ErrorDetails {
+  const faults: Fault[] = [];
+  let retryAfterS: number | undefined;
+  let requestId: string | undefined;
+  for (const detail of status.details) {
+    boundedBulkField(detail.value, bounds);
+    const violations = anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? [];
+    for (const { field, description } of violations.slice(0, faultsMax - faults.length)) {
+      faults.push({
+        pointer: pointerFromFieldPath(field),
+        code: 'upstream',
+        detail: printableText(description, textCharactersMax),
+      });
+    }
+    const delay = anyUnpack(detail, RetryInfoSchema)?.retryDelay;
+    if (delay !== undefined) {
+      const delayS = Math.ceil(Number(delay.seconds) + delay.nanos / 1e9);
+      retryAfterS = Math.min(Math.max(delayS, 1), retryAfterSMax);
+    }
+    requestId ??= anyUnpack(detail, RequestInfoSchema)?.requestId;
+  }
+  return { faults, retryAfterS, requestId };
+}
+
+/** `generation_options.aspect_ratio`, `messages[0].text` → JSON pointers in camelCase. */
+function pointerFromFieldPath(path: string): string {
+  const segments = path
+    .slice(0, textCharactersMax)
+    .split(/[.[\]]+/)
+    .filter((segment) => /^\w+$/.test(segment))
+    .map((segment) => segment.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
+  return ['#', ...segments].join('/');
+}

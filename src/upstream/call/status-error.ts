@@ -1,0 +1,187 @@
+import { GatewayError, type SpendOutcome } from '../../errors/gateway-error.ts';
+import {
+  grpcCodeName,
+  isModerationRefusal,
+  isPromptLimit,
+  type GrpcCodeName,
+} from '../../errors/grpc-code.ts';
+import type { Reason } from '../../errors/reason.ts';
+import { printableText } from '../../errors/printable.ts';
+import { errorDetailsFromBytes } from './error-details.ts';
+import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
+import type { CallStatus } from './unary-call.ts';
+
+/** `Probe` is a Get that only asks whether the service is alive. */
+export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe';
+
+interface Judgement {
+  readonly reason: Reason;
+  /** Whether a Generate that ended so may have been accepted, and so paid for. */
+  readonly spend: 'not_started' | 'unknown';
+  /** Said in place of the upstream's own words, where those are not for callers. */
+  readonly detail?: string;
+}
+
+const refusedGateway = 'the upstream does not accept the credentials of the gateway';
+
+/** What a code means when the upstream itself sent it. */
+const judgements = {
+  OK: { reason: 'bad_upstream_result', spend: 'unknown', detail: 'the upstream sent no message' },
+  CANCELLED: { reason: 'upstream_error', spend: 'unknown' },
+  UNKNOWN: { reason: 'upstream_error', spend: 'unknown' },
+  INVALID_ARGUMENT: { reason: 'invalid_request', spend: 'not_started' },
+  DEADLINE_EXCEEDED: { reason: 'upstream_timeout', spend: 'unknown' },
+  NOT_FOUND: { reason: 'upstream_error', spend: 'not_started' },
+  ALREADY_EXISTS: { reason: 'upstream_error', spend: 'not_started' },
+  PERMISSION_DENIED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
+  RESOURCE_EXHAUSTED: { reason: 'quota_exceeded', spend: 'not_started' },
+  FAILED_PRECONDITION: { reason: 'invalid_request', spend: 'not_started' },
+  ABORTED: { reason: 'upstream_error', spend: 'unknown' },
+  OUT_OF_RANGE: { reason: 'invalid_request', spend: 'not_started' },
+  UNIMPLEMENTED: { reason: 'upstream_error', spend: 'not_started' },
+  INTERNAL: { reason: 'upstream_error', spend: 'unknown' },
+  UNAVAILABLE: { reason: 'upstream_unavailable', spend: 'unknown' },
+  DATA_LOSS: { reason: 'upstream_error', spend: 'unknown' },
+  UNAUTHENTICATED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
+} as const satisfies Record<GrpcCodeName, Judgement>;
+
+/** The same where callers bring their own credential. */
+const ownJudgements: Partial<Record<GrpcCodeName, Judgement>> = {
+  UNAUTHENTICATED: {
+    reason: 'unauthenticated',
+    spend: 'not_started',
+    detail: 'the upstream does not accept your credential',
+  },
+  PERMISSION_DENIED: {
+    reason: 'permission_denied',
+    spend: 'not_started',
+    detail: 'the upstream denies your credential this folder, model or operation',
+  },
+};
+
+const detailCharactersMax = 500;
+
+/** Words for a status that brought none of its own. */
+const plainDetails: Partial<Record<Reason, string>> = {
+  upstream_error: 'the upstream failed',
+  upstream_unavailable: 'the upstream can not be reached',
+  upstream_timeout: 'the upstream did not answer in time',
+  quota_exceeded: 'the upstream takes no more requests for now',
+  invalid_request: 'the upstream refuses the request',
+};
+
+/** Reasons whose text the upstream wrote for whoever made the request. */
+const quotable: ReadonlySet<Reason> = new Set([
+  'invalid_request',
+  'content_policy_violation',
+  'prompt_too_long',
+  'quota_exceeded',
+]);
+
+export interface StatusContext {
+  readonly method: MethodName;
+  /** A number in [0, 1), to spread the retries of many callers. */
+  readonly random: () => number;
+  /** Whether the call carried the caller's own credential, so that its refusal is the caller's. */
+  readonly isCallersOwn?: boolean;
+  /** Texts of the request, which an upstream may quote and the log must not hold. */
+  readonly prompts?: readonly string[];
+}
+
+/** The error for a call that did not succeed: who is at fault, and what became of the money. */
+export function errorFromStatus(status: CallStatus, context: StatusContext): GatewayError {
+  const made = localStatusOf(status);
+  if (made !== undefined) return errorFromLocal(status, made, context);
+  const name = grpcCodeName(status.code);
+  if (name === undefined) {
+    const detail = 'the upstream answered with a code that is no gRPC code';
+    return new GatewayError('bad_upstream_result', detail, {
+      cause: causeOf(status, context),
+      ...(Number.isInteger(status.code) && { upstream: traceOf(status, undefined) }),
+      ...outcomeOf(context.method, 'unknown'),
+    });
+  }
+  return errorFromAnswer(status, name, context);
+}
+
+function errorFromLocal(
+  status: CallStatus,
+  made: LocalStatus,
+  context: StatusContext,
+): GatewayError {
+  return new GatewayError(made.reason, made.detail, {
+    cause: causeOf(status, context),
+    ...retryOf(made.reason, undefined, context),
+    ...outcomeOf(context.method, made.spend),
+  });
+}
+
+function errorFromAnswer(
+  status: CallStatus,
+  name: GrpcCodeName,
+  context: StatusContext,
+): GatewayError {
+  const judgement: Judgement =
+    (context.isCallersOwn === true ? ownJudgements[name] : undefined) ?? judgements[name];
+  const details = errorDetailsFromBytes(status.detailsBytes);
+  const reason = refinedReason(judgement.reason, name, status.details, context.method);
+  const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
+  return new GatewayError(
+    reason,
+    judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
+    {
+      cause: causeOf(status, context),
+      faults: quotable.has(reason) ? details.faults : [],
+      ...(status.hasAnswered && { upstream: traceOf(status, details.requestId) }),
+      ...retryOf(reason, details.retryAfterS, context),
+      ...outcomeOf(context.method, judgement.spend),
+    },
+  );
+}
+
+function refinedReason(
+  reason: Reason,
+  name: GrpcCodeName,
+  message: string,
+  method: MethodName,
+): Reason {
+  if (name === 'NOT_FOUND' && method !== 'Generate') return 'operation_not_found';
+  // Only a create sends what can be moderated or too long.
+  if (name !== 'INVALID_ARGUMENT' || method !== 'Generate') return reason;
+  if (isModerationRefusal(message)) return 'content_policy_violation';
+  return isPromptLimit(message) ? 'prompt_too_long' : reason;
+}
+
+function localStatusOf(status: CallStatus): LocalStatus | undefined {
+  return localStatuses.find(
+    ({ code, text, isBeforeAnswer }) =>
+      (code === undefined || code === status.code) &&
+      !(isBeforeAnswer === true && status.hasAnswered) &&
+      text.test(status.details),
+  );
+}
+
+function outcomeOf(method: MethodName, outcome: SpendOutcome): { outcome?: SpendOutcome } {
+  return method === 'Generate' ? { outcome } : {};
+}
+
+function retryOf(reason: Reason, toldS: number | undefined, { random }: StatusContext) {
+  if (toldS !== undefined) return { retryAfterS: toldS };
+  return reason === 'upstream_unavailable' ? { retryAfterS: 1 + Math.floor(random() * 3) } : {};
+}
+
+function traceOf(status: CallStatus, requestId: string | undefined) {
+  const id = status.requestId ?? requestId;
+  const grpcCode = grpcCodeName(status.code) ?? String(status.code);
+  return id === undefined ? { grpcCode } : { grpcCode, requestId: printableText(id, 128) };
+}
+
+/** For the log: what was said, which may hold addresses; without the prompt, which is the caller's. */
+function causeOf(status: CallStatus, { prompts = [] }: StatusContext): Error {
+  const name = grpcCodeName(status.code) ?? String(status.code);
+  const words = prompts.reduce(
+    (text, prompt) => text.replaceAll(prompt, '[prompt]'),
+    status.details,
+  );
+  return new Error(`${name}: ${printableText(words, detailCharactersMax)}`);
+}

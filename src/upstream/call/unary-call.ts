@@ -1,0 +1,156 @@
+import {
+  status,
+  type Client,
+  type Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { unsentText } from './grpc-js-status.ts';
+
+export interface UnaryCallOptions {
+  readonly metadata: Metadata;
+  /** How long the answer may take. Clamped: grpc-js ends the process at a deadline that is no date. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a call ended; a status other than OK is a value here, for the table to judge. */
+export type UnaryResult<Response> =
+  | { readonly ok: true; readonly message: Response; readonly requestId: string | undefined }
+  | { readonly ok: false; readonly status: CallStatus };
+
+export interface CallStatus {
+  /** Not always a gRPC code: grpc-js passes on 17, NaN and undefined. */
+  readonly code: unknown;
+  readonly details: string;
+  /** `grpc-status-details-bin`, where the upstream sent one. */
+  readonly detailsBytes: Uint8Array | undefined;
+  /** Whether the upstream sent headers or trailers of its own. */
+  readonly hasAnswered: boolean;
+  readonly requestId: string | undefined;
+}
+
+/** A call under way. */
+export interface UnaryCall<Response> {
+  /** Never rejects. */
+  readonly ended: Promise<UnaryResult<Response>>;
+  /** Ends it on this side, if it has not ended. */
+  cancel(): void;
+}
+
+/** The longest time a call may take, and what a time that is no number is taken for. */
+export const timeoutMsMax = 600_000;
+/** How long after the deadline grpc-js may take to tell of it. */
+const overdueMs = 200;
+const requestIdHeaders = ['x-request-id', 'x-server-trace-id'];
+
+/**
+ * Makes one unary call; it is not repeated and always ends. What is too late,
+ * no longer wanted or without a connection is not sent.
+ *
+ * @param client undefined when there is no connection to make it on.
+ */
+export function unaryCall<Request, Response>(
+  client: Client | undefined,
+  method: MethodDefinition<Request, Response>,
+  request: Request,
+  options: UnaryCallOptions,
+): UnaryCall<Response> {
+  const { metadata, signal, timeoutMs } = options;
+  if (signal?.aborted === true) return notSent(status.CANCELLED, 'no longer wanted');
+  if (timeoutMs <= 0) return notSent(status.DEADLINE_EXCEEDED, 'the deadline has passed');
+  if (client === undefined) return notSent(status.UNAVAILABLE, 'no connection');
+  const { promise: ended, resolve } = deferred<UnaryResult<Response>>();
+  let received: Metadata | undefined;
+  const deadlineAfterMs = clampedTimeoutMs(timeoutMs);
+  try {
+    const call = client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      metadata,
+      { deadline: Date.now() + deadlineAfterMs },
+      (error, message) => {
+        clearTimeout(overdue);
+        signal?.removeEventListener('abort', cancel);
+        if (error === null && message !== undefined) {
+          resolve({ ok: true, message, requestId: requestIdOf(received) });
+        } else {
+          resolve({ ok: false, status: statusOf(error, received) });
+        }
+      },
+    );
+    const cancel = () => call.cancel();
+    // On a connection that was given up, grpc-js may tell of a deadline only when the session is gone.
+    const overdue = setTimeout(() => {
+      resolve({ ok: false, status: overdueStatus(received) });
+      call.cancel();
+    }, deadlineAfterMs + overdueMs);
+    call.on('metadata', (headers: Metadata) => (received = headers));
+    signal?.addEventListener('abort', cancel, { once: true });
+    return { ended, cancel };
+  } catch (error) {
+    // A channel that is closed throws; what it sends, it sends on a later turn.
+    return notSent(status.UNAVAILABLE, (error as Error).message);
+  }
+}
+
+function overdueStatus(received: Metadata | undefined): CallStatus {
+  return {
+    code: status.DEADLINE_EXCEEDED,
+    details: 'Deadline exceeded after all of its time: nothing was heard of the call',
+    detailsBytes: undefined,
+    hasAnswered: received !== undefined,
+    requestId: requestIdOf(received),
+  };
+}
+
+function clampedTimeoutMs(timeoutMs: number): number {
+  return Number.isFinite(timeoutMs) ? Math.min(Math.max(timeoutMs, 1), timeoutMsMax) : timeoutMsMax;
+}
+
+function notSent(code: number, why: string): UnaryCall<never> {
+  return {
+    ended: Promise.resolve({
+      ok: false,
+      status: {
+        code,
+        details: unsentText + why,
+        detailsBytes: undefined,
+        hasAnswered: false,
+        requestId: undefined,
+      },
+    }),
+    cancel: () => undefined,
+  };
+}
+
+function deferred<Value>(): { promise: Promise<Value>; resolve: (value: Value) => void } {
+  let resolve: (value: Value) => void = () => undefined;
+  const promise = new Promise<Value>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+function statusOf(error: ServiceError | null, received: Metadata | undefined): CallStatus {
+  const trailers = error?.metadata;
+  const hasTrailers = trailers !== undefined && Object.keys(trailers.getMap()).length > 0;
+  const details = trailers?.get('grpc-status-details-bin')[0];
+  return {
+    code: error?.code,
+    details: error?.details ?? '',
+    detailsBytes: Buffer.isBuffer(details) ? details : undefined,
+    hasAnswered: received !== undefined || hasTrailers,
+    requestId: requestIdOf(received) ?? requestIdOf(trailers),
+  };
+}
+
+const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
+
+function requestIdOf(metadata: Metadata | undefined): string | undefined {
+  for (const name of requestIdHeaders) {
+    const value = metadata?.get(name)[0];
+    if (typeof value === 'string' && requestIdPattern.test(value)) return value;
+  }
+  return undefined;
+}

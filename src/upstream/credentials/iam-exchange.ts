@@ -1,0 +1,79 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { grpcCodeName } from '../../errors/grpc-code.ts';
+import {
+  CreateIamTokenRequestSchema,
+  IamTokenService,
+} from '../../gen/yandex/cloud/iam/v1/iam_token_service_pb.ts';
+import { methodDefinitionFromDescriptor } from '../../grpc/service-definition.ts';
+import { channelOptions } from '../channel/channel-options.ts';
+import { TokenRefusedError, type IssuedToken } from './refreshing-token.ts';
+import { unaryCall, type CallStatus } from '../call/unary-call.ts';
+import { upstreamAddressFromText } from '../channel/upstream-address.ts';
+
+export interface IamExchangeOptions {
+  /** `host:port` for TLS, or `http://host:port`. */
+  readonly address: string;
+  /** PEM of the CA to trust in place of Node's. */
+  readonly caPem?: Buffer | undefined;
+  /** Of one exchange, connecting included. */
+  readonly timeoutMs?: number;
+}
+
+const method = methodDefinitionFromDescriptor(IamTokenService.method.create);
+const limits = { messageBytesMax: 65_536, windowBytes: 65_536 };
+/** What IAM says of an assertion it does not take; with the others it may take the next one. */
+const refusals: ReadonlySet<string> = new Set([
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'PERMISSION_DENIED',
+  'FAILED_PRECONDITION',
+  'UNIMPLEMENTED',
+  'RESOURCE_EXHAUSTED',
+  'UNAUTHENTICATED',
+]);
+
+/**
+ * Exchanges a signed assertion for a token at IAM. The result rejects with a
+ * TokenRefusedError when IAM says no. Its words are not passed on: they may
+ * quote the assertion.
+ *
+ * @throws Error for an address that can't be read.
+ */
+export function openIamExchange({
+  address,
+  caPem,
+  timeoutMs = 10_000,
+}: IamExchangeOptions): (assertion: string) => Promise<IssuedToken> {
+  const { target, isPlaintext } = upstreamAddressFromText(address);
+  const channelCredentials = isPlaintext
+    ? credentials.createInsecure()
+    : // Said outright: Node's own default hangs on an environment variable.
+      credentials.createSsl(caPem ?? null, null, null, { rejectUnauthorized: true });
+  return async (assertion) => {
+    const request = create(CreateIamTokenRequestSchema, {
+      identity: { case: 'jwt', value: assertion },
+    });
+    // One exchange an hour is not worth a connection that could go stale between two.
+    const client = new Client(target, channelCredentials, channelOptions(limits));
+    try {
+      const metadata = new Metadata();
+      const result = await unaryCall(client, method, request, { metadata, timeoutMs }).ended;
+      if (!result.ok) throw errorFromStatus(result.status);
+      const { iamToken, expiresAt } = result.message;
+      if (expiresAt === undefined) throw new Error('IAM sent a token without an expiry');
+      return { token: iamToken, expiresAtMs: timestampMs(expiresAt) };
+    } finally {
+      client.close();
+    }
+  };
+}
+
+function errorFromStatus({ code, requestId }: CallStatus): Error {
+  const name = grpcCodeName(code) ?? 'no gRPC code';
+  const trace = requestId === undefined ? name : `${name}, request ${requestId}`;
+  return refusals.has(name)
+    ? new TokenRefusedError(`IAM refused the service account's key (${trace})`)
+    : new Error(`IAM gave no token (${trace})`);
+}

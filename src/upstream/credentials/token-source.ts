@@ -1,0 +1,146 @@
+import { openIamExchange } from './iam-exchange.ts';
+import { openInstanceMetadata } from './instance-metadata.ts';
+import { RefreshingToken } from './refreshing-token.ts';
+import { openReloadingFile } from './reloading-file.ts';
+import { assertionFromKey, serviceAccountKeyFromText } from './service-account.ts';
+import type { UpstreamLog } from '../channel/silence-grpc-logger.ts';
+
+/** Where the gateway's own credential for the upstream comes from. */
+export interface TokenSource {
+  /**
+   * The value of `authorization`, or undefined when calls carry none.
+   *
+   * @throws Error that names the setting, never the credential.
+   */
+  authorization(): Promise<string | undefined>;
+  /** Told that the upstream answered UNAUTHENTICATED to this value. Returns at once and never throws. */
+  refused?(authorization: string): void;
+}
+
+export interface CredentialSettings {
+  readonly apiKey?: string | undefined;
+  readonly apiKeyFile?: string | undefined;
+  readonly iamToken?: string | undefined;
+  readonly iamTokenFile?: string | undefined;
+  readonly serviceAccountKeyFile?: string | undefined;
+  /** Where service account keys are exchanged: `host:port`, or `http://host:port`. */
+  readonly iamAddress?: string | undefined;
+  /** PEM of the CA to trust there in place of Node's. */
+  readonly caPem?: Buffer | undefined;
+  /** Origin of the instance metadata service. */
+  readonly metadataService?: string | undefined;
+}
+
+export interface TokenSourcePorts {
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly nowMs?: () => number;
+  /** Told when a token could not be replaced, which nobody notices while the old one holds. */
+  readonly log?: UpstreamLog;
+}
+
+type Scheme = 'Api-Key' | 'Bearer';
+
+/**
+ * The source for what is configured; none when nothing is. A file is read once
+ * here, so that a wrong one stops the start. Nothing is asked for over the
+ * network before the first call.
+ *
+ * @throws Error that names the setting.
+ */
+export async function tokenSourceFromSettings(
+  settings: CredentialSettings,
+  { nowMs = Date.now, log }: TokenSourcePorts = {},
+): Promise<TokenSource> {
+  const { apiKey, apiKeyFile, iamToken, iamTokenFile } = settings;
+  if (apiKey !== undefined) return fixedToken(apiKey, 'Api-Key', 'UPSTREAM_API_KEY');
+  if (iamToken !== undefined) return fixedToken(iamToken, 'Bearer', 'UPSTREAM_IAM_TOKEN');
+  if (apiKeyFile !== undefined) {
+    return fileToken(apiKeyFile, { scheme: 'Api-Key', setting: 'UPSTREAM_API_KEY_FILE', nowMs });
+  }
+  if (iamTokenFile !== undefined) {
+    return fileToken(iamTokenFile, { scheme: 'Bearer', setting: 'UPSTREAM_IAM_TOKEN_FILE', nowMs });
+  }
+  const onFailure = (error: Error) =>
+    log?.warn({ cause: error.message }, 'no new token for the upstream');
+  const { serviceAccountKeyFile, metadataService } = settings;
+  if (serviceAccountKeyFile !== undefined) {
+    return serviceAccountToken(serviceAccountKeyFile, settings, { nowMs, onFailure });
+  }
+  if (metadataService !== undefined) {
+    const fetchToken = openInstanceMetadata({ origin: metadataService, nowMs });
+    return new RefreshingToken({ fetchToken, nowMs, onFailure });
+  }
+  return { authorization: async () => undefined };
+}
+
+function fixedToken(text: string, scheme: Scheme, setting: string): TokenSource {
+  const value = authorizationFromText(text, scheme, setting);
+  return { authorization: async () => value };
+}
+
+interface FileTokenOptions {
+  readonly scheme: Scheme;
+  readonly setting: string;
+  readonly nowMs: () => number;
+}
+
+async function fileToken(
+  path: string,
+  { scheme, setting, nowMs }: FileTokenOptions,
+): Promise<TokenSource> {
+  const parse = (text: string) => authorizationFromText(text, scheme, setting);
+  const file = await openReloadingFile(path, { setting, nowMs, parse });
+  return { authorization: () => file.value() };
+}
+
+interface ServiceAccountPorts {
+  readonly nowMs: () => number;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Tokens for the key in a file. A key that changed is used at once, and the old token until it has one of its own. */
+async function serviceAccountToken(
+  path: string,
+  { iamAddress = '', caPem }: CredentialSettings,
+  { nowMs, onFailure }: ServiceAccountPorts,
+): Promise<TokenSource> {
+  const setting = 'UPSTREAM_SERVICE_ACCOUNT_KEY_FILE';
+  const parse = (text: string) => serviceAccountKeyFromText(text, setting);
+  const file = await openReloadingFile(path, { setting, nowMs, parse });
+  const exchange = openIamExchange({ address: iamAddress, caPem });
+  let key = await file.value();
+  const token = new RefreshingToken({
+    fetchToken: () => exchange(assertionFromKey(key, nowMs())),
+    nowMs,
+    onFailure,
+  });
+  return {
+    async authorization() {
+      const present = await file.value();
+      if (present !== key) {
+        key = present;
+        token.renew();
+      }
+      return token.authorization();
+    },
+    refused: (authorization) => token.refused(authorization),
+  };
+}
+
+const withScheme = /^(api-key|bearer) +/i;
+const visibleAscii = /^[\x21-\x7e]+$/;
+
+/**
+ * A secret as the value of a header. What follows it in a file is cut off: a
+ * line end in a header value makes grpc-js throw an error that holds the value.
+ */
+function authorizationFromText(text: string, scheme: Scheme, setting: string): string {
+  const trimmed = text.trim();
+  const given = withScheme.exec(trimmed)?.[1]?.toLowerCase();
+  const secret = trimmed.replace(withScheme, '');
+  if (!visibleAscii.test(secret)) {
+    throw new Error(`${setting}: must hold one credential in visible ASCII`);
+  }
+  if (given === undefined) return `${scheme} ${secret}`;
+  return `${given === 'bearer' ? 'Bearer' : 'Api-Key'} ${secret}`;
+}

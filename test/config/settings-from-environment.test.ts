@@ -1,0 +1,109 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import {
+  ConfigurationError,
+  configurationFromEnvironment,
+} from '../../src/config/settings-from-environment.ts';
+import { configurationPage } from '../../src/config/configuration-page.ts';
+import { settings } from '../../src/config/settings.ts';
+
+function mistakes(environment: Record<string, string>): readonly string[] {
+  try {
+    configurationFromEnvironment(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.mistakes;
+    throw error;
+  }
+}
+
+const real = {
+  UPSTREAM_ADDRESS: 'llm.example:443',
+  UPSTREAM_API_KEY: 'canary-key',
+  FOLDER_ID: 'b1g',
+};
+
+describe('the configuration', () => {
+  it('needs nothing', () => {
+    expect(configurationFromEnvironment({})).toMatchObject({
+      HOST: '127.0.0.1',
+      PORT: 8080,
+      DEFAULT_MODEL: 'yandex-art/latest',
+      GENERATE_TIMEOUT_MS: 15_000,
+      GET_TIMEOUT_MS: 10_000,
+      IMAGE_BYTES_MAX: 16_777_216,
+      EMULATOR_LATENCY_MS: 3_000,
+      LOG_LEVEL: 'info',
+    });
+  });
+
+  it('takes a real upstream with three settings', () => {
+    expect(mistakes(real)).toEqual([]);
+  });
+
+  it('reports all mistakes at once, by name', () => {
+    const found = mistakes({
+      PORT: '99999',
+      LOG_LEVEL: 'loud',
+      PUBLIC_URL: 'https://x.example/path',
+      UPSTREAM_ADDRESS: 'nonsense',
+      MODEL_ALIASES: '{',
+      IMAGE_BYTES_MAX: '1e9',
+      GATEWAY_SECRET: 'short',
+    });
+    expect(found.map((mistake) => mistake.split(':')[0])).toEqual([
+      'PORT',
+      'PUBLIC_URL',
+      'UPSTREAM_ADDRESS',
+      'MODEL_ALIASES',
+      'IMAGE_BYTES_MAX',
+      'GATEWAY_SECRET',
+      'LOG_LEVEL',
+    ]);
+  });
+
+  it.each([
+    [{ UPSTREAM_ADDRESS: 'llm.example:443', FOLDER_ID: 'b1g' }, /needs one credential/],
+    [{ ...real, UPSTREAM_IAM_TOKEN: 't' }, /set exactly one credential/],
+    [{ UPSTREAM_ADDRESS: 'llm.example:443', UPSTREAM_API_KEY: 'k' }, /FOLDER_ID/],
+    [{ HOST: '0.0.0.0' }, /ALLOW_ANONYMOUS/],
+    [{ OPERATIONS_ADDRESS: 'http://127.0.0.1:1' }, /needs UPSTREAM_ADDRESS/],
+    [{ GATEWAY_SECRET: 'x'.repeat(32), GATEWAY_SECRET_FILE: 'f' }, /set one of them/],
+    [{ DRAIN_DELAY_MS: '25000' }, /DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS/],
+  ])('refuses the contradiction %j', (environment, expected) => {
+    expect(mistakes(environment).join()).toMatch(expected);
+  });
+
+  it.each([
+    [{ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' }],
+    [{ HOST: '::1' }],
+    [{ HOST: 'localhost' }],
+    [{ UPSTREAM_ADDRESS: 'http://127.0.0.1:50051' }],
+    [{ UPSTREAM_ADDRESS: '[::1]:443', UPSTREAM_IAM_TOKEN: 'Bearer t1.abc', FOLDER_ID: 'f' }],
+    [{ ...real, FOLDER_ID: '', DEFAULT_MODEL: 'art://f/m' }],
+  ])('takes %j', (environment) => {
+    expect(mistakes(environment)).toEqual([]);
+  });
+
+  it('never prints a secret', () => {
+    const values = configurationFromEnvironment({
+      ...real,
+      GATEWAY_SECRET: 'canary-secret-canary-secret-canary',
+    });
+    expect(
+      `${inspect(values)} ${JSON.stringify(values)} ${String(values.UPSTREAM_API_KEY)}`,
+    ).not.toContain('canary');
+    expect(values.UPSTREAM_API_KEY?.reveal()).toBe('canary-key');
+    const found = mistakes({ ...real, UPSTREAM_API_KEY: 'canary key with spaces' });
+    expect(found.join()).toMatch(/UPSTREAM_API_KEY/);
+    expect(found.join()).not.toContain('canary');
+  });
+
+  it('documents every setting', () => {
+    const page = configurationPage();
+    for (const [name, { meaning }] of Object.entries(settings)) {
+      expect(page).toContain(`| \`${name}\` |`);
+      expect(meaning.endsWith('.')).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,74 @@
+import { create } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { describe, expect, it } from 'vitest';
+import { detail } from '../../src/emulator/rpc-error.ts';
+import { RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
+import { cancel, generate, get, order, pictureOf, refusalOf, start } from './emulator-client.ts';
+
+describe('misbehaviour on order', () => {
+  it('is used up by one call each', async () => {
+    const { emulator, grpc } = await start();
+    const { id } = await grpc.call(generate, order('a cat'));
+    emulator.faults.order(
+      'Get',
+      { kind: 'status', code: 14, message: 'gone' },
+      { kind: 'error', code: 13, message: 'broken', done: false },
+      { kind: 'bytes', bytes: Buffer.from('hello') },
+      { kind: 'type', typeUrl: 'x/other.Type' },
+    );
+    expect((await refusalOf(grpc.call(get, { operationId: id }))).code).toBe(14);
+    expect(await grpc.call(get, { operationId: id })).toMatchObject({
+      done: false,
+      result: { case: 'error' },
+    });
+    expect(Buffer.from(pictureOf(await grpc.call(get, { operationId: id })).image).toString()).toBe(
+      'hello',
+    );
+    expect(await grpc.call(get, { operationId: id })).toMatchObject({
+      result: { value: { typeUrl: 'x/other.Type' } },
+    });
+    expect(pictureOf(await grpc.call(get, { operationId: id })).image.length).toBeGreaterThan(
+      1_000,
+    );
+  });
+  it('can lose the answer to an order that was billed', async () => {
+    const { emulator, grpc } = await start();
+    const fault = { kind: 'status', code: 14, message: 'gone' } as const;
+    emulator.faults.order('Generate', fault, { ...fault, afterwards: true });
+    expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
+    expect(emulator.ledger.generates).toBe(0);
+    expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
+    expect(emulator.ledger.generates).toBe(1);
+  });
+
+  it('can send the picture as text', async () => {
+    const { emulator, grpc } = await start();
+    const { id } = await grpc.call(generate, order('a cat'));
+    const { image } = pictureOf(await grpc.call(get, { operationId: id }));
+    emulator.faults.order('Get', { kind: 'base64' });
+    const text = pictureOf(await grpc.call(get, { operationId: id })).image;
+    expect(Buffer.from(text).toString('latin1')).toBe(Buffer.from(image).toString('base64'));
+  });
+
+  it('can come with typed details, and with a delay', async () => {
+    const { emulator, grpc } = await start();
+    emulator.faults.order(
+      'Cancel',
+      {
+        kind: 'status',
+        code: 8,
+        message: 'later',
+        details: [
+          detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: 5n } })),
+        ],
+      },
+      { kind: 'delay', delayMs: 60 },
+    );
+    const { typed } = await refusalOf(grpc.call(cancel, { operationId: 'x' }));
+    const retry = typed[0] === undefined ? undefined : anyUnpack(typed[0], RetryInfoSchema);
+    expect(retry?.retryDelay?.seconds).toBe(5n);
+    const beganAt = performance.now();
+    await refusalOf(grpc.call(cancel, { operationId: 'x' }));
+    expect(performance.now() - beganAt).toBeGreaterThan(55);
+  });
+});

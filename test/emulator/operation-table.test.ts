@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import { OperationBook } from '../../src/emulator/operation-table.ts';
+import { cancel, generate, get, order, pictureOf, refusalOf, start } from './emulator-client.ts';
+
+describe('an operation', () => {
+  it('begins with an id of the vendor’s shape and nothing else, and ends with a picture', async () => {
+    const { emulator, grpc } = await start({ latencyMs: 100, latencySpreadRatio: 0 });
+    const first = await grpc.call(generate, order('a red cat'));
+    expect(first).toMatchObject({ done: false, result: { case: undefined } });
+    expect(first.id).toMatch(/^[a-z0-9]{20}$/);
+    expect(first.createdAt).toBeUndefined();
+    expect(await grpc.call(get, { operationId: first.id })).toMatchObject({ done: false });
+    await expect
+      .poll(async () => (await grpc.call(get, { operationId: first.id })).done)
+      .toBe(true);
+    const response = pictureOf(await grpc.call(get, { operationId: first.id }));
+    expect(response.modelVersion).toMatch(/local drawing, no model/);
+    expect(emulator.ledger.generates).toBe(1);
+  });
+
+  it('can be cancelled while it runs, and not afterwards', async () => {
+    const { grpc } = await start({ latencyMs: 60_000 });
+    const { id } = await grpc.call(generate, order('a cat'));
+    const cancelled = { done: true, result: { case: 'error', value: { code: 1 } } };
+    expect(await grpc.call(cancel, { operationId: id })).toMatchObject(cancelled);
+    expect(await grpc.call(get, { operationId: id })).toMatchObject(cancelled);
+    const quick = await start();
+    const done = await quick.grpc.call(generate, order('a cat'));
+    expect((await quick.grpc.call(cancel, { operationId: done.id })).result.case).toBe('response');
+  });
+
+  it('is forgotten after the retention, and unknown ids are not found', async () => {
+    let nowMs = 1_800_000_000_000;
+    const { grpc } = await start({ nowMs: () => nowMs });
+    const { id } = await grpc.call(generate, order('a cat'));
+    nowMs += 3 * 86_400_000 - 1;
+    expect((await grpc.call(get, { operationId: id })).done).toBe(true);
+    nowMs += 1;
+    expect((await refusalOf(grpc.call(get, { operationId: id }))).code).toBe(5);
+    expect((await refusalOf(grpc.call(get, { operationId: 'nonsense' }))).code).toBe(5);
+  });
+
+  it('tells its times when it is meant to', async () => {
+    const { grpc } = await start({ operationTimes: true });
+    const { id } = await grpc.call(generate, order('a cat'));
+    const operation = await grpc.call(get, { operationId: id });
+    expect(Number(operation.createdAt?.seconds)).toBeGreaterThan(1_700_000_000);
+    expect(operation.modifiedAt).toBeDefined();
+  });
+  it('takes as long as the latency and its spread say', async () => {
+    let nowMs = 1_800_000_000_000;
+    const options = { latencyMs: 1_000, latencySpreadRatio: 0.5, nowMs: () => nowMs };
+    const slowest = await start({ ...options, random: () => 0.999_999 });
+    const fastest = await start({ ...options, random: () => 0 });
+    const slow = await slowest.grpc.call(generate, order('a'));
+    const fast = await fastest.grpc.call(generate, order('a'));
+    const doneAfter = async (elapsedMs: number) => {
+      nowMs = 1_800_000_000_000 + elapsedMs;
+      const slowNow = await slowest.grpc.call(get, { operationId: slow.id });
+      const fastNow = await fastest.grpc.call(get, { operationId: fast.id });
+      return [fastNow.done, slowNow.done];
+    };
+    expect(await doneAfter(499)).toEqual([false, false]);
+    expect(await doneAfter(500)).toEqual([true, false]);
+    expect(await doneAfter(1_499)).toEqual([true, false]);
+    expect(await doneAfter(1_500)).toEqual([true, true]);
+  });
+});
+
+describe('the ledger', () => {
+  it('counts what is paid for, and shows a Generate that was repeated', async () => {
+    const { emulator, grpc } = await start();
+    const headers = { 'x-client-request-id': 'request-1' };
+    const first = await grpc.call(generate, order('a cat'), headers);
+    const second = await grpc.call(generate, order('a cat'), headers);
+    await grpc.call(generate, order('a cat'));
+    await refusalOf(grpc.call(generate, order('forbidden'), headers));
+    await grpc.call(get, { operationId: first.id });
+    await refusalOf(grpc.call(get, { operationId: 'nonsense' }));
+    await grpc.call(cancel, { operationId: first.id });
+    expect(emulator.ledger).toMatchObject({ generates: 3, gets: 2, cancels: 1 });
+    expect(emulator.ledger.operationIds.get('request-1')).toEqual([first.id, second.id]);
+    expect(emulator.ledger.requestIds.get(second.id)).toBe('request-1');
+  });
+});
+
+/** A book whose draftsman draws pictures of 100 bytes when it is told to. */
+function openBook(pictureBytesMax: number) {
+  const drawn: string[] = [];
+  const hurried: string[] = [];
+  const failures: Error[] = [];
+  const book = new OperationBook({
+    retentionMs: 1_000,
+    pictureBytesMax,
+    operationTimes: false,
+    draftsman: {
+      // So many that none is begun before it is asked for.
+      waitingCount: 100,
+      close: () => Promise.resolve(),
+      draw({ prompt }) {
+        drawn.push(prompt);
+        const failure = failures.shift();
+        const picture =
+          failure === undefined ? Promise.resolve(Buffer.alloc(100)) : Promise.reject(failure);
+        return { picture, hurry: () => hurried.push(prompt) };
+      },
+    },
+  });
+  const accept = (name: string, nowMs = 0) => {
+    const drawing = { prompt: name, negative: '', seed: 1n, width: 8, height: 8 };
+    const accepted = { ending: 'picture', mediaType: 'image/png', drawing } as const;
+    book.accept(name, accepted, { nowMs, latencyMs: 0 });
+  };
+  return { book, drawn, hurried, failures, accept };
+}
+
+describe('the pictures of the book', () => {
+  it('are kept as far as their bytes allow, the last read longest, and else drawn again', async () => {
+    const { book, drawn, accept } = openBook(250);
+    for (const name of ['a', 'b', 'c']) accept(name);
+    for (const name of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await book.get(name, 0);
+    expect(drawn).toEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('make room when their operations are forgotten', async () => {
+    const { book, drawn, accept } = openBook(250);
+    accept('old', 0);
+    accept('a', 500);
+    for (const name of ['old', 'a', 'old']) await book.get(name, 999);
+    accept('b', 1_000);
+    for (const name of ['b', 'a']) await book.get(name, 1_000);
+    expect(drawn).toEqual(['old', 'a', 'b']);
+  });
+
+  it('are drawn once for many readers, and soon', async () => {
+    const { book, drawn, hurried, accept } = openBook(250);
+    accept('a');
+    await Promise.all([book.get('a', 0), book.get('a', 0), book.get('a', 0)]);
+    expect(drawn).toEqual(['a']);
+    expect(hurried).toContain('a');
+  });
+
+  it('are tried again after a drawing that failed', async () => {
+    const { book, drawn, failures, accept } = openBook(250);
+    accept('a');
+    failures.push(new Error('broken'));
+    await expect(book.get('a', 0)).rejects.toThrow('broken');
+    expect((await book.get('a', 0)).result.case).toBe('response');
+    expect(drawn).toEqual(['a', 'a']);
+  });
+});

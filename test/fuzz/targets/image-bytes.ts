@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { imageBytesFromBase64Text } from '../../../src/image/base64-image.ts';
+import { hasImageMagic, imageFactsFromBytes } from '../../../src/image/sniff.ts';
+import { mutatedTexts } from '../byte-mutation.ts';
+import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
+import { realPictures } from '../images.ts';
+
+interface PictureInput {
+  readonly kind: 'bytes' | 'base64';
+  /** In latin1. */
+  readonly text: string;
+}
+
+const mediaTypes = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif']);
+
+function checkBytes(bytes: Buffer): void {
+  const facts = imageFactsFromBytes(bytes);
+  if (facts === undefined) return;
+  promise(mediaTypes.has(facts.mediaType), facts.mediaType);
+  const { width, height } = facts;
+  promise((width === undefined) === (height === undefined), 'one side without the other');
+  for (const side of [width ?? 1, height ?? 1]) {
+    promise(Number.isSafeInteger(side) && side >= 1, `a side of ${side} pixels`);
+  }
+}
+
+/** Against Node's own decoder, which takes far more: the same bytes, and only for the one canonical text. */
+function checkBase64(text: Buffer): void {
+  const found = imageBytesFromBase64Text(text);
+  const plain = text.toString('latin1').replace(/[\r\n]{1,4}$/, '');
+  const decoded = Buffer.from(plain, 'base64');
+  const isCanonical = decoded.toString('base64') === plain && plain !== '';
+  if (found !== undefined) {
+    promise(isCanonical, 'a text that is not canonical is taken');
+    promise(decoded.equals(found), 'other bytes than the text says');
+    return checkBytes(Buffer.from(found));
+  }
+  promise(!isCanonical || !hasImageMagic(decoded), 'the text of a picture is refused');
+}
+
+/** Pictures that were right once, as bytes and as base64. */
+export const pictureBytes: FuzzTarget = {
+  name: 'image-bytes',
+  share: 0.1,
+  async open() {
+    const pictures = await realPictures();
+    const latin1 = pictures.map((picture) => picture.toString('latin1'));
+    const base64 = pictures.map((picture) => picture.toString('base64'));
+    const kind = <Kind extends PictureInput['kind']>(name: Kind) => fc.constant(name);
+    return openTarget<PictureInput>({
+      inputs: fc.oneof(
+        fc.record({ kind: kind('bytes'), text: mutatedTexts(latin1) }),
+        fc.record({
+          kind: kind('base64'),
+          text: mutatedTexts(base64, {
+            pieces: fc.constantFrom('=', '==', '\n', '\r\n', '-', '_', '+', '/', 'A', ' ', '\xff'),
+            mutationsMax: 3,
+          }),
+        }),
+      ),
+      check({ kind: given, text }) {
+        const bytes = Buffer.from(text, 'latin1');
+        if (given === 'bytes') checkBytes(bytes);
+        else checkBase64(bytes);
+      },
+    });
+  },
+};

@@ -1,0 +1,107 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Breaker, type BreakerState, type Passage } from '../../../src/operations/breaker/breaker.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+let clock: VirtualClock;
+let states: BreakerState[];
+let isAlive: boolean;
+let probes: number;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  states = [];
+  isAlive = false;
+  probes = 0;
+});
+
+function openBreaker({ probed = false, openMsMax = 60_000 } = {}): Breaker {
+  const probe = async () => {
+    probes += 1;
+    return isAlive;
+  };
+  return new Breaker({
+    clock,
+    random: seededRandom(1),
+    openMsMax,
+    ...(probed && { probe }),
+    changed: (state) => states.push(state),
+  });
+}
+
+function passageOf(breaker: Breaker): Passage {
+  const passage = breaker.enter();
+  if (passage === undefined) throw new Error('it does not let a call go');
+  return passage;
+}
+
+function fail(breaker: Breaker, count = 1): void {
+  for (let index = 0; index < count; index += 1) passageOf(breaker).failed();
+}
+
+describe('Breaker', () => {
+  it('opens at the fifth failure in a row, and lets nothing go then', () => {
+    const breaker = openBreaker();
+    fail(breaker, 4);
+    passageOf(breaker).answered();
+    fail(breaker, 4);
+    expect(breaker.state).toBe('closed');
+    fail(breaker);
+    expect(breaker.state).toBe('open');
+    expect(breaker.enter()).toBeUndefined();
+    expect(breaker.heldBackMs()).toBeGreaterThan(0);
+  });
+
+  it('lets one call go on probation, and closes when that is answered', async () => {
+    const breaker = openBreaker();
+    fail(breaker, 5);
+    await clock.advance(1_200);
+    const passage = passageOf(breaker);
+    expect(breaker.enter()).toBeUndefined();
+    expect(breaker.heldBackMs()).toBeGreaterThan(0);
+    passage.answered();
+    expect(states).toEqual(['open', 'probation', 'closed']);
+    expect(breaker.heldBackMs()).toBe(0);
+  });
+
+  it('stays open twice as long after each failed probation, up to its limit', async () => {
+    const breaker = openBreaker({ openMsMax: 4_000 });
+    fail(breaker, 5);
+    for (const openMs of [1_000, 2_000, 4_000, 4_000]) {
+      await clock.advance(openMs * 0.79);
+      expect(breaker.state).toBe('open');
+      await clock.advance(openMs * 0.42);
+      expect(breaker.state).toBe('probation');
+      fail(breaker);
+    }
+  });
+
+  it('risks no call before a free probe says that the upstream lives', async () => {
+    const breaker = openBreaker({ probed: true });
+    fail(breaker, 5);
+    await clock.advance(60_000);
+    expect(breaker.state).toBe('open');
+    expect(probes).toBeGreaterThan(45);
+    isAlive = true;
+    await clock.advance(1_300);
+    expect(breaker.state).toBe('probation');
+  });
+
+  it('does not take what a call from before it opened brings', () => {
+    const breaker = openBreaker();
+    const [early, late] = [passageOf(breaker), passageOf(breaker)];
+    fail(breaker, 5);
+    early.answered();
+    late.failed();
+    expect(states).toEqual(['open']);
+  });
+
+  it('probes no more once it is closed for good', async () => {
+    const breaker = openBreaker({ probed: true });
+    fail(breaker, 5);
+    breaker.close();
+    await clock.advance(60_000);
+    expect(probes).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { ReadBudget } from '../../../src/operations/poll/read-rate-limiter.ts';
+import { ReadLine } from '../../../src/operations/poll/read-queue.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('ReadBudget', () => {
+  it('lets no more than its burst begin at once', () => {
+    const budget = new ReadBudget({ perSecond: 10, burst: 2 });
+    expect([budget.tryTake(0), budget.tryTake(0), budget.tryTake(0)]).toEqual([true, true, false]);
+    expect(budget.tryTake(100)).toBe(true);
+  });
+
+  it('finds a quota that was halved, and uses nine tenths of it', () => {
+    const allowed = 20;
+    const budget = new ReadBudget({ perSecond: 40, burst: 1 });
+    const taken: number[] = [];
+    let refused = 0;
+    for (let nowMs = 0; nowMs < 120_000; nowMs += 1) {
+      if (!budget.tryTake(nowMs)) continue;
+      const isOver = taken.filter((atMs) => atMs > nowMs - 1_000).length >= allowed;
+      if (isOver) budget.refused(nowMs);
+      if (isOver) refused += 1;
+      else taken.push(nowMs);
+    }
+    expect(taken.length / 120).toBeGreaterThan(0.9 * allowed);
+    expect(refused / taken.length).toBeLessThan(0.1);
+  });
+
+  it('grows back to what it was once nothing is refused any more', () => {
+    const budget = new ReadBudget({ perSecond: 40, burst: 8 });
+    for (let nowMs = 0; nowMs < 30_000; nowMs += 1_000) budget.refused(nowMs);
+    expect(budget.rate(30_000)).toBeLessThan(5);
+    expect(budget.rate(120_000)).toBe(40);
+  });
+});
+
+describe('ReadLine', () => {
+  function openLine(burst = 1) {
+    const clock = new VirtualClock();
+    const line = new ReadLine({ clock, budget: new ReadBudget({ perSecond: 40, burst }) });
+    const startMs = clock.nowMs();
+    return { clock, line, sinceMs: () => clock.nowMs() - startMs };
+  }
+
+  it('lets reads begin evenly, the whole rate of them', async () => {
+    const { clock, line, sinceMs } = openLine();
+    const begun: number[] = [];
+    for (let count = 0; count < 400; count += 1) line.join(() => begun.push(sinceMs()));
+    await clock.advance(10_000);
+    expect(begun).toHaveLength(400);
+    for (const start of begun) {
+      const within = begun.filter((other) => other >= start && other < start + 1_000).length;
+      expect(within).toBeLessThanOrEqual(40);
+    }
+  });
+
+  it('does not make up for the time in which timers were late', async () => {
+    const { clock, line, sinceMs } = openLine();
+    const begun: number[] = [];
+    const stallMs = 500;
+    let isStalled = false;
+    const late = new ReadLine({
+      clock: {
+        ...clock,
+        nowMs: () => clock.nowMs(),
+        nextTurn: (callback) => clock.nextTurn(callback),
+        after: (delayMs, callback) => {
+          const extraMs = isStalled ? 0 : stallMs;
+          isStalled = true;
+          return clock.after(delayMs + extraMs, callback);
+        },
+      },
+      budget: new ReadBudget({ perSecond: 40, burst: 1 }),
+    });
+    for (let count = 0; count < 100; count += 1) late.join(() => begun.push(sinceMs()));
+    await clock.advance(1_500);
+    expect(begun[0]).toBe(stallMs);
+    expect(begun.filter((atMs) => atMs < stallMs + 100).length).toBeLessThanOrEqual(5);
+    expect(line.waitMs()).toBe(0);
+  });
+
+  it('lets pictures go before polls, and forgets who left', async () => {
+    const { clock, line } = openLine();
+    const order: string[] = [];
+    line.join(() => order.push('poll'));
+    const leave = line.join(() => order.push('gone'));
+    line.join(() => order.push('picture'), { isFirst: true });
+    leave();
+    await clock.advance(1_000);
+    expect(order).toEqual(['picture', 'poll']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('lets nobody overtake who waits already, and tells how long that takes', () => {
+    const { line } = openLine();
+    expect(line.tryTake()).toBe(true);
+    for (let count = 0; count < 80; count += 1) line.join(() => undefined);
+    expect(line.tryTake()).toBe(false);
+    expect(line.waitMs()).toBeGreaterThan(1_900);
+    expect(line.waitMs({ isFirst: true })).toBeLessThan(100);
+  });
+});

@@ -1,0 +1,221 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { constants } from 'node:http2';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OperationSchema } from '../../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import { silenceGrpcLogger } from '../../../src/upstream/channel/silence-grpc-logger.ts';
+import type { UpstreamClient } from '../../../src/upstream/upstream-client.ts';
+import { runningOperation } from '../../support/fake-upstream.ts';
+import * as raw from '../../support/raw-responses.ts';
+import { startRawUpstream, type RawUpstream } from '../../support/raw-upstream.ts';
+import { catRequest, clientOf, failureOf } from '../../support/upstream-client.ts';
+
+// A connection that is told to calm down would be written to standard error.
+silenceGrpcLogger({ debug: () => undefined, warn: () => undefined });
+
+let upstream: RawUpstream;
+let client: UpstreamClient;
+
+beforeEach(async () => {
+  upstream = await startRawUpstream();
+  client = clientOf(upstream.address, { generateTimeoutMs: 300, getTimeoutMs: 300 });
+});
+
+afterEach(async () => {
+  await client.close();
+  await upstream.close();
+});
+
+const accepted = toBinary(OperationSchema, runningOperation('fbv1'));
+const tooManyPings = raw.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, Buffer.from('too_many_pings'));
+
+/** What ends a call → the reason, and the gRPC code where the upstream itself said it. */
+type Row = [name: string, answer: raw.RawAnswer, reason: string, grpcCode?: string];
+
+/** The upstream said no: nothing was spent. */
+const refusals: Row[] = [
+  ['INVALID_ARGUMENT', raw.status(3), 'invalid_request', 'INVALID_ARGUMENT'],
+  ['NOT_FOUND', raw.status(5), 'upstream_error', 'NOT_FOUND'],
+  ['ALREADY_EXISTS', raw.status(6), 'upstream_error', 'ALREADY_EXISTS'],
+  ['PERMISSION_DENIED', raw.status(7), 'upstream_auth', 'PERMISSION_DENIED'],
+  ['RESOURCE_EXHAUSTED', raw.status(8), 'quota_exceeded', 'RESOURCE_EXHAUSTED'],
+  ['FAILED_PRECONDITION', raw.status(9), 'invalid_request', 'FAILED_PRECONDITION'],
+  ['OUT_OF_RANGE', raw.status(11), 'invalid_request', 'OUT_OF_RANGE'],
+  ['UNIMPLEMENTED', raw.status(12), 'upstream_error', 'UNIMPLEMENTED'],
+  ['UNAUTHENTICATED', raw.status(16), 'upstream_auth', 'UNAUTHENTICATED'],
+  ['a status after headers', raw.statusInTrailers(3), 'invalid_request', 'INVALID_ARGUMENT'],
+  ['a page with 401', raw.html(401), 'upstream_auth'],
+  ['a page with 403', raw.html(403), 'upstream_auth'],
+  ['a page with 404', raw.html(404), 'upstream_error'],
+];
+
+/** Nobody can tell what became of the request. */
+const unknowns: Row[] = [
+  ['CANCELLED', raw.status(1), 'upstream_error', 'CANCELLED'],
+  ['UNKNOWN', raw.status(2), 'upstream_error', 'UNKNOWN'],
+  ['DEADLINE_EXCEEDED', raw.status(4), 'upstream_timeout', 'DEADLINE_EXCEEDED'],
+  ['ABORTED', raw.status(10), 'upstream_error', 'ABORTED'],
+  ['INTERNAL', raw.status(13), 'upstream_error', 'INTERNAL'],
+  ['UNAVAILABLE', raw.status(14), 'upstream_unavailable', 'UNAVAILABLE'],
+  ['DATA_LOSS', raw.status(15), 'upstream_error', 'DATA_LOSS'],
+  ['the code 17', raw.status(17), 'bad_upstream_result', '17'],
+  ['the code 99', raw.status(99), 'bad_upstream_result', '99'],
+  ['the code -1', raw.status(-1), 'bad_upstream_result', '-1'],
+  ['the code banana', raw.status('banana'), 'bad_upstream_result'],
+  // Words that are proof when grpc-js says them, and none when a server does.
+  [
+    'a relayed refusal',
+    relayed('No connection established'),
+    'upstream_unavailable',
+    'UNAVAILABLE',
+  ],
+  ['OK without a message', raw.answer([]), 'bad_upstream_result'],
+  ['two messages', raw.answer([accepted, accepted]), 'upstream_timeout'],
+  ['bytes that are no operation', raw.ok(Buffer.of(255, 255)), 'bad_upstream_result'],
+  ['a message of 64 KiB and a byte', raw.announce(65_537), 'upstream_message_too_large'],
+  ['a gzip bomb', raw.gzipBomb(10_000_000), 'upstream_message_too_large'],
+  ['broken gzip', raw.brokenGzip, 'bad_upstream_result'],
+  ['gzip that is not announced', unannouncedGzip(), 'bad_upstream_result'],
+  ['a length of 4 GiB', raw.announce(0xffff_ffff), 'bad_upstream_result'],
+  ['a page with 200', raw.html(200), 'bad_upstream_result'],
+  ['a page with 400', raw.html(400), 'upstream_error'],
+  ['a page with 500', raw.html(500), 'upstream_error'],
+  ['a page with 429', raw.html(429), 'upstream_unavailable'],
+  ['a page with 502', raw.html(502), 'upstream_unavailable'],
+  ['a page with 503', raw.html(503), 'upstream_unavailable'],
+  ['a page with 504', raw.html(504), 'upstream_unavailable'],
+  ['no trailers', raw.withoutTrailers(accepted), 'bad_upstream_result'],
+  ['trailers without a status', raw.bytes(raw.frame(accepted), { a: 'b' }), 'upstream_error'],
+  ['headers and silence', raw.hangAfterHeaders, 'upstream_timeout'],
+  ['silence', raw.hang, 'upstream_timeout'],
+  ['a reset with INTERNAL_ERROR', raw.reset(2), 'upstream_error'],
+  ['a reset with PROTOCOL_ERROR', raw.reset(1), 'upstream_error'],
+  ['a reset with CANCEL', raw.reset(8), 'upstream_error'],
+  ['a reset with INADEQUATE_SECURITY', raw.reset(12), 'upstream_unavailable'],
+  ['a reset with ENHANCE_YOUR_CALM', raw.enhanceYourCalm, 'upstream_unavailable'],
+  ['a reset after headers', raw.reset(2, 'headers'), 'upstream_error'],
+  ['a reset after half a message', raw.reset(2, 'half a message'), 'upstream_error'],
+  ['a cut before the request', raw.cutAtOnce, 'upstream_unavailable'],
+  ['a cut after the request', raw.cut('request'), 'upstream_unavailable'],
+  ['a cut after headers', raw.cut('headers'), 'upstream_unavailable'],
+  ['a cut after half a message', raw.cut('half a message'), 'upstream_unavailable'],
+  ['GOAWAY and silence', raw.goaway(constants.NGHTTP2_NO_ERROR), 'upstream_timeout'],
+  ['GOAWAY for too many pings', tooManyPings, 'upstream_unavailable'],
+];
+
+function relayed(words: string): raw.RawAnswer {
+  return raw.status(14, words);
+}
+
+function unannouncedGzip(): raw.RawAnswer {
+  return raw.bytes(raw.frame(accepted, { isCompressed: true }));
+}
+
+describe('a Generate that ends with', () => {
+  it.each(refusals)('%s was not started', async (_, answer, reason, grpcCode) => {
+    upstream.on('Generate', answer);
+    const error = await failureOf(client.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual([reason, 'not_started']);
+    expect(error.upstream?.grpcCode).toBe(grpcCode);
+    expect([upstream.streamsOpened, upstream.spent]).toEqual([1, 0]);
+  });
+
+  it.each(unknowns)('%s may have been paid for', async (_, answer, reason, grpcCode) => {
+    upstream.on('Generate', answer);
+    const error = await failureOf(client.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual([reason, 'unknown']);
+    expect(error.upstream?.grpcCode).toBe(grpcCode);
+    expect(upstream.streamsOpened).toBe(1);
+  });
+
+  it.each([
+    ['no id', raw.ok(new Uint8Array())],
+    ['an id of control characters', raw.ok(Buffer.from('0a030a0d00', 'hex'))],
+  ])('OK and %s was paid for and is lost', async (_, answer) => {
+    upstream.on('Generate', answer);
+    const error = await failureOf(client.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual(['bad_upstream_result', 'unknown']);
+    expect(upstream.spent).toBe(1);
+  });
+
+  it('REFUSED_STREAM was not started and is not sent again', async () => {
+    upstream.refuseStreams(5);
+    const error = await failureOf(client.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual(['upstream_unavailable', 'not_started']);
+    expect([upstream.streamsOpened, upstream.spent]).toEqual([1, 0]);
+  });
+
+  it('a request that can not be written was not started', async () => {
+    const request = catRequest();
+    request.messages[0]!.weight = Number.NaN;
+    request.generationOptions!.seed = 2n ** 63n;
+    const error = await failureOf(client.generate(request));
+    expect([error.reason, error.outcome]).toEqual(['internal_error', 'not_started']);
+    expect(upstream.calls).toEqual([]);
+  });
+
+  it('a request over the size that is ever sent was not started', async () => {
+    const request = catRequest();
+    request.messages[0]!.text = 'a'.repeat(1_048_577);
+    const error = await failureOf(client.generate(request));
+    expect([error.reason, error.outcome]).toEqual(['payload_too_large', 'not_started']);
+    expect(upstream.calls).toEqual([]);
+  });
+
+  it('no upstream there was not started', async () => {
+    const { port } = upstream;
+    await upstream.close();
+    const unreachable = clientOf(`http://127.0.0.1:${port}`);
+    const error = await failureOf(unreachable.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual(['upstream_unavailable', 'not_started']);
+    expect(error.retryAfterS).toBe(2);
+    await unreachable.close();
+    upstream = await startRawUpstream();
+  });
+
+  it('no address for the name was not started', async () => {
+    const lost = clientOf('http://upstream.invalid:443');
+    const error = await failureOf(lost.generate(catRequest()));
+    expect([error.reason, error.outcome]).toEqual(['upstream_unavailable', 'not_started']);
+    expect(error.detail).not.toContain('invalid');
+    await lost.close();
+  });
+});
+
+describe('what is shown', () => {
+  it.each([...refusals, ...unknowns])('for %s holds no address', async (_, answer) => {
+    upstream.on('Get', answer);
+    // failureOf looks for it.
+    const error = await failureOf(client.getOperation('fbv1'));
+    expect(error.detail).toMatch(/^(?:the upstream|the connection|a proxy|what answers) /);
+    expect(error.outcome).toBeUndefined();
+  });
+
+  it('is when to try again, where the connection is at fault', async () => {
+    upstream.on('Get', raw.cut());
+    for (const [fraction, retryAfterS] of [
+      [0, 1],
+      [0.5, 2],
+      [0.999, 3],
+    ] as const) {
+      const other = clientOf(upstream.address, { random: () => fraction });
+      expect((await failureOf(other.getOperation('fbv1'))).retryAfterS).toBe(retryAfterS);
+      await other.close();
+    }
+  });
+
+  it('and logged is no credential that the upstream quotes', async () => {
+    upstream.on('Get', raw.status(16, 'the key canary-credential is not known'));
+    const error = await failureOf(client.getOperation('fbv1'));
+    expect(String(error.cause)).toBe('Error: UNAUTHENTICATED: the key [redacted] is not known');
+    expect(error.detail).toBe('the upstream does not accept the credentials of the gateway');
+  });
+
+  it('and logged is no prompt that the upstream quotes', async () => {
+    const request = catRequest();
+    const [{ text } = { text: '' }] = request.messages;
+    upstream.on('Generate', raw.status(13, `no picture of «${text}» today`));
+    const error = await failureOf(client.generate(request));
+    expect(text).not.toBe('');
+    expect(String(error.cause)).toBe('Error: INTERNAL: no picture of «[prompt]» today');
+  });
+});

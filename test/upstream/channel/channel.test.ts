@@ -1,0 +1,117 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OperationSchema } from '../../../src/gen/yandex/cloud/operation/operation_pb.ts';
+import type { UpstreamClient, UpstreamClientOptions } from '../../../src/upstream/upstream-client.ts';
+import { runningOperation } from '../../support/fake-upstream.ts';
+import { ok } from '../../support/raw-responses.ts';
+import { startRawUpstream, type RawUpstream } from '../../support/raw-upstream.ts';
+import { TcpGate, type GateState } from '../../support/tcp-gate.ts';
+import { catRequest, clientOf, failureOf } from '../../support/upstream-client.ts';
+
+const accepted = toBinary(OperationSchema, runningOperation('fbv1'));
+const patience = { timeout: 8_000, interval: 20 };
+
+let upstream: RawUpstream;
+const opened: { close(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  upstream = await startRawUpstream();
+  upstream.on('Generate', ok(accepted));
+  upstream.on('Get', ok(accepted));
+});
+
+afterEach(async () => {
+  // Clients first: what they are connected to goes after them.
+  for (const part of opened.splice(0).toReversed()) await part.close();
+  await upstream.close();
+});
+
+async function openGate(state: GateState): Promise<TcpGate> {
+  const gate = await TcpGate.open(upstream.port, state);
+  opened.push(gate);
+  return gate;
+}
+
+function open(address: string, change: Partial<UpstreamClientOptions> = {}): UpstreamClient {
+  const client = clientOf(address, { connectTimeoutMs: 100, ...change });
+  opened.push(client);
+  return client;
+}
+
+describe('a channel', () => {
+  it('is ready once both services were reached, without a call', async () => {
+    const gate = await openGate('silent');
+    const client = open(upstream.address, { operationsAddress: gate.address });
+    await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(0);
+    expect(client.ready).toBe(false);
+    gate.state = 'open';
+    await expect.poll(() => client.ready, patience).toBe(true);
+  });
+
+  it('is dialled anew when a peer accepts and stays silent, and found when the path heals', async () => {
+    const gate = await openGate('silent');
+    const warnings: string[] = [];
+    const log = {
+      debug: () => undefined,
+      warn: (_: object, message: string) => void warnings.push(message),
+    };
+    const client = open(gate.address, { log });
+    // Two channels, and more than one attempt each: the one that replaces is watched too.
+    await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(4);
+    expect(new Set(warnings)).toEqual(
+      new Set(['no connection to the upstream for too long, dialling anew']),
+    );
+    gate.state = 'open';
+    await expect.poll(() => client.ready, patience).toBe(true);
+    expect((await client.generate(catRequest())).id).toBe('fbv1');
+  });
+
+  it('refuses calls at once after an attempt got stuck', async () => {
+    const gate = await openGate('silent');
+    const client = open(gate.address, { connectTimeoutMs: 300 });
+    const first = await failureOf(client.generate(catRequest()));
+    expect([first.reason, first.outcome]).toEqual(['upstream_unavailable', 'not_started']);
+    const startMs = performance.now();
+    const next = await failureOf(client.generate(catRequest()));
+    expect(performance.now() - startMs).toBeLessThan(50);
+    expect([next.reason, next.outcome]).toEqual(['upstream_unavailable', 'not_started']);
+    expect(upstream.streamsOpened).toBe(0);
+  });
+
+  it('that lost its connection comes back after the path was silent', async () => {
+    const gate = await openGate('open');
+    const client = open(gate.address);
+    await client.getOperation('fbv1');
+    gate.state = 'silent';
+    gate.cut();
+    await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(1);
+    gate.state = 'open';
+    await expect
+      .poll(() => client.getOperation('fbv1').then(({ id }) => id, String), patience)
+      .toBe('fbv1');
+  });
+
+  it('that failed at first is dialled anew when a later attempt gets stuck', async () => {
+    const gate = await openGate('shut');
+    const client = open(gate.address);
+    await expect.poll(() => gate.accepted.shut, patience).toBeGreaterThan(1);
+    gate.state = 'silent';
+    await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(1);
+    gate.state = 'open';
+    await expect.poll(() => client.ready, patience).toBe(true);
+  });
+
+  it('goes on when the server was started anew', async () => {
+    const { port } = upstream;
+    const client = open(upstream.address);
+    await client.generate(catRequest());
+    await upstream.close();
+    const error = await failureOf(client.generate(catRequest()));
+    expect(error.reason).toBe('upstream_unavailable');
+    upstream = await startRawUpstream(port);
+    upstream.on('Generate', ok(accepted));
+    await expect
+      .poll(() => client.generate(catRequest()).then(({ id }) => id, String), patience)
+      .toBe('fbv1');
+  });
+});
