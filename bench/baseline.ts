@@ -10,7 +10,7 @@ import { methodDefinitionFromDescriptor } from '../src/grpc/service-definition.t
 // What the gateway is compared with: the least Fastify and the least grpc-js can do for the same bytes.
 
 const json = JSON.stringify({ id: 'x'.repeat(90), text: 'y'.repeat(600) });
-const picture = Buffer.alloc(Number(process.env['PICTURE_BYTES'] ?? 300_000), 7);
+const image = Buffer.alloc(Number(process.env['IMAGE_BYTES'] ?? 300_000), 7);
 const upstream = process.env['UPSTREAM_ADDRESS'];
 
 const app = fastify({ logger: false });
@@ -20,8 +20,8 @@ app.get('/json', async (_request, reply) =>
 app.post('/json', async (_request, reply) =>
   reply.header('content-type', 'application/json').send(json),
 );
-app.get('/picture', async (_request, reply) =>
-  reply.header('content-type', 'image/jpeg').send(picture),
+app.get('/image', async (_request, reply) =>
+  reply.header('content-type', 'image/jpeg').send(image),
 );
 
 const definition = methodDefinitionFromDescriptor(OperationService.method.get);

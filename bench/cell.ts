@@ -23,7 +23,7 @@ export interface UpstreamCounts {
 }
 
 export interface CellOptions {
-  readonly pictureBytes?: number;
+  readonly imageBytes?: number;
   /** When operations end after their Generate, drawn evenly between the two. */
   readonly latencyMs?: readonly [min: number, max: number];
   readonly settings?: Record<string, string>;
@@ -39,8 +39,8 @@ export interface Cell {
   readonly gateway: Child;
   readonly load: Child;
   readonly origin: string;
-  readonly pictureSha256: string;
-  /** Of the first 10,000 bytes of the picture. */
+  readonly imageSha256: string;
+  /** Of the first 10,000 bytes of the image. */
   readonly rangeSha256: string;
   readonly counts: () => Promise<UpstreamCounts>;
   /** POSTs so many creates; resolves with their ids. On one connection they are accepted in that order. */
@@ -49,11 +49,11 @@ export interface Cell {
 }
 
 export async function openCell(options: CellOptions = {}): Promise<Cell> {
-  const { pictureBytes = 300_000, latencyMs = [0, 0], settings = {}, hasProbe = false } = options;
+  const { imageBytes = 300_000, latencyMs = [0, 0], settings = {}, hasProbe = false } = options;
   const dataDirectory = mkdtempSync(join(tmpdir(), 'gateway-bench-'));
   const starting = startRole('bench/load.ts', 1);
   const upstream = await startRole('bench/upstream.ts', 1, {
-    PICTURE_BYTES: String(pictureBytes),
+    IMAGE_BYTES: String(imageBytes),
     LATENCY_MIN_MS: String(latencyMs[0]),
     LATENCY_MAX_MS: String(latencyMs[1]),
     ...options.upstream,
@@ -73,7 +73,7 @@ export async function openCell(options: CellOptions = {}): Promise<Cell> {
     gateway,
     load,
     origin,
-    pictureSha256: String(upstream.ready['sha256']),
+    imageSha256: String(upstream.ready['sha256']),
     rangeSha256: String(upstream.ready['rangeSha256']),
     counts: () => upstream.ask<UpstreamCounts>({ counts: true }),
     async create(count, connections = 16) {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
-// The clients of a whole life: one creates a picture, ten more look at it.
+// The clients of a whole life: one creates an image, ten more look at it.
 
 interface Order {
   readonly origin: string;
   readonly lives: number;
   readonly viewers: number;
-  /** How a client learns that the picture is there: the gateway waits for it, or it polls every second. */
+  /** How a client learns that the image is there: the gateway waits for it, or it polls every second. */
   readonly style: 'wait' | 'poll';
 }
 
@@ -32,7 +32,7 @@ function send(
   });
 }
 
-/** The hash of the picture that one client ends up with. */
+/** The hash of the image that one client ends up with. */
 async function view(origin: string, id: string, style: Order['style']): Promise<string> {
   const image = `${origin}/operations/${id}/image`;
   if (style === 'wait') return sha256Of((await send('GET', `${image}?wait=60`)).body);

@@ -29,7 +29,7 @@ export interface LoadResult {
   readonly failures: number;
   readonly sha256: readonly string[];
   readonly bodies: readonly string[];
-  /** Of the picture within a JSON body, decoded; empty where there is none. */
+  /** Of the image within a JSON body, decoded; empty where there is none. */
   readonly inlineSha256: readonly string[];
   /** When each request was sent, and when its answer was there. */
   readonly beganAtMs: readonly number[];
@@ -54,7 +54,7 @@ function sha256Of(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Of the picture that a JSON body carries as base64. */
+/** Of the image that a JSON body carries as base64. */
 function inlineSha256Of(body: Buffer): string {
   if (body[0] !== 0x7b) return '';
   const { response } = JSON.parse(body.toString()) as { response?: { image?: string } };

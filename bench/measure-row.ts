@@ -63,22 +63,22 @@ async function checkedLoad(row: RequestRow, cell: Cell, order: LoadOrder): Promi
 /** CPU per request of what the row is compared with, in microseconds, in fresh processes. */
 export async function measureBaseline(row: RequestRow, scale: number): Promise<number> {
   const upstream = await startRole('bench/upstream.ts', 1, {
-    PICTURE_BYTES: '100',
+    IMAGE_BYTES: '100',
     LATENCY_MIN_MS: '3600000',
     LATENCY_MAX_MS: '3600000',
   });
   const baseline = await startRole('bench/baseline.ts', 0, {
-    PICTURE_BYTES: String(row.cell.pictureBytes ?? 300_000),
+    IMAGE_BYTES: String(row.cell.imageBytes ?? 300_000),
     UPSTREAM_ADDRESS: String(upstream.ready['address']),
   });
   const load = await startRole('bench/load.ts', 1);
   try {
     const origin = String(baseline.ready['address']);
     const isPost = row.baseline === 'post and unary call';
-    const path = row.baseline === 'picture' ? '/picture' : '/json';
+    const path = row.baseline === 'image' ? '/image' : '/json';
     const requests = [isPost ? createRequest.replace('/v1/images', '/json') : getRequest(path)];
     const atFullScale =
-      row.baseline === 'picture' ? (row.cell.pictureBytes === undefined ? 4_000 : 600) : 15_000;
+      row.baseline === 'image' ? (row.cell.imageBytes === undefined ? 4_000 : 600) : 15_000;
     const count = Math.max(row.connections, Math.round(atFullScale * scale));
     const order = { origin, requests, connections: row.connections };
     await sendLoad(load, { ...order, count: Math.round(count * warmUpShare) });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { openCell, type UpstreamCounts } from './cell.ts';
 import { cpuMicroseconds, residentKib, startGateway, startRole, type Child } from './child.ts';
 
-const pictureBytes = 300_000;
+const imageBytes = 300_000;
 
 export interface LifeCost {
-  /** CPU of the gateway for one picture's whole life, in milliseconds. */
+  /** CPU of the gateway for one image's whole life, in milliseconds. */
   readonly cpuMs: number;
   readonly upstreamCalls: number;
 }
@@ -27,7 +27,7 @@ async function livesThrough(
     const order = { origin, lives: count, viewers, style };
     const { sha256 } = await clients.ask<{ sha256: string[] }>(order);
     if (sha256.some((seen) => seen !== upstream.ready['sha256']))
-      throw new Error('a viewer did not get the picture');
+      throw new Error('a viewer did not get the image');
   };
   try {
     await live(Math.ceil(lives / 2));
@@ -51,7 +51,7 @@ export async function measureLives(
   lives: number,
   latencyMs: readonly [min: number, max: number],
 ): Promise<{ readonly ours: LifeCost; readonly plain: LifeCost }> {
-  const cell = await openCell({ latencyMs, pictureBytes });
+  const cell = await openCell({ latencyMs, imageBytes });
   let ours: LifeCost;
   try {
     ours = await livesThrough(cell.gateway, { upstream: cell.upstream, lives, style: 'wait' });
@@ -59,7 +59,7 @@ export async function measureLives(
     await cell.stop();
   }
   const upstream = await startRole('bench/upstream.ts', 1, {
-    PICTURE_BYTES: String(pictureBytes),
+    IMAGE_BYTES: String(imageBytes),
     LATENCY_MIN_MS: String(latencyMs[0]),
     LATENCY_MAX_MS: String(latencyMs[1]),
   });

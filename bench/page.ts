@@ -41,7 +41,7 @@ const notes = `## Reading it
   asserted, so a cache can't pose as a fast path.
 - **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare
   grpc-js call. What the gateway adds is validation, sealing the id, the JSON and the log line.
-- **image, first** is one Get that carries the picture. Beside grpc-js and its copy out of the HTTP/2 frames, SHA-256
+- **image, first** is one Get that carries the image. Beside grpc-js and its copy out of the HTTP/2 frames, SHA-256
   for ETag and Content-Digest is the largest part.
 - **whole life**: both have lived half as many lives before they are measured; operations take 3 s ± 20 %.
 - **waiters** are connected before; how late one is told counts from the end of the operation, or from its request if

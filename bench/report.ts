@@ -15,7 +15,7 @@ export interface Line {
 
 const baselineNames = {
   json: 'bare Fastify, JSON',
-  picture: 'bare Fastify, the same bytes',
+  image: 'bare Fastify, the same bytes',
   'post and unary call': 'bare Fastify POST + bare grpc-js call',
 } as const;
 

@@ -7,7 +7,7 @@ export interface RequestRow {
   readonly count: number;
   readonly connections: number;
   /** What the same bytes cost without a gateway. */
-  readonly baseline: 'json' | 'picture' | 'post and unary call';
+  readonly baseline: 'json' | 'image' | 'post and unary call';
   readonly goal: { readonly cpuUsMax?: number; readonly ratioMax?: number };
   readonly status: number;
   /** Upstream calls a request makes, at least and at most: a cache must not pose as a fast path. */
@@ -21,7 +21,7 @@ export interface RequestRow {
 export interface Answer {
   /** Of the body. */
   readonly sha256: string;
-  /** Of the picture within a JSON body. */
+  /** Of the image within a JSON body. */
   readonly inlineSha256: string;
   /** Empty when it is a long one. */
   readonly body: string;
@@ -46,12 +46,12 @@ const repeated =
   (path: (id: string) => string, headers: readonly string[] = []) =>
   async (cell: Cell) => [getRequest(path(await finishedOne(cell)), headers)];
 
-const isPicture: RequestRow['isRight'] = ({ sha256 }, cell) => sha256 === cell.pictureSha256;
+const isImage: RequestRow['isRight'] = ({ sha256 }, cell) => sha256 === cell.imageSha256;
 const isAccepted = (status: string) => (answer: Answer) =>
   (JSON.parse(answer.body) as { status: string }).status === status;
 
 const small = { cell: { settings: due }, connections: 32, status: 200 };
-const large = { cell: { settings: due, pictureBytes: 3_000_000 }, connections: 8, status: 200 };
+const large = { cell: { settings: due, imageBytes: 3_000_000 }, connections: 8, status: 200 };
 const watched = <Kind extends { cell: CellOptions }>(kind: Kind) => ({
   ...kind,
   cell: { ...kind.cell, hasProbe: true },
@@ -77,19 +77,19 @@ const pollRow = {
 
 const firstRow = {
   ...watched(small),
-  baseline: 'picture',
+  baseline: 'image',
   upstreamCalls: [1, 1],
   prepare: unseen,
-  isRight: isPicture,
+  isRight: isImage,
 } as const;
 
 const repeatedRow = {
   ...small,
-  baseline: 'picture',
+  baseline: 'image',
   goal: { ratioMax: 1.2 },
   upstreamCalls: [0, 0],
   prepare: repeated(image),
-  isRight: isPicture,
+  isRight: isImage,
 } as const;
 
 export const requestRows: readonly RequestRow[] = [
@@ -155,6 +155,6 @@ export const requestRows: readonly RequestRow[] = [
     count: 2_000,
     goal: { cpuUsMax: 1_200 },
     prepare: repeated((id) => `/operations/${id}?include=image`),
-    isRight: ({ inlineSha256 }, cell) => inlineSha256 === cell.pictureSha256,
+    isRight: ({ inlineSha256 }, cell) => inlineSha256 === cell.imageSha256,
   },
 ];

@@ -2,17 +2,17 @@ import { getRequest, openCell, sendLoad } from './cell.ts';
 import type { ProbeReport } from './child.ts';
 
 export interface StallResult {
-  /** The longest that the loop stood still while the picture went out, for each of several times. */
+  /** The longest that the loop stood still while the image went out, for each of several times. */
   readonly stallsMs: readonly number[];
 }
 
-/** A little less than the largest picture that the gateway takes. */
-const pictureBytes = 16_000_000;
+/** A little less than the largest image that the gateway takes. */
+const imageBytes = 16_000_000;
 
-/** The gateway's loop while it sends the largest picture as base64 in JSON, from memory. */
+/** The gateway's loop while it sends the largest image as base64 in JSON, from memory. */
 export async function measureStall(times: number): Promise<StallResult> {
   const cell = await openCell({
-    pictureBytes,
+    imageBytes,
     settings: { UPSTREAM_POLL_INTERVAL_MS: '10' },
     hasProbe: true,
   });
@@ -26,7 +26,7 @@ export async function measureStall(times: number): Promise<StallResult> {
     for (let round = 0; round <= times; round += 1) {
       await gateway.ask<ProbeReport>({});
       const { inlineSha256 } = await sendLoad(load, { ...once, requests });
-      if (inlineSha256[0] !== cell.pictureSha256) throw new Error('the picture is another');
+      if (inlineSha256[0] !== cell.imageSha256) throw new Error('the image is another');
       const { stallMs } = await gateway.ask<ProbeReport>({});
       // The first time warms up.
       if (round > 0) stallsMs.push(stallMs);

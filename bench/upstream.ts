@@ -7,7 +7,7 @@ import { OperationSchema } from '../src/gen/yandex/cloud/operation/operation_pb.
 
 // A fast upstream: answers are encoded before they are asked for. It counts calls, and knows when each operation ended.
 
-const bytes = Number(process.env['PICTURE_BYTES'] ?? 300_000);
+const bytes = Number(process.env['IMAGE_BYTES'] ?? 300_000);
 let latencyMs: readonly [min: number, max: number] = [
   Number(process.env['LATENCY_MIN_MS'] ?? 0),
   Number(process.env['LATENCY_MAX_MS'] ?? 0),
@@ -16,18 +16,18 @@ let latencyMs: readonly [min: number, max: number] = [
 const generatesPerSecondMax = Number(process.env['GENERATES_PER_SECOND_MAX'] ?? Infinity);
 /** How long a Get takes, so that two of one operation at once are seen. */
 const getDelayMs = Number(process.env['GET_DELAY_MS'] ?? 0);
-/** Whether the last bytes of each picture are its operation's id, so that none can pose as another. */
-const picturesDiffer = process.env['PICTURES_DIFFER'] === 'true';
+/** Whether the last bytes of each image are its operation's id, so that none can pose as another. */
+const imagesDiffer = process.env['IMAGES_DIFFER'] === 'true';
 
 /** The start of a 1024×1024 JPEG, and noise: what is measured must not be compressible or constant. */
 const header = Buffer.from(
   'ffd8ffe000104a46494600010100000100010000ffc0001108040004000301220002110103110100',
   'hex',
 );
-const picture = Buffer.concat([header, randomFillSync(Buffer.alloc(bytes - header.length))]);
+const image = Buffer.concat([header, randomFillSync(Buffer.alloc(bytes - header.length))]);
 /** All ids have one length, so a finished answer is made once and only its id is put in. */
 const idLength = 20;
-if (picturesDiffer) picture.fill('y', picture.length - idLength);
+if (imagesDiffer) image.fill('y', image.length - idLength);
 
 /** As many as the row that asks for a range asks for. */
 const rangeBytes = 10_000;
@@ -44,7 +44,7 @@ function frame(message: Uint8Array): Buffer {
 
 const responseValue = toBinary(
   ImageGenerationResponseSchema,
-  create(ImageGenerationResponseSchema, { image: picture }),
+  create(ImageGenerationResponseSchema, { image: image }),
 );
 const typeUrl = `type.googleapis.com/${ImageGenerationResponseSchema.typeName}`;
 
@@ -61,26 +61,24 @@ const finishedTemplate = operationFrame('x'.repeat(idLength), true);
 const idOffset = finishedTemplate.indexOf('x'.repeat(idLength));
 const beforeId = finishedTemplate.subarray(0, idOffset);
 const afterId = finishedTemplate.subarray(idOffset + idLength);
-const pictureEnd = finishedTemplate.lastIndexOf('y'.repeat(idLength));
+const imageEnd = finishedTemplate.lastIndexOf('y'.repeat(idLength));
 
 function finishedFrame(id: string): readonly Buffer[] {
   const text = Buffer.from(id);
-  if (!picturesDiffer) return [beforeId, text, afterId];
+  if (!imagesDiffer) return [beforeId, text, afterId];
   return [
     ...[beforeId, text],
-    finishedTemplate.subarray(idOffset + idLength, pictureEnd),
+    finishedTemplate.subarray(idOffset + idLength, imageEnd),
     text,
-    finishedTemplate.subarray(pictureEnd + idLength),
+    finishedTemplate.subarray(imageEnd + idLength),
   ];
 }
 
-const pictureStartHash = createHash('sha256').update(
-  picture.subarray(0, picture.length - idLength),
-);
+const imageStartHash = createHash('sha256').update(image.subarray(0, image.length - idLength));
 
-function sha256OfPicture(id: string): string {
-  const end = picturesDiffer ? id : picture.subarray(picture.length - idLength);
-  return pictureStartHash.copy().update(end).digest('hex');
+function sha256OfImage(id: string): string {
+  const end = imagesDiffer ? id : image.subarray(image.length - idLength);
+  return imageStartHash.copy().update(end).digest('hex');
 }
 
 const endsAtMs = new Map<string, number>();
@@ -167,8 +165,8 @@ server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
   process.send?.({
     address: `http://127.0.0.1:${port}`,
-    sha256: sha256Of(picture),
-    rangeSha256: sha256Of(picture.subarray(0, rangeBytes)),
+    sha256: sha256Of(image),
+    rangeSha256: sha256Of(image.subarray(0, rangeBytes)),
   });
 });
 
@@ -195,7 +193,7 @@ function journal(): UpstreamJournal {
 interface Question {
   readonly ends?: true;
   readonly journal?: true;
-  /** Of the pictures of all operations so far. */
+  /** Of the images of all operations so far. */
   readonly hashes?: true;
   /** How long operations take that are started from now on. */
   readonly latencyMs?: readonly [min: number, max: number];
@@ -206,8 +204,8 @@ process.on('message', (question: Question) => {
   if (question.ends === true) process.send?.({ endsAtMs: [...endsAtMs.values()] });
   else if (question.journal === true) process.send?.(journal());
   else if (question.hashes === true)
-    process.send?.({ sha256: Array.from(endsAtMs.keys(), sha256OfPicture) });
-  else process.send?.({ ...counts, pictureBytes: picture.length });
+    process.send?.({ sha256: Array.from(endsAtMs.keys(), sha256OfImage) });
+  else process.send?.({ ...counts, imageBytes: image.length });
 });
 // Not longer than whoever started it.
 process.on('disconnect', () => process.exit());

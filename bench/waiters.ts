@@ -19,7 +19,7 @@ export async function measureWaiters(
   waiters: number,
   latencyMs: readonly [min: number, max: number],
 ): Promise<WaitersResult> {
-  const cell = await openCell({ latencyMs, pictureBytes: 2_000 });
+  const cell = await openCell({ latencyMs, imageBytes: 2_000 });
   try {
     const { load, gateway, origin } = cell;
     await wait(cell, await cell.create(taughtOperations, 1), 1);

@@ -162,7 +162,7 @@ function start(image, command, settings) {
   };
 }
 
-async function takePicture(origin) {
+async function takeImage(origin) {
   const response = await fetch(`${origin}/v1/images`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'image/*' },
@@ -170,8 +170,8 @@ async function takePicture(origin) {
   });
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (!response.ok || bytes[0] !== 0xff || bytes[1] !== 0xd8)
-    throw new Error(`no picture: ${response.status}`);
-  process.stdout.write(`   a picture of ${bytes.length} bytes\n`);
+    throw new Error(`no image: ${response.status}`);
+  process.stdout.write(`   an image of ${bytes.length} bytes\n`);
 }
 
 /** On loopback and a free port, whatever the image says: this machine is no container. */
@@ -188,7 +188,7 @@ async function use(image, settings) {
     await until('/livez', async () => (await fetch(`${origin}/livez`)).ok);
     if (!gateway.isHealthy(image.health))
       throw new Error('the health check fails on a healthy gateway');
-    await takePicture(origin);
+    await takeImage(origin);
   } finally {
     await gateway.stop();
   }

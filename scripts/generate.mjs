@@ -62,7 +62,7 @@ async function builtModule(path) {
 async function documentTexts() {
   const { openApiDocument, openApi30Document } = await builtModule('schemas/document.js');
   const { configurationPage } = await builtModule('config/configuration-page.js');
-  const { problemPage } = await builtModule('schemas/problem-page.js');
+  const { problemPage } = await builtModule('schemas/errors-page.js');
   const { openMetrics } = await builtModule('observability/metrics.js');
   const metrics = openMetrics({ version: '0', nowMs: () => 0 });
   metrics.stop();

@@ -53,8 +53,8 @@ try {
   const { address } = JSON.parse(first.toString().split('\n', 1)[0]);
   const here = (line) => line.replaceAll('localhost:8080', new URL(address).host);
 
-  const picture = `curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' localhost:8080/v1/images -o cat.jpg`;
-  check(picture, shell(here(picture)).status === 0 && isJpeg('cat.jpg'));
+  const image = `curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' localhost:8080/v1/images -o cat.jpg`;
+  check(image, shell(here(image)).status === 0 && isJpeg('cat.jpg'));
 
   const create = `curl --json '{"prompt":"a red cat"}' localhost:8080/v1/images`;
   const { id: ID, status } = JSON.parse(shell(here(create)).stdout);

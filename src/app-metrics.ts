@@ -1,4 +1,4 @@
-import { pictureBytesMaxOf } from './config/settings-from-environment.ts';
+import { imageMemoryBytesMaxOf } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { openMetrics, type Metrics } from './observability/metrics.ts';
@@ -38,10 +38,10 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
         cacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
         cacheHits: core.results.asked.hits,
         cacheMisses: core.results.asked.misses,
-        readWaitMs: core.line.waitMs(),
-        readsPerSecondMax: core.budget.rate(systemClock.nowMs()),
-        pictureBytesHeld: core.memory.bytesInUse,
-        pictureBytesMax: pictureBytesMaxOf(settings),
+        readWaitMs: core.readQueue.waitMs(),
+        readsPerSecondMax: core.readRateLimiter.rate(systemClock.nowMs()),
+        imageMemoryBytesHeld: core.memory.bytesInUse,
+        imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
         pressure: shedding.pressure,
       }));
     },

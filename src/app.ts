@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { openAppMetrics } from './app-metrics.ts';
 import { openAppUpstream } from './app-upstream.ts';
 import { openCallers } from './callers/callers.ts';
-import { pictureBytesMaxOf } from './config/settings-from-environment.ts';
+import { imageMemoryBytesMaxOf } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import { openDrain } from './lifecycle/gateway-drain.ts';
 import { OperationReplies } from './http/operation-reply.ts';
@@ -22,7 +22,7 @@ import { systemClock, systemRandom } from './clock/system-clock.ts';
 import { version } from './schemas/product-version.ts';
 import type { SealSecrets } from './sealing/seal.ts';
 import { sealSecretsFrom } from './state/gateway-secret.ts';
-import { observedStore } from './state/measured-store.ts';
+import { measuredStore } from './state/measured-store.ts';
 import { openStateStore } from './state/open-store.ts';
 import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/channel/silence-grpc-logger.ts';
@@ -92,7 +92,7 @@ export async function buildApp(
   const metrics = openAppMetrics(settings);
   const tracing = openTracing({ version });
   const through = options.throughStore?.(opened) ?? opened;
-  const store = metrics === undefined ? through : observedStore(through, metrics.store);
+  const store = metrics === undefined ? through : measuredStore(through, metrics.store);
   const upstream = await openAppUpstream(settings, log, {
     observer: metrics?.upstream,
     tracer: tracing,
@@ -104,7 +104,7 @@ export async function buildApp(
     shed: metrics?.limits.shed,
   });
   const stopSampling = startLoadSampler((load) =>
-    shedding.sample({ ...load, pictureShare: core.memory.answerShare }),
+    shedding.sample({ ...load, imageShare: core.memory.answerShare }),
   );
 
   const readiness = () => {
@@ -124,7 +124,7 @@ export async function buildApp(
     corsOrigins: settings.CORS_ORIGINS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
-    surface: {
+    services: {
       operations: core.operations,
       creates: core.creates,
       shedding,
@@ -174,7 +174,7 @@ export async function buildApp(
       if (metrics !== undefined) {
         metricsAddress = `${originOf(settings.METRICS_HOST, await metrics.listen())}/metrics`;
       }
-      core.share.open();
+      core.quotaShare.open();
       // Thousands who come back at once: whom the kernel's queue has no room for waits a second and longer.
       await server.listen({ host: settings.HOST, port: settings.PORT, backlog: 4_096 });
       const { port } = server.server.address() as AddressInfo;
@@ -207,7 +207,7 @@ function coreOf(parts: {
     readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
-    pictureBytesMax: pictureBytesMaxOf(settings),
+    imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
     breakerChanged: (method, state) => {
       metrics?.limits.breakerChanged(method, state);
       log.warn({ method, state }, 'breaker');

@@ -22,7 +22,7 @@ const usage = `usage: npm run keys -- COMMAND
   create NAME            a new key for the caller NAME, printed once to stdout
     --models A,B         models it may use (default: every one)
     --images-per-minute N
-    --concurrent N       pictures being made at the same time
+    --concurrent N       images being made at the same time
     --images-per-day N
     --expires 2027-01-31 the key ends with the start of this day in UTC, or at 2027-01-31T12:00:00Z
   list                   callers and the first characters of their keys

@@ -57,7 +57,7 @@ function drainLimits(cause: EndCause, settings: SettingValues): DrainLimits {
 /** For somebody who just started it: something that works as it stands. */
 function invitation(address: string): string {
   return `
-Listening on ${address}, with an embedded upstream that draws local pictures. Try:
+Listening on ${address}, with an embedded upstream that draws local images. Try:
 
   curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' ${address}/v1/images -o cat.jpg
 

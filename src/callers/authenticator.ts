@@ -8,7 +8,7 @@ import { everyScope, type CallerClass, type Identity } from './identity.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 
 /** A credential as a request brought it. */
-export interface Presented {
+export interface PresentedCredential {
   readonly scheme: 'Bearer' | 'Api-Key';
   readonly text: string;
 }
@@ -22,7 +22,7 @@ export interface Authenticator {
   readonly signsLinks: boolean;
   /** Undefined when that is nobody who may ask. Never rejects. */
   authenticate(
-    presented: Presented | undefined,
+    presented: PresentedCredential | undefined,
   ): Identity | undefined | Promise<Identity | undefined>;
   /** Who a read token of an operation stands for; undefined when it is not good for this one. */
   reader(token: string, operationId: string): Identity | undefined;
@@ -109,7 +109,10 @@ function identityOf(subject: string, caller: Caller, callerClass: CallerClass): 
 }
 
 /** The caller's own credential goes upstream, and the upstream decides what it may see. */
-function passedThrough({ scheme, text }: Presented, defaults: Omit<Caller, 'name'>): Identity {
+function passedThrough(
+  { scheme, text }: PresentedCredential,
+  defaults: Omit<Caller, 'name'>,
+): Identity {
   const authorization = `${scheme} ${text}`;
   const view = createHash('sha256').update(authorization).digest('base64url').slice(0, 22);
   const subject = kinds.passthrough + view;
@@ -117,7 +120,7 @@ function passedThrough({ scheme, text }: Presented, defaults: Omit<Caller, 'name
     ...identityOf(subject, { ...defaults, name: view }, 'passthrough'),
     tenant: passthroughTenant,
     mayDelegate: false,
-    own: { authorization, view },
+    passthrough: { authorization, view },
   };
 }
 

@@ -16,8 +16,8 @@ export interface Identity {
   /** Whether it may make tokens for others to use. */
   readonly mayDelegate: boolean;
   /** The caller's own credential for the upstream. */
-  readonly own?: { readonly authorization: string; readonly view: string };
-  /** Pictures that the token it came with may have made. */
+  readonly passthrough?: { readonly authorization: string; readonly view: string };
+  /** Images that the token it came with may have made. */
   readonly allowance?: {
     readonly tokenId: string;
     readonly imagesMax: number;

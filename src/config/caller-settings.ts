@@ -56,23 +56,23 @@ export const callerSettings = {
   }),
   CALLER_IMAGES_PER_MINUTE_MAX: setting(count.optional(), {
     default: 'no limit',
-    meaning: 'Pictures a minute for a caller without a limit of its own.',
+    meaning: 'Images a minute for a caller without a limit of its own.',
   }),
   CALLER_CONCURRENT_IMAGES_MAX: setting(count.optional(), {
     default: 'no limit',
-    meaning: 'The same for pictures being made at once.',
+    meaning: 'The same for images being made at once.',
   }),
   CALLER_IMAGES_PER_DAY_MAX: setting(count.optional(), {
     default: 'no limit',
-    meaning: 'The same for pictures a day, by UTC.',
+    meaning: 'The same for images a day, by UTC.',
   }),
   IMAGES_PER_MINUTE_MAX: setting(count.optional(), {
     default: '450 with a TLS upstream, else no limit',
-    meaning: 'Pictures a minute for all callers together; to be kept under the upstream’s quota.',
+    meaning: 'Images a minute for all callers together; to be kept under the upstream’s quota.',
   }),
   IMAGES_PER_DAY_MAX: setting(count.optional(), {
     default: 'no limit',
-    meaning: 'Pictures a day for all callers together: a ceiling for what a day can cost.',
+    meaning: 'Images a day for all callers together: a ceiling for what a day can cost.',
   }),
   GATEWAY_SECRET: setting(sealSecret.optional(), {
     default: 'made and kept in DATA_DIR',

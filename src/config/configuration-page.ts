@@ -12,7 +12,7 @@ export function configurationPage(): string {
     'Settings are environment variables. All mistakes are reported at once, by name, before anything starts; the value of a',
     'secret is never printed. An empty value is the same as none.',
     '',
-    'With nothing set the gateway listens on loopback and draws local pictures by itself. A real upstream is three settings',
+    'With nothing set the gateway listens on loopback and draws local images by itself. A real upstream is three settings',
     'away: `UPSTREAM_ADDRESS`, one credential, and `FOLDER_ID`. TLS is verified unless the address says `http://`.',
     '',
     'This page is generated from `src/config/settings.ts` by `npm run generate`.',

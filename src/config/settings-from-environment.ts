@@ -56,7 +56,7 @@ function contradictions(values: SettingValues): readonly string[] {
   if (values.DRAIN_DELAY_MS >= values.SHUTDOWN_TIMEOUT_MS) {
     mistakes.push('DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS');
   }
-  if (pictureBytesMaxOf(values) < 2 * readBytesMaxOf(values)) {
+  if (imageMemoryBytesMaxOf(values) < 2 * readBytesMaxOf(values)) {
     mistakes.push('PICTURE_BYTES_MAX: must be at least twice IMAGE_BYTES_MAX + 1 MiB');
   }
   if (values.UPSTREAM_ADDRESS === undefined) {
@@ -70,13 +70,13 @@ function contradictions(values: SettingValues): readonly string[] {
 
 const mebibyte = 1_048_576;
 
-/** What one read may bring: the largest picture, and what stands around it. */
+/** What one read may bring: the largest image, and what stands around it. */
 function readBytesMaxOf({ IMAGE_BYTES_MAX }: SettingValues): number {
   return IMAGE_BYTES_MAX + mebibyte;
 }
 
-/** Memory for all pictures together. */
-export function pictureBytesMaxOf(values: SettingValues): number {
+/** Memory for all images together. */
+export function imageMemoryBytesMaxOf(values: SettingValues): number {
   return values.PICTURE_BYTES_MAX ?? Math.max(512 * mebibyte, 4 * readBytesMaxOf(values));
 }
 

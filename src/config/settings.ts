@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { callerSettings } from './caller-settings.ts';
 import { edgeSettings } from './edge-settings.ts';
-import { countsByName, flag, integer, secret, setting, textsByName } from './setting-declaration.ts';
+import {
+  countsByName,
+  flag,
+  integer,
+  secret,
+  setting,
+  textsByName,
+} from './setting-declaration.ts';
 
 const text = z.string().trim().min(1, { error: 'must not be empty' });
 
@@ -87,7 +94,7 @@ export const settings = {
   UPSTREAM_ADDRESS: setting(address.optional(), {
     default: 'the embedded upstream',
     meaning:
-      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset: an upstream inside this process draws local pictures.',
+      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset: an upstream inside this process draws local images.',
   }),
   OPERATIONS_ADDRESS: setting(address.optional(), {
     default: 'UPSTREAM_ADDRESS',
@@ -175,16 +182,16 @@ export const settings = {
   }),
   IMAGE_BYTES_MAX: setting(integer({ min: 1_024, max: 268_435_456 }).default(16_777_216), {
     default: '16777216',
-    meaning: 'Largest picture taken from the upstream.',
+    meaning: 'Largest image taken from the upstream.',
   }),
   RESULT_CACHE_BYTES_MAX: setting(integer({ min: 0, max: 17_179_869_184 }).default(268_435_456), {
     default: '268435456',
-    meaning: 'Memory for finished pictures. One that does not fit is read again for each request.',
+    meaning: 'Memory for finished images. One that does not fit is read again for each request.',
   }),
   PICTURE_BYTES_MAX: setting(integer({ min: 1_048_576, max: 68_719_476_736 }).optional(), {
-    default: '536870912, or four of the largest pictures where that is more',
+    default: '536870912, or four of the largest images where that is more',
     meaning:
-      'Memory for all pictures together: kept, being read, being written. At least twice IMAGE_BYTES_MAX + 1 MiB.',
+      'Memory for all images together: kept, being read, being written. At least twice IMAGE_BYTES_MAX + 1 MiB.',
   }),
   LOOP_DELAY_MS_MAX: setting(integer({ min: 5, max: 60_000 }).default(100), {
     default: '100',

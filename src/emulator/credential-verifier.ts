@@ -1,7 +1,7 @@
 import { constants, createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto';
 import { status, type Metadata } from '@grpc/grpc-js';
 import type { Ledger } from './ledger.ts';
-import { Refusal } from './rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 
 /** A service account's authorized key, as far as the one who verifies needs it. */
 export interface ServiceAccountKey {
@@ -24,7 +24,7 @@ const clockSkewS = 60;
 const issuedMax = 10_000;
 
 /** Checks the credentials of calls, and exchanges signed assertions for tokens. */
-export class CredentialDesk {
+export class CredentialVerifier {
   readonly #accepted: AcceptedCredentials | undefined;
   readonly #ledger: Pick<Ledger, 'exchanges' | 'refusedCredentials'>;
   readonly #issued = new Map<string, number>();
@@ -51,7 +51,7 @@ export class CredentialDesk {
       : accepted.iamTokens?.includes(secret) === true || (this.#issued.get(secret) ?? 0) > nowMs;
     if (match === null || isKnown !== true) {
       this.#ledger.refusedCredentials += 1;
-      throw new Refusal(status.UNAUTHENTICATED, 'Token is invalid or has expired.');
+      throw new RpcError(status.UNAUTHENTICATED, 'Token is invalid or has expired.');
     }
   }
 
@@ -125,6 +125,6 @@ function decoded(part: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function refused(why: string): Refusal {
-  return new Refusal(status.UNAUTHENTICATED, why);
+function refused(why: string): RpcError {
+  return new RpcError(status.UNAUTHENTICATED, why);
 }

@@ -12,12 +12,12 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { CredentialDesk, type AcceptedCredentials } from './credential-verifier.ts';
-import { openDraftsman } from './drawing/renderer.ts';
-import { FaultBook } from './fault-injector.ts';
+import { CredentialVerifier, type AcceptedCredentials } from './credential-verifier.ts';
+import { openRenderer } from './drawing/renderer.ts';
+import { FaultInjector } from './fault-injector.ts';
 import { Ledger, type SpendLedger } from './ledger.ts';
-import { OperationBook } from './operation-table.ts';
-import { orderFromRequest } from './render-request.ts';
+import { OperationTable } from './operation-table.ts';
+import { renderRequestFromGenerate } from './render-request.ts';
 import { QuotaCounter } from './quota.ts';
 import { addStandardServices, addVendorServices } from './vendor-services.ts';
 import { unary, type Call } from './unary.ts';
@@ -32,8 +32,8 @@ export interface EmulatorOptions {
   /** How far single operations differ from that, 0 … 1. */
   readonly latencySpreadRatio?: number;
   readonly retentionMs?: number;
-  /** Finished pictures kept in memory; others are drawn again when they are read. */
-  readonly pictureBytesMax?: number;
+  /** Finished images kept in memory; others are drawn again when they are read. */
+  readonly imageBytesMax?: number;
   readonly promptCharactersMax?: number;
   readonly generationsPerMinuteMax?: number;
   readonly generationsPerDayMax?: number;
@@ -59,7 +59,7 @@ export interface Emulator {
   readonly port: number;
   readonly ledger: SpendLedger;
   /** Misbehaviour on order. */
-  readonly faults: FaultBook;
+  readonly faults: FaultInjector;
   /** Ends every call and frees the port. */
   close(): Promise<void>;
 }
@@ -75,15 +75,15 @@ const seedsDrawn = 2 ** 47;
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { host = '127.0.0.1', port = 0, nowMs = Date.now } = options;
   const ledger = new Ledger();
-  const faults = new FaultBook();
-  const draftsman = openDraftsman();
-  const book = new OperationBook({
+  const faults = new FaultInjector();
+  const draftsman = openRenderer();
+  const book = new OperationTable({
     retentionMs: options.retentionMs ?? 3 * dayMs,
-    pictureBytesMax: options.pictureBytesMax ?? 32 * 1_048_576,
+    imageBytesMax: options.imageBytesMax ?? 32 * 1_048_576,
     operationTimes: options.operationTimes ?? false,
     draftsman,
   });
-  const desk = new CredentialDesk(options.credentials, ledger);
+  const desk = new CredentialVerifier(options.credentials, ledger);
   const server = new Server();
   addImageService(server, { options, ledger, faults, book, desk, nowMs });
   addOperationService(server, { options, ledger, faults, book, desk, nowMs });
@@ -115,9 +115,9 @@ function inUrl(host: string): string {
 interface Parts {
   readonly options: EmulatorOptions;
   readonly ledger: Ledger;
-  readonly faults: FaultBook;
-  readonly book: OperationBook;
-  readonly desk: CredentialDesk;
+  readonly faults: FaultInjector;
+  readonly book: OperationTable;
+  readonly desk: CredentialVerifier;
   readonly nowMs: () => number;
 }
 
@@ -146,7 +146,7 @@ function addImageService(
     generate: unary((call: Call<ImageGenerationRequest>) =>
       faults.apply('Generate', async () => {
         desk.check(call.metadata, nowMs());
-        const order = orderFromRequest(call.request, rules, drawSeed);
+        const order = renderRequestFromGenerate(call.request, rules, drawSeed);
         perMinute.take(nowMs());
         perDay.take(nowMs());
         const id = operationId();

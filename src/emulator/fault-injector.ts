@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import { Refusal, type Detail } from './rpc-error.ts';
+import { RpcError, type Detail } from './rpc-error.ts';
 
 /** One misbehaviour that a well-formed gRPC server is capable of. */
 export type Fault =
@@ -22,9 +22,9 @@ export type Fault =
       readonly message: string;
       readonly done: boolean;
     }
-  /** Sends these bytes as the picture. */
+  /** Sends these bytes as the image. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** Sends the picture as base64 text. */
+  /** Sends the image as base64 text. */
   | { readonly kind: 'base64' }
   /** Sends the result under another type. */
   | { readonly kind: 'type'; readonly typeUrl: string };
@@ -32,7 +32,7 @@ export type Fault =
 export type FaultyMethod = 'Generate' | 'Get' | 'Cancel';
 
 /** Faults on order: each one is used up by one call. */
-export class FaultBook {
+export class FaultInjector {
   readonly #ordered = new Map<FaultyMethod, Fault[]>();
 
   /** The next calls of a method misbehave, in this order. */
@@ -52,7 +52,7 @@ export class FaultBook {
     }
     if (fault?.kind !== 'status') return operationWithFault(await call(), fault);
     if (fault.afterwards === true) await call();
-    throw new Refusal(fault.code, fault.message, fault.details);
+    throw new RpcError(fault.code, fault.message, fault.details);
   }
 }
 

@@ -3,12 +3,12 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import type { Draftsman } from './drawing/renderer.ts';
+import type { Renderer } from './drawing/renderer.ts';
 import type { QueuedDrawing } from './drawing/drawing-queue.ts';
-import { moderationMessage, type Order } from './render-request.ts';
-import { Refusal } from './rpc-error.ts';
+import { moderationMessage, type RenderRequest } from './render-request.ts';
+import { RpcError } from './rpc-error.ts';
 
-/** Told with every picture, so that nobody takes it for a model's. */
+/** Told with every image, so that nobody takes it for a model's. */
 export const modelVersion = 'emulator-1 (local drawing, no model)';
 
 /** Drawings that may stand in line before anybody asks for them. */
@@ -16,18 +16,18 @@ const drawnAheadMax = 16;
 /** Far above what the daily quota lets in during the retention. */
 const operationsMax = 100_000;
 
-export interface BookOptions {
+export interface OperationTableOptions {
   readonly retentionMs: number;
-  /** Finished pictures kept in memory; others are drawn again when asked for. */
-  readonly pictureBytesMax: number;
+  /** Finished images kept in memory; others are drawn again when asked for. */
+  readonly imageBytesMax: number;
   /** Whether created_at and modified_at are told; recorded calls did not. */
   readonly operationTimes: boolean;
-  readonly draftsman: Draftsman;
+  readonly draftsman: Renderer;
 }
 
 interface Entry {
   readonly id: string;
-  readonly order: Order;
+  readonly order: RenderRequest;
   readonly acceptedAtMs: number;
   readonly doneAtMs: number;
   canceledAtMs: number | undefined;
@@ -35,21 +35,21 @@ interface Entry {
 }
 
 /** All operations of one emulator, for as long as they are retained. */
-export class OperationBook {
-  readonly #options: BookOptions;
+export class OperationTable {
+  readonly #options: OperationTableOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Sizes of the pictures that are kept, by operation id, least recently read first. */
+  /** Sizes of the images that are kept, by operation id, least recently read first. */
   readonly #keptBytes = new Map<string, number>();
   #keptBytesTotal = 0;
 
-  constructor(options: BookOptions) {
+  constructor(options: OperationTableOptions) {
     this.#options = options;
   }
 
   /** Accepts an order; the drawing is begun, so that it is ready when its time comes. */
   accept(
     id: string,
-    order: Order,
+    order: RenderRequest,
     times: { readonly nowMs: number; readonly latencyMs: number },
   ): void {
     const { nowMs, latencyMs } = times;
@@ -64,9 +64,9 @@ export class OperationBook {
     this.#entries.set(id, entry);
     this.#expire(nowMs);
     const { draftsman } = this.#options;
-    if (order.ending === 'picture' && draftsman.waitingCount < drawnAheadMax) {
+    if (order.ending === 'image' && draftsman.waitingCount < drawnAheadMax) {
       // A drawing that fails is tried again when it is asked for; nobody listens yet.
-      this.#draw(entry).picture.catch(() => undefined);
+      this.#draw(entry).image.catch(() => undefined);
     }
   }
 
@@ -74,7 +74,7 @@ export class OperationBook {
   async get(id: string, nowMs: number): Promise<Operation> {
     this.#expire(nowMs);
     const entry = this.#entries.get(id);
-    if (entry === undefined) throw new Refusal(status.NOT_FOUND, `Operation ${id} not found`);
+    if (entry === undefined) throw new RpcError(status.NOT_FOUND, `Operation ${id} not found`);
     return this.#operation(entry, nowMs);
   }
 
@@ -106,7 +106,7 @@ export class OperationBook {
     }
     if (order.ending === 'fails') return failed(operation, status.INTERNAL, 'generation failed');
     const response = create(ImageGenerationResponseSchema, {
-      image: await this.#picture(entry),
+      image: await this.#image(entry),
       modelVersion,
     });
     operation.result = {
@@ -120,7 +120,7 @@ export class OperationBook {
     return operation;
   }
 
-  #picture(entry: Entry): Promise<Buffer> {
+  #image(entry: Entry): Promise<Buffer> {
     const { id } = entry;
     const bytes = this.#keptBytes.get(id);
     if (bytes !== undefined) {
@@ -129,15 +129,15 @@ export class OperationBook {
     }
     const drawing = entry.drawing ?? this.#draw(entry);
     drawing.hurry();
-    return drawing.picture;
+    return drawing.image;
   }
 
   #draw(entry: Entry): QueuedDrawing {
     const { drawing: order, mediaType } = entry.order;
     const drawing = this.#options.draftsman.draw(order, mediaType);
     entry.drawing = drawing;
-    drawing.picture.then(
-      (picture) => this.#keep(entry.id, picture.length),
+    drawing.image.then(
+      (image) => this.#keep(entry.id, image.length),
       () => (entry.drawing = undefined),
     );
     return drawing;
@@ -148,7 +148,7 @@ export class OperationBook {
     this.#keptBytes.set(id, bytes);
     this.#keptBytesTotal += bytes;
     for (const oldest of this.#keptBytes.keys()) {
-      if (this.#keptBytesTotal <= this.#options.pictureBytesMax) return;
+      if (this.#keptBytesTotal <= this.#options.imageBytesMax) return;
       this.#letGo(oldest);
     }
   }

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
-import { detail, Refusal } from './rpc-error.ts';
+import { detail, RpcError } from './rpc-error.ts';
 
 /** So many of something in a window of time. */
 export interface Quota {
@@ -35,7 +35,7 @@ export class QuotaCounter {
       seconds: BigInt(Math.floor(waitMs / 1000)),
       nanos: Math.floor(waitMs % 1000) * 1_000_000,
     });
-    throw new Refusal(status.RESOURCE_EXHAUSTED, `Quota ${name} exceeded: ${max}`, [
+    throw new RpcError(status.RESOURCE_EXHAUSTED, `Quota ${name} exceeded: ${max}`, [
       detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })),
       detail(
         QuotaFailureSchema,

@@ -78,7 +78,7 @@ function answerer(services: readonly DescService[], files: ReadonlyMap<string, D
         };
       }
       default:
-        return errorAnswer(status.INVALID_ARGUMENT, 'the request asks nothing');
+        return errorResponse(status.INVALID_ARGUMENT, 'the request asks nothing');
     }
   };
 }
@@ -95,14 +95,14 @@ function fileAnswer(file: DescFile | undefined): Answer {
   };
 }
 
-function errorAnswer(errorCode: number, errorMessage: string): Answer {
+function errorResponse(errorCode: number, errorMessage: string): Answer {
   return {
     case: 'errorResponse',
     value: { $typeName: 'grpc.reflection.v1.ErrorResponse', errorCode, errorMessage },
   };
 }
 
-const notFound = errorAnswer(status.NOT_FOUND, 'not found');
+const notFound = errorResponse(status.NOT_FOUND, 'not found');
 
 /** The files and all that they import, each after its own imports. */
 function withDependencies(roots: readonly DescFile[]): Map<string, DescFile> {

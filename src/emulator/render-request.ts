@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { drawnMediaTypes, type DrawnMediaType } from './drawing/renderer.ts';
-import type { DrawingOrder } from './drawing/scene.ts';
-import { detail, Refusal } from './rpc-error.ts';
+import type { DrawingRequest } from './drawing/scene.ts';
+import { detail, RpcError } from './rpc-error.ts';
 
-export interface OrderRules {
+export interface RenderRequestRules {
   readonly promptCharactersMax: number;
   /** Models that may be used, by name. */
   readonly models: readonly string[];
@@ -15,11 +15,11 @@ export interface OrderRules {
   readonly folders?: readonly string[] | undefined;
 }
 
-/** How a prompt makes an operation end in something else than a picture. */
-export type Ending = 'picture' | 'refused-later' | 'fails';
+/** How a prompt makes an operation end in something else than an image. */
+export type Ending = 'image' | 'refused-later' | 'fails';
 
-export interface Order {
-  readonly drawing: DrawingOrder;
+export interface RenderRequest {
+  readonly drawing: DrawingRequest;
   readonly mediaType: DrawnMediaType;
   readonly ending: Ending;
 }
@@ -28,7 +28,7 @@ export interface Order {
 export const moderationMessage =
   'it is not possible to generate an image from this request because it may violate the terms of use';
 
-/** Area of every picture, in pixels. */
+/** Area of every image, in pixels. */
 const areaPixels = 1024 * 1024;
 /** Sides are multiples of this, as of real models. */
 const sidePixels = 8;
@@ -45,11 +45,11 @@ const modelUri = /^art:\/\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/;
  *
  * @throws Refusal as the vendor refuses.
  */
-export function orderFromRequest(
+export function renderRequestFromGenerate(
   request: ImageGenerationRequest,
-  rules: OrderRules,
+  rules: RenderRequestRules,
   drawSeed: () => bigint,
-): Order {
+): RenderRequest {
   refuseModel(request.modelUri, rules);
   if (request.messages.some(({ weight }) => Number.isNaN(weight))) {
     throw badField('messages.weight', 'Weight must be a number');
@@ -61,7 +61,7 @@ export function orderFromRequest(
   if (characters === 0) throw badField('messages', 'Prompt is empty');
   if (characters > rules.promptCharactersMax) {
     const message = `Prompt positive size ${characters} exceeds limit (${rules.promptCharactersMax})`;
-    throw new Refusal(status.INVALID_ARGUMENT, message);
+    throw new RpcError(status.INVALID_ARGUMENT, message);
   }
   const prompt = wanted.join('\n');
   const ending = endingOf(prompt);
@@ -93,24 +93,24 @@ function charactersOf(text: string): number {
   return [...text].length;
 }
 
-function refuseModel(uri: string, rules: OrderRules): void {
+function refuseModel(uri: string, rules: RenderRequestRules): void {
   const [, folder = '', model = ''] = modelUri.exec(uri) ?? [];
   if (model === '')
     throw badField('model_uri', 'Model URI must be art://<folder>/<model>[/<version>]');
   if (rules.folders !== undefined && !rules.folders.includes(folder)) {
     const own = rules.folders[0] ?? '';
     const message = `Specified folder ID '${folder}' does not match with service account folder ID '${own}'`;
-    throw new Refusal(status.INVALID_ARGUMENT, message);
+    throw new RpcError(status.INVALID_ARGUMENT, message);
   }
   if (!rules.models.includes(model)) {
-    throw new Refusal(status.PERMISSION_DENIED, `Access to model ${uri} denied`);
+    throw new RpcError(status.PERMISSION_DENIED, `Access to model ${uri} denied`);
   }
 }
 
 function endingOf(prompt: string): Ending {
   if (/\bforbidden later\b/i.test(prompt)) return 'refused-later';
-  if (/\bforbidden\b/i.test(prompt)) throw new Refusal(status.INVALID_ARGUMENT, moderationMessage);
-  return /\bbroken machine\b/i.test(prompt) ? 'fails' : 'picture';
+  if (/\bforbidden\b/i.test(prompt)) throw new RpcError(status.INVALID_ARGUMENT, moderationMessage);
+  return /\bbroken machine\b/i.test(prompt) ? 'fails' : 'image';
 }
 
 function mediaTypeFromText(text: string): DrawnMediaType {
@@ -139,7 +139,7 @@ function rounded(pixels: number): number {
   return Math.max(sidePixels, Math.round(pixels / sidePixels) * sidePixels);
 }
 
-function badField(field: string, description: string): Refusal {
+function badField(field: string, description: string): RpcError {
   const violations = create(BadRequestSchema, { fieldViolations: [{ field, description }] });
-  return new Refusal(status.INVALID_ARGUMENT, description, [detail(BadRequestSchema, violations)]);
+  return new RpcError(status.INVALID_ARGUMENT, description, [detail(BadRequestSchema, violations)]);
 }

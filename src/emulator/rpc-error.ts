@@ -4,7 +4,7 @@ import { Metadata, type status as Status } from '@grpc/grpc-js';
 import { StatusSchema } from '../gen/google/rpc/status_pb.ts';
 
 /** A call the emulator refuses, as grpc-js sends it: code, message and typed details. */
-export class Refusal extends Error {
+export class RpcError extends Error {
   override readonly name = 'Refusal';
   readonly code: Status;
   readonly details: string;

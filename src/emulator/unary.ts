@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Metadata, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
-import { Refusal } from './rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 
 /** One call, by the type of its request. */
 export type Call<Request> = ServerUnaryCall<Request, unknown>;
@@ -20,7 +20,7 @@ export function unary<Request, Response>(handle: (call: Call<Request>) => Promis
         call.sendMetadata(ids);
         callback(null, response);
       } catch (error) {
-        const known = error instanceof Refusal;
+        const known = error instanceof RpcError;
         if (known) ids.merge(error.metadata);
         const code = known ? error.code : status.INTERNAL;
         callback({ code, details: known ? error.details : 'the emulator failed', metadata: ids });

@@ -23,9 +23,9 @@ import {
 import { ImageGenerationAsyncService } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationService } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import type { CredentialDesk } from './credential-verifier.ts';
+import type { CredentialVerifier } from './credential-verifier.ts';
 import { reflectionHandler } from './reflection.ts';
-import { Refusal } from './rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 import { unary, type Call } from './unary.ts';
 
 const services = [
@@ -38,12 +38,16 @@ const services = [
 ];
 
 /** The vendor's services around the one that draws. */
-export function addVendorServices(server: Server, desk: CredentialDesk, nowMs: () => number): void {
+export function addVendorServices(
+  server: Server,
+  desk: CredentialVerifier,
+  nowMs: () => number,
+): void {
   server.addService(serviceDefinitionFromDescriptor(IamTokenService), {
     create: unary(async (call: Call<CreateIamTokenRequest>) => {
       const { identity } = call.request;
       if (identity.case !== 'jwt') {
-        throw new Refusal(status.UNIMPLEMENTED, 'only JWT assertions are exchanged here');
+        throw new RpcError(status.UNIMPLEMENTED, 'only JWT assertions are exchanged here');
       }
       const { token, expiresAtMs } = desk.exchange(identity.value, nowMs());
       const expiresAt = timestampFromMs(expiresAtMs);
@@ -61,7 +65,7 @@ export function addVendorServices(server: Server, desk: CredentialDesk, nowMs: (
     ),
     get: unary(async (call: Call<GetApiEndpointRequest>) => {
       const found = endpoints(call).find(({ id }) => id === call.request.apiEndpointId);
-      if (found === undefined) throw new Refusal(status.NOT_FOUND, 'no such endpoint');
+      if (found === undefined) throw new RpcError(status.NOT_FOUND, 'no such endpoint');
       return found;
     }),
   });
@@ -75,7 +79,7 @@ export function addStandardServices(server: Server): void {
     name === '' || services.some(({ typeName }) => typeName === name);
   server.addService(serviceDefinitionFromDescriptor(Health), {
     check: unary(async (call: Call<HealthCheckRequest>) => {
-      if (!isKnown(call.request.service)) throw new Refusal(status.NOT_FOUND, 'no such service');
+      if (!isKnown(call.request.service)) throw new RpcError(status.NOT_FOUND, 'no such service');
       return serving();
     }),
     watch: (stream: { request: { service: string }; write(message: unknown): void }) => {

@@ -1,7 +1,7 @@
 import type { Reason } from './reason.ts';
 
 /** One thing that is wrong with a request; exactly one of pointer, parameter and header says where. */
-export interface Fault {
+export interface Violation {
   /** JSON pointer into the body, as a URI fragment: `#/messages/0/text`. In the caller's own spelling. */
   readonly pointer?: string;
   /** Name of a query parameter. */
@@ -34,7 +34,7 @@ export interface UpstreamTrace {
 export interface GatewayErrorOptions {
   /** For the log only: never leaves the process. */
   readonly cause?: unknown;
-  readonly faults?: readonly Fault[];
+  readonly violations?: readonly Violation[];
   readonly outcome?: SpendOutcome;
   /** When to try again, in seconds. Absent: the reason's own default. */
   readonly retryAfterS?: number;
@@ -53,7 +53,7 @@ export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly reason: Reason;
   readonly detail: string;
-  readonly faults: readonly Fault[];
+  readonly violations: readonly Violation[];
   readonly outcome: SpendOutcome | undefined;
   readonly retryAfterS: number | undefined;
   readonly upstream: UpstreamTrace | undefined;
@@ -63,7 +63,7 @@ export class GatewayError extends Error {
     super(`${reason}: ${detail}`, 'cause' in options ? { cause: options.cause } : undefined);
     this.reason = reason;
     this.detail = detail;
-    this.faults = options.faults ?? [];
+    this.violations = options.violations ?? [];
     this.outcome = options.outcome;
     this.retryAfterS = options.retryAfterS;
     this.upstream = options.upstream;
@@ -72,10 +72,10 @@ export class GatewayError extends Error {
 
   /** The same error with other parts. */
   with(changes: GatewayErrorOptions): GatewayError {
-    const { reason, detail, cause, faults, headers, outcome, retryAfterS, upstream } = this;
+    const { reason, detail, cause, violations, headers, outcome, retryAfterS, upstream } = this;
     return new GatewayError(reason, detail, {
       cause,
-      faults,
+      violations,
       headers,
       ...(outcome !== undefined && { outcome }),
       ...(retryAfterS !== undefined && { retryAfterS }),

@@ -51,7 +51,7 @@ const reasonOfCode = {
 const promptLimit = /Prompt positive size \d+ exceeds limit/i;
 
 /**
- * Why the upstream did not make a picture, from the code and message of the
+ * Why the upstream did not make an image, from the code and message of the
  * error inside an operation. A code outside 0 … 16 is the upstream's mistake.
  */
 export function reasonFromOperationError(code: number, message: string): Reason {

@@ -23,7 +23,7 @@ const rangesMax = 64;
  *
  * No Accept, `*`/`*` and whatever lists text/html are JSON: that is what curl,
  * generated clients and a browser's address bar send. Undefined when nothing
- * that is asked for can be made. `any` image type can be had of a picture that
+ * that is asked for can be made. `any` image type can be had of an image that
  * exists: it is delivered even as another type than asked for.
  */
 export function negotiate(
@@ -84,7 +84,7 @@ export function acceptQuality(accept: string | undefined, mediaType: string): nu
   return qualityOf(rangesFromAccept(accept), mediaType).quality;
 }
 
-/** Whether any image would do. A picture that exists is delivered even as another type than asked for. */
+/** Whether any image would do. An image that exists is delivered even as another type than asked for. */
 export function acceptsImages(accept: string | undefined): boolean {
   if (accept === undefined || accept.trim() === '') return true;
   return rangesFromAccept(accept).some(

@@ -5,8 +5,8 @@ import { continuedTraceparent } from '../observability/trace-context.ts';
 /** For whom the operations of a request are done. */
 export function callerOf(request: FastifyRequest): CallerContext {
   const { traceparent } = request.headers;
-  const { tenant, own } = request.identity;
+  const { tenant, passthrough } = request.identity;
   const continued =
     typeof traceparent === 'string' ? () => continuedTraceparent(traceparent) : () => undefined;
-  return { tenant, own, traceparent: request.span?.traceparent ?? continued() };
+  return { tenant, passthrough, traceparent: request.span?.traceparent ?? continued() };
 }

@@ -13,9 +13,9 @@ const singleRange = /^bytes=(\d*)-(\d*)$/;
 const severalRanges = /^bytes=\s*\d*-\d*\s*(?:,\s*\d*-\d*\s*)+$/;
 
 /**
- * Reads a Range header for a picture of `byteLength` bytes (RFC 9110, section 14).
+ * Reads a Range header for an image of `byteLength` bytes (RFC 9110, section 14).
  *
- * Other units and several ranges at once are answered with the whole picture,
+ * Other units and several ranges at once are answered with the whole image,
  * as the RFC allows; a range of bytes that can't be read or lies outside is
  * unsatisfiable.
  */

@@ -4,10 +4,10 @@ import { LimitReached, type LimitState } from '../operations/create/admission.ts
 import type { CallerContext } from '../operations/caller-context.ts';
 import type { CreateRequest, IdempotencyScope } from '../operations/create/creates.ts';
 import type { OperationSnapshot } from '../operations/result/snapshot.ts';
-import { faultInBody } from '../translation/images.ts';
+import { violationInBody } from '../translation/images.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
-import type { Surface } from './route-services.ts';
+import type { RouteServices } from './route-services.ts';
 
 export interface CreateCall {
   readonly request: FastifyRequest;
@@ -27,7 +27,7 @@ export interface CreateCall {
 export function applicationOf(
   { identity, raw }: FastifyRequest,
   create: { readonly operationId: string; readonly body: unknown },
-): Pick<CreateRequest, 'applicant' | 'idempotency'> {
+): Pick<CreateRequest, 'requester' | 'idempotency'> {
   const { subject, caller, allowance } = identity;
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
   const idempotency: IdempotencyScope | undefined =
@@ -37,7 +37,7 @@ export function applicationOf(
           recordKey: recordKeyOf(subject, create.operationId, key),
           fingerprint: fingerprintOf(create.body),
         };
-  return { applicant: { subject, limits: caller, allowance }, idempotency };
+  return { requester: { subject, limits: caller, allowance }, idempotency };
 }
 
 /**
@@ -48,30 +48,32 @@ export function applicationOf(
  */
 export async function createOperation(
   { request, reply, caller, limitHeaders = rateLimitHeaders }: CreateCall,
-  surface: Surface,
+  services: RouteServices,
   create: CreateRequest,
 ): Promise<OperationSnapshot> {
-  const { journal } = request;
-  const startMs = surface.clock.nowMs();
-  journal.outcome = 'unknown';
+  const { logContext } = request;
+  const startMs = services.clock.nowMs();
+  logContext.outcome = 'unknown';
   try {
-    const { snapshot, isReplay, limits } = await surface.creates.create(create, caller);
-    journal.outcome = 'accepted';
-    if (isReplay) journal.isReplay = true;
-    else journal.upstreamCode = 'OK';
-    journal.operationId = snapshot.id;
+    const { snapshot, isReplay, limits } = await services.creates.create(create, caller);
+    logContext.outcome = 'accepted';
+    if (isReplay) logContext.isReplay = true;
+    else logContext.upstreamCode = 'OK';
+    logContext.operationId = snapshot.id;
     if (isReplay) reply.header('idempotency-replayed', 'true');
     reply.headers(limitHeaders(limits));
-    // From here on every answer, an error too, tells where the paid picture is.
+    // From here on every answer, an error too, tells where the paid image is.
     reply
       .header('x-operation-id', snapshot.id)
-      .header('location', surface.replies.link(snapshot.id));
+      .header('location', services.replies.link(snapshot.id));
     return snapshot;
   } catch (error) {
     if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
-    throw error.with({ faults: error.faults.map((fault) => faultInBody(fault, request.body)) });
+    throw error.with({
+      violations: error.violations.map((fault) => violationInBody(fault, request.body)),
+    });
   } finally {
-    journal.upstreamMs = surface.clock.nowMs() - startMs;
+    logContext.upstreamMs = services.clock.nowMs() - startMs;
   }
 }

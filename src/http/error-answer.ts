@@ -6,7 +6,7 @@ import { openAiErrorJson } from '../translation/openai-error.ts';
 import { rpcStatusJson } from '../translation/vendor.ts';
 import { pathOf, problemFromError } from './problem.ts';
 
-interface ErrorAnswer {
+interface ErrorResponse {
   readonly status: number;
   readonly contentType: string;
   readonly body: unknown;
@@ -15,11 +15,11 @@ interface ErrorAnswer {
 const json = 'application/json; charset=utf-8';
 
 /** The error in the shape that clients of this route read. */
-export function errorAnswer(
+export function errorResponse(
   error: GatewayError,
   request: FastifyRequest,
   origin: string,
-): ErrorAnswer {
+): ErrorResponse {
   switch (shapeOf(request)) {
     case 'status':
       return {
@@ -59,7 +59,7 @@ function shapeOf(request: FastifyRequest): ErrorShape {
 /** Sends it, with the headers that every error carries. */
 export function sendError(
   reply: FastifyReply,
-  { status, contentType, body }: ErrorAnswer,
+  { status, contentType, body }: ErrorResponse,
 ): FastifyReply {
   return reply
     .code(status)

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { callerGoneSignal } from './caller-gone.ts';
-import type { Surface } from './route-services.ts';
+import type { RouteServices } from './route-services.ts';
 
 /** Often enough for proxies and phones that close what is silent. */
 const heartbeatMs = 15_000;
@@ -18,7 +18,7 @@ const retryMs = 2_000;
  */
 export function sendEvents(
   { request, reply, caller }: EventsCall,
-  surface: Surface,
+  services: RouteServices,
   snapshot: OperationSnapshot,
 ): FastifyReply {
   const after = lastEventIdOf(request);
@@ -35,8 +35,8 @@ export function sendEvents(
   const signal = callerGoneSignal(reply.raw);
   const events = eventsOf(snapshot, {
     after,
-    next: () => nextOf(snapshot.id, { surface, caller, signal }),
-    json: (each) => surface.replies.json(each, caller.tenant),
+    next: () => nextOf(snapshot.id, { services, caller, signal }),
+    json: (each) => services.replies.json(each, caller.tenant),
   });
   return reply.send(Readable.from(events, { objectMode: false }));
 }
@@ -75,13 +75,13 @@ async function* eventsOf(
 async function nextOf(
   id: string,
   parts: {
-    readonly surface: Surface;
+    readonly services: RouteServices;
     readonly caller: CallerContext;
     readonly signal: AbortSignal;
   },
 ): Promise<OperationSnapshot | undefined> {
   const { caller, signal } = parts;
-  const { operations } = parts.surface;
+  const { operations } = parts.services;
   if (operations.isClosed || signal.aborted) return undefined;
   try {
     const snapshot = await operations.wait(id, { ...caller, waitMs: heartbeatMs, signal });

@@ -35,7 +35,7 @@ function keyFromText(text: string): string {
 function invalid(detail: string): GatewayError {
   return new GatewayError('idempotency_key_invalid', `Idempotency-Key: ${detail}`, {
     outcome: 'not_started',
-    faults: [{ header: 'Idempotency-Key', code: 'pattern', detail }],
+    violations: [{ header: 'Idempotency-Key', code: 'pattern', detail }],
   });
 }
 

@@ -1,16 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { OperationSnapshot, PictureFacts } from '../operations/result/snapshot.ts';
+import type { OperationSnapshot, FinishedImage } from '../operations/result/snapshot.ts';
 import { publicMessage } from '../translation/operation-json.ts';
 import { byteRangeFromHeader, ifRangeHolds, matchesETag } from './conditional.ts';
 
-/** A snapshot that is known to have a picture. */
+/** A snapshot that is known to have an image. */
 export interface SucceededSnapshot extends OperationSnapshot {
-  readonly state: { readonly status: 'succeeded'; readonly picture: PictureFacts };
+  readonly state: { readonly status: 'succeeded'; readonly image: FinishedImage };
 }
 
 /**
- * The snapshot if it has a picture.
+ * The snapshot if it has an image.
  *
  * @throws GatewayError that says why there is none.
  */
@@ -18,7 +18,7 @@ export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): Suc
   const { state } = snapshot;
   if (state.status === 'succeeded') return { ...snapshot, state };
   if (state.status === 'running') {
-    throw new GatewayError('operation_not_done', 'the picture is still being made', {
+    throw new GatewayError('operation_not_done', 'the image is still being made', {
       retryAfterS,
     });
   }
@@ -30,8 +30,8 @@ export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): Suc
 
 const maxAgeS = 31_536_000;
 
-/** Headers of pictures that are shown, kept for as long as the picture is known. */
-const inlineHeaders = new WeakMap<PictureFacts, Readonly<Record<string, string>>>();
+/** Headers of images that are shown, kept for as long as the image is known. */
+const inlineHeaders = new WeakMap<FinishedImage, Readonly<Record<string, string>>>();
 
 function headersOf(
   snapshot: SucceededSnapshot,
@@ -43,25 +43,25 @@ function headersOf(
     return { ...imageHeaders(snapshot, { download }), ...cacheControl };
   }
   if (download) return imageHeaders(snapshot, { download });
-  const { picture } = snapshot.state;
-  const known = inlineHeaders.get(picture) ?? imageHeaders(snapshot, { download });
-  inlineHeaders.set(picture, known);
+  const { image } = snapshot.state;
+  const known = inlineHeaders.get(image) ?? imageHeaders(snapshot, { download });
+  inlineHeaders.set(image, known);
   return known;
 }
 
-/** What every answer about a picture carries, 304 and 206 too. */
+/** What every answer about an image carries, 304 and 206 too. */
 function imageHeaders(
   snapshot: SucceededSnapshot,
   options: { readonly download: boolean },
 ): Record<string, string> {
-  const { picture } = snapshot.state;
+  const { image } = snapshot.state;
   const disposition = options.download ? 'attachment' : 'inline';
   return {
-    etag: etagOf(picture),
+    etag: etagOf(image),
     'accept-ranges': 'bytes',
     'cache-control': `private, max-age=${maxAgeS}, immutable`,
-    'content-digest': `sha-256=:${picture.sha256.toString('base64')}:`,
-    'content-disposition': `${disposition}; filename="${snapshot.id.slice(0, 16)}.${picture.extension}"`,
+    'content-digest': `sha-256=:${image.sha256.toString('base64')}:`,
+    'content-disposition': `${disposition}; filename="${snapshot.id.slice(0, 16)}.${image.extension}"`,
     'content-security-policy': "default-src 'none'; sandbox",
     'cross-origin-resource-policy': 'cross-origin',
     'last-modified': new Date(snapshot.modifiedAtMs).toUTCString(),
@@ -70,14 +70,14 @@ function imageHeaders(
     'x-operation-id': snapshot.id,
     // 0 is never drawn: it is of an operation that was not created here.
     ...(snapshot.seed !== 0n && { 'x-image-seed': String(snapshot.seed) }),
-    ...(picture.width !== undefined && { 'x-image-width': String(picture.width) }),
-    ...(picture.height !== undefined && { 'x-image-height': String(picture.height) }),
-    ...headerText('x-model-version', picture.modelVersion),
+    ...(image.width !== undefined && { 'x-image-width': String(image.width) }),
+    ...(image.height !== undefined && { 'x-image-height': String(image.height) }),
+    ...headerText('x-model-version', image.modelVersion),
   };
 }
 
-function etagOf(picture: PictureFacts): string {
-  return `"${picture.sha256.toString('base64url')}"`;
+function etagOf(image: FinishedImage): string {
+  return `"${image.sha256.toString('base64url')}"`;
 }
 
 /** A text of the upstream's as a header, if it has anything that a header can hold. */
@@ -91,14 +91,14 @@ function headerText(name: string, text: string): Record<string, string> {
 
 export interface ImageReplyOptions {
   readonly download: boolean;
-  /** What is left of the signed link that led here: kept longer, the picture would outlive it. */
+  /** What is left of the signed link that led here: kept longer, the image would outlive it. */
   readonly linkLeftMs?: number | undefined;
   /** Gets the bytes; only called when they are needed. */
   readonly bytes: () => Promise<Uint8Array>;
 }
 
 /**
- * Answers with a picture, a part of it, or that the caller has it already.
+ * Answers with an image, a part of it, or that the caller has it already.
  * The bytes are sent as they are: one view on what the upstream sent.
  */
 export async function sendImage(
@@ -107,24 +107,24 @@ export async function sendImage(
   snapshot: SucceededSnapshot,
   options: ImageReplyOptions,
 ): Promise<FastifyReply> {
-  const { picture } = snapshot.state;
-  const etag = etagOf(picture);
+  const { image } = snapshot.state;
+  const etag = etagOf(image);
   const { headers } = request;
   const fixed = headersOf(snapshot, options);
   if (matchesETag(headers['if-none-match'], etag)) return reply.code(304).headers(fixed).send();
   const holds = ifRangeHolds(headers['if-range'] as string | undefined, etag);
-  const range = byteRangeFromHeader(holds ? headers.range : undefined, picture.byteLength);
+  const range = byteRangeFromHeader(holds ? headers.range : undefined, image.byteLength);
   if (range === 'unsatisfiable') {
     throw new GatewayError(
       'range_not_satisfiable',
-      `expected one range within the ${picture.byteLength} bytes of the picture`,
-      { headers: { 'content-range': `bytes */${picture.byteLength}` } },
+      `expected one range within the ${image.byteLength} bytes of the image`,
+      { headers: { 'content-range': `bytes */${image.byteLength}` } },
     );
   }
-  reply.headers(fixed).header('content-type', picture.mediaType);
-  const { from, to } = range === 'whole' ? { from: 0, to: picture.byteLength - 1 } : range;
+  reply.headers(fixed).header('content-type', image.mediaType);
+  const { from, to } = range === 'whole' ? { from: 0, to: image.byteLength - 1 } : range;
   if (range !== 'whole') {
-    reply.code(206).header('content-range', `bytes ${from}-${to}/${picture.byteLength}`);
+    reply.code(206).header('content-range', `bytes ${from}-${to}/${image.byteLength}`);
   }
   reply.header('content-length', String(to - from + 1));
   if (request.method === 'HEAD') return reply.send();

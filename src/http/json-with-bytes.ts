@@ -4,11 +4,11 @@ import type { FastifyReply } from 'fastify';
 /** Multiple of 3, so that the pieces join to one base64 text. */
 const pieceBytes = 49_152;
 
-/** A text that is written between two pictures, or around one. */
+/** A text that is written between two images, or around one. */
 export type Part = string | Uint8Array;
 
 /**
- * Sends JSON with pictures inside, as base64. Written to the socket in pieces:
+ * Sends JSON with images inside, as base64. Written to the socket in pieces:
  * as one string it would be held twice and stall the loop.
  *
  * @param parts Texts as they are, bytes as base64.
@@ -28,9 +28,9 @@ export function* piecesOf(parts: readonly Part[]): Generator<Buffer> {
       yield Buffer.from(part);
       continue;
     }
-    const picture = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-    for (let start = 0; start < picture.length; start += pieceBytes) {
-      const text = picture.toString('base64', start, Math.min(start + pieceBytes, picture.length));
+    const image = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+    for (let start = 0; start < image.length; start += pieceBytes) {
+      const text = image.toString('base64', start, Math.min(start + pieceBytes, image.length));
       yield Buffer.from(text, 'latin1');
     }
   }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { SpendOutcome } from '../errors/gateway-error.ts';
 
 /** What the one log line of a request tells beyond method, route, status and time. */
-export interface Journal {
+export interface LogContext {
   operationId?: string;
   /** Whether an earlier request with the same key had it made. */
   isReplay?: boolean;
@@ -18,12 +18,12 @@ export interface Journal {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    journal: Journal;
+    logContext: LogContext;
   }
 }
 
 /** Starts the journal of every request. */
-export function openJournal(request: FastifyRequest): void {
+export function openLogContext(request: FastifyRequest): void {
   const { contract } = request.routeOptions.config;
-  request.journal = contract?.spends === true ? { outcome: 'not_started' } : {};
+  request.logContext = contract?.spends === true ? { outcome: 'not_started' } : {};
 }

@@ -7,12 +7,12 @@ import { piecesOf, sendBase64Json, type Part } from './json-with-bytes.ts';
 import type { SucceededSnapshot } from './image-reply.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 
-/** One picture of an answer: made, or why not. */
+/** One image of an answer: made, or why not. */
 export type OpenAiOutcome =
   | {
       readonly snapshot: SucceededSnapshot;
       /** The bytes, or where they are. */
-      readonly picture: Uint8Array | string;
+      readonly image: Uint8Array | string;
     }
   | { readonly error: GatewayError };
 
@@ -22,7 +22,7 @@ export interface OpenAiAnswer {
   readonly createdAtMs: number;
 }
 
-/** 200 with every picture that was made, and why the others were not. */
+/** 200 with every image that was made, and why the others were not. */
 export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): FastifyReply {
   const made = answer.outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]));
   const errors = answer.outcomes.flatMap((outcome, index) =>
@@ -39,13 +39,13 @@ export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): Fas
     ...(errors.length > 0 && { errors }),
   });
   const parts: Part[] = [`${head.slice(0, -1)},"data":[`];
-  for (const [index, { snapshot, picture }] of made.entries()) {
+  for (const [index, { snapshot, image }] of made.entries()) {
     if (index > 0) parts.push(',');
     const rest = JSON.stringify({ seed: String(snapshot.seed), operation_id: snapshot.id });
-    if (typeof picture === 'string') {
-      parts.push(`{"url":${JSON.stringify(picture)},${rest.slice(1)}`);
+    if (typeof image === 'string') {
+      parts.push(`{"url":${JSON.stringify(image)},${rest.slice(1)}`);
     } else {
-      parts.push('{"b64_json":"', picture, `",${rest.slice(1)}`);
+      parts.push('{"b64_json":"', image, `",${rest.slice(1)}`);
     }
   }
   parts.push(']}');
@@ -55,7 +55,7 @@ export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): Fas
 const heartbeatMs = 15_000;
 
 /**
- * Answers with the one picture as events, as OpenAI streams them. Every event
+ * Answers with the one image as events, as OpenAI streams them. Every event
  * has its type both ways, as clients of either kind look for it.
  */
 export function sendOpenAiEvents(
@@ -87,7 +87,7 @@ async function* eventPieces({
     yield `event: error\ndata: ${data}\n\n`;
     return;
   }
-  const { snapshot, picture } = result;
+  const { snapshot, image } = result;
   const type = 'image_generation.completed';
   const data = JSON.stringify({
     type,
@@ -99,9 +99,9 @@ async function* eventPieces({
     operation_id: snapshot.id,
     usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
   });
-  const isLink = typeof picture === 'string';
+  const isLink = typeof image === 'string';
   const key = isLink ? 'url' : 'b64_json';
-  yield* piecesOf([`event: ${type}\ndata: ${data.slice(0, -1)},"${key}":"`, picture, `"}\n\n`]);
+  yield* piecesOf([`event: ${type}\ndata: ${data.slice(0, -1)},"${key}":"`, image, `"}\n\n`]);
 }
 
 function firstOf(outcome: Promise<OpenAiOutcome>): Promise<OpenAiOutcome | 'heartbeat'> {
@@ -113,11 +113,11 @@ function firstOf(outcome: Promise<OpenAiOutcome>): Promise<OpenAiOutcome | 'hear
 }
 
 /** The true size and format, read from the bytes. */
-function factsOf({ state: { picture } }: SucceededSnapshot) {
-  const hasSize = picture.width !== undefined && picture.height !== undefined;
+function factsOf({ state: { image } }: SucceededSnapshot) {
+  const hasSize = image.width !== undefined && image.height !== undefined;
   return {
-    ...(hasSize && { size: `${picture.width}x${picture.height}` }),
-    output_format: picture.mediaType.replace('image/', ''),
+    ...(hasSize && { size: `${image.width}x${image.height}` }),
+    output_format: image.mediaType.replace('image/', ''),
   };
 }
 

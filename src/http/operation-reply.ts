@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { OperationPicture } from '../operations/operations.ts';
+import type { OperationImage } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { problemKindOf } from '../schemas/problem-catalog.ts';
 import { imageLink, operationJson } from '../translation/operation-json.ts';
@@ -86,15 +86,15 @@ export class OperationReplies {
   }
 
   /**
-   * The operation with its picture inside, as base64. Written to the socket in
+   * The operation with its image inside, as base64. Written to the socket in
    * pieces: as one string it would be held twice and stall the loop.
    */
-  withPicture(
+  withImage(
     reply: FastifyReply,
-    { snapshot, bytes }: Pick<OperationPicture, 'snapshot' | 'bytes'>,
+    { snapshot, bytes }: Pick<OperationImage, 'snapshot' | 'bytes'>,
     tenant: string,
   ): FastifyReply {
-    // `response` is the one object that ends in `url`; the picture goes in as its last field.
+    // `response` is the one object that ends in `url`; the image goes in as its last field.
     const json = this.#jsonOf(snapshot, tenant);
     const marker = `"url":${JSON.stringify(imageLink(snapshot.id, this.#links(snapshot.id, tenant)))}`;
     const split = json.indexOf(marker) + marker.length;
@@ -108,16 +108,16 @@ export class OperationReplies {
   }
 
   /** 200 with the operation in the form of the vendor's REST. */
-  vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, picture?: Uint8Array): FastifyReply {
+  vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, image?: Uint8Array): FastifyReply {
     const json = JSON.stringify(vendorOperationJson(snapshot, ''));
     reply.header('cache-control', 'no-store').header('x-operation-id', snapshot.id);
-    if (picture === undefined) return reply.header('content-type', contentType).send(json);
+    if (image === undefined) return reply.header('content-type', contentType).send(json);
     // No text can hold this: in one, its quotes would be escaped.
     const split = json.lastIndexOf('"image":""') + '"image":"'.length;
-    return sendBase64Json(reply, [json.slice(0, split), picture, json.slice(split)]);
+    return sendBase64Json(reply, [json.slice(0, split), image, json.slice(split)]);
   }
 
-  /** Where the picture is, openable as far as its caller is. */
+  /** Where the image is, openable as far as its caller is. */
   imageLink(id: string, tenant: string): string {
     return imageLink(id, this.#links(id, tenant));
   }

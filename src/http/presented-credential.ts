@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Presented } from '../callers/authenticator.ts';
+import type { PresentedCredential } from '../callers/authenticator.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 
 const charactersMax = 4_096;
@@ -10,7 +10,9 @@ const charactersMax = 4_096;
  *
  * @throws GatewayError `unauthenticated` for two that differ, or one that can't be read.
  */
-export function presentedFromHeaders(headers: IncomingHttpHeaders): Presented | undefined {
+export function presentedCredentialFromHeaders(
+  headers: IncomingHttpHeaders,
+): PresentedCredential | undefined {
   const { authorization } = headers;
   const apiKey = headers['x-api-key'];
   const inHeader = apiKey === undefined ? undefined : fromText('Api-Key', String(apiKey).trim());
@@ -25,7 +27,7 @@ export function presentedFromHeaders(headers: IncomingHttpHeaders): Presented | 
   throw new GatewayError('unauthenticated', 'Authorization and X-Api-Key differ; send one of them');
 }
 
-function fromText(scheme: Presented['scheme'], text: string): Presented {
+function fromText(scheme: PresentedCredential['scheme'], text: string): PresentedCredential {
   if (/^[\x21-\x7e]+$/.test(text) && text.length <= charactersMax) return { scheme, text };
   throw new GatewayError('unauthenticated', 'the credential must be visible ASCII without spaces');
 }

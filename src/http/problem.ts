@@ -28,7 +28,7 @@ export function problemFromError(
     requestId: request.id,
     retryable: kind.retryable && error.outcome !== 'unknown',
     ...(error.outcome !== undefined && { outcome: error.outcome }),
-    ...(error.faults.length > 0 && { errors: [...error.faults] }),
+    ...(error.violations.length > 0 && { errors: [...error.violations] }),
     ...(error.upstream !== undefined && { upstream: { ...error.upstream } }),
   };
 }

@@ -6,7 +6,7 @@ import type { ImageDefaults } from '../translation/images.ts';
 import type { OperationReplies } from './operation-reply.ts';
 
 /** What the routes of a surface work with. */
-export interface Surface {
+export interface RouteServices {
   readonly operations: Operations;
   readonly creates: Creates;
   readonly replies: OperationReplies;

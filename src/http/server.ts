@@ -5,9 +5,9 @@ import type { AccessTokens } from '../callers/access-tokens.ts';
 import type { Authenticator } from '../callers/authenticator.ts';
 import type { Log } from '../observability/log.ts';
 import type { Tracing } from '../observability/tracing.ts';
-import { edgeBounds, type EdgeBounds } from './edge/edge-limits.ts';
+import { edgeLimits, type EdgeLimits } from './edge/edge-limits.ts';
 import { openGuardedServer } from './edge/guarded-server.ts';
-import { openJournal } from './log-context.ts';
+import { openLogContext } from './log-context.ts';
 import { unknownOperation } from '../operations/poll/told.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
@@ -27,10 +27,10 @@ import { playgroundRoutes } from './routes/playground.ts';
 import { problemsRoutes } from './routes/problem-pages.ts';
 import { tokensRoutes } from './routes/tokens.ts';
 import { vendorRoutes } from './routes/vendor.ts';
-import type { Surface } from './route-services.ts';
+import type { RouteServices } from './route-services.ts';
 
 export interface ServerOptions {
-  readonly surface: Surface;
+  readonly services: RouteServices;
   readonly authenticator: Authenticator;
   readonly tokens: AccessTokens;
   readonly log: Log;
@@ -40,7 +40,7 @@ export interface ServerOptions {
   /** Origins whose pages may call; absent: none but its own. */
   readonly corsOrigins?: readonly string[] | '*' | undefined;
   /** What connections may take, where it is not the usual. */
-  readonly edge?: Partial<EdgeBounds> | undefined;
+  readonly edge?: Partial<EdgeLimits> | undefined;
   readonly observer?: RequestObserver | undefined;
   readonly tracing?: Tracing | undefined;
   /** Called with the bare server before any route is added: the place for hooks on all of them. */
@@ -52,9 +52,9 @@ const listenersMax = 20;
 
 /** The whole request path, outermost first. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { surface, authenticator, tokens, log, origin, readiness } = options;
+  const { services, authenticator, tokens, log, origin, readiness } = options;
   const toProblem = rescue(origin);
-  const bounds = { ...edgeBounds, ...options.edge };
+  const bounds = { ...edgeLimits, ...options.edge };
   const app = fastify({
     // One line a request is written at its end; Fastify's own logger would clone itself for each.
     logger: false,
@@ -66,13 +66,13 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     routerOptions: { maxParamLength: bounds.headerBytesMax },
     genReqId: requestIdOf,
     frameworkErrors: (error, request, reply) => {
-      openJournal(request);
+      openLogContext(request);
       reply.header('x-request-id', request.id);
       void toProblem(isOperationPath(request) ? unknownOperation() : error, request, reply);
     },
   });
   // Named before they are set, so that all requests keep one shape in memory.
-  app.decorateRequest('journal');
+  app.decorateRequest('logContext');
   app.decorateRequest('identity');
   app.decorateRequest('span');
 
@@ -81,13 +81,13 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   if (options.tracing !== undefined) traceRequests(app, options.tracing);
   options.extend?.(app);
   app.addHook('onRequest', (request, reply, done) => {
-    openJournal(request);
+    openLogContext(request);
     reply.raw.setMaxListeners(listenersMax);
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
   await allowOrigins(app, options.corsOrigins);
-  shedNewWork(app, surface.shedding);
+  shedNewWork(app, services.shedding);
   authenticateRequests(app, authenticator);
   app.setErrorHandler(toProblem);
   refuseUnknown(app);
@@ -97,13 +97,13 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   problemsRoutes(app);
   await playgroundRoutes(app);
   await app.register(async (scope) => documentRoutes(scope));
-  imagesRoutes(app, surface);
-  if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: surface.clock });
-  operationsRoutes(app, surface);
-  await app.register((scope) => vendorRoutes(scope, surface));
-  openAiRoutes(app, surface);
+  imagesRoutes(app, services);
+  if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: services.clock });
+  operationsRoutes(app, services);
+  await app.register((scope) => vendorRoutes(scope, services));
+  openAiRoutes(app, services);
   // The same under /v1, for callers whose base URL ends in it.
-  await app.register(async (scope) => operationsRoutes(scope, surface), { prefix: '/v1' });
+  await app.register(async (scope) => operationsRoutes(scope, services), { prefix: '/v1' });
   return app;
 }
 

@@ -13,7 +13,7 @@ const types = {
 } as const;
 
 const brandsMax = 64;
-/** Items and their properties looked at; a picture cut into a grid has an item per tile. */
+/** Items and their properties looked at; an image cut into a grid has an item per tile. */
 const associationsMax = 4_096;
 /** version (1 byte) and flags (3 bytes), at the start of a "full" box. */
 const fullBoxBytes = 4;
@@ -37,7 +37,7 @@ function firstBox(bytes: Uint8Array): IsoBox | undefined {
 }
 
 /**
- * Size of the primary item: of the whole picture, not of a tile, thumbnail or
+ * Size of the primary item: of the whole image, not of a tile, thumbnail or
  * alpha plane, each of which has an `ispe` property of its own.
  */
 export function avifSize(bytes: Uint8Array): PixelSize | undefined {

@@ -1,6 +1,6 @@
 import { hasImageMagic } from './sniff.ts';
 
-/** Characters decoded to see whether a picture begins there: enough for the brands of an AVIF. */
+/** Characters decoded to see whether an image begins there: enough for the brands of an AVIF. */
 const headCharacters = 256;
 /** Line ends that a tool may have written after the text. */
 const lineEndBytesMax = 4;
@@ -21,8 +21,8 @@ function valuesByCharacter(): Uint8Array {
 }
 
 /**
- * The picture, when the bytes are base64 *text* of one; undefined for anything
- * else, above all for bytes that are a picture themselves, which costs one look
+ * The image, when the bytes are base64 *text* of one; undefined for anything
+ * else, above all for bytes that are an image themselves, which costs one look
  * at the first characters.
  *
  * Strict (RFC 4648, section 4): padded, canonical, nothing but the alphabet,
@@ -69,7 +69,7 @@ function bytesFromBase64(text: Uint8Array, end: number): Uint8Array | undefined 
   }
   if (pads === 0) return image;
   const group = groupAt(text, wholeEnd, 4 - pads);
-  // Bits beyond the last whole byte must be zero, else two texts would mean one picture.
+  // Bits beyond the last whole byte must be zero, else two texts would mean one image.
   if (group === undefined || (group & (2 ** (8 * pads) - 1)) !== 0) return undefined;
   image[to] = group >>> 16;
   if (pads === 1) image[to + 1] = group >>> 8;

@@ -8,7 +8,7 @@ export interface IsoBox {
   readonly end: number;
 }
 
-/** Boxes looked at on one level; a still picture has about ten. */
+/** Boxes looked at on one level; a still image has about ten. */
 const boxesMax = 256;
 
 /** `ispe` → the number its four characters make. */

@@ -4,15 +4,15 @@ import { pixelSize, type PixelSize } from './pixel-size.ts';
 import { hasAsciiAt, uintBeAt, uintLeAt } from './uint-at.ts';
 import { webpSize } from './webp-size.ts';
 
-/** What the bytes of a picture say of themselves. */
+/** What the bytes of an image say of themselves. */
 export interface ImageFacts {
   readonly mediaType: 'image/jpeg' | 'image/png' | 'image/webp' | 'image/gif' | 'image/avif';
   /** The usual ending of a file name, without a dot. */
   readonly extension: 'jpg' | 'png' | 'webp' | 'gif' | 'avif';
   /**
-   * Pixels as encoded: an orientation that is only noted beside the picture
+   * Pixels as encoded: an orientation that is only noted beside the image
    * (EXIF, `irot`) is not applied. Absent, as `height` then is, when the headers
-   * do not tell a size: a picture that was paid for is delivered all the same.
+   * do not tell a size: an image that was paid for is delivered all the same.
    */
   readonly width?: number;
   readonly height?: number;
@@ -69,13 +69,13 @@ function formatOf(bytes: Uint8Array): Format | undefined {
   return formats.find((format) => format.hasMagic(bytes));
 }
 
-/** Whether the bytes begin as a JPEG, PNG, WebP, GIF or AVIF picture does. */
+/** Whether the bytes begin as a JPEG, PNG, WebP, GIF or AVIF image does. */
 export function hasImageMagic(bytes: Uint8Array): boolean {
   return formatOf(bytes) !== undefined;
 }
 
 /**
- * Media type by magic number and size from the headers; the picture itself is
+ * Media type by magic number and size from the headers; the image itself is
  * not decoded. Undefined for any other bytes. Never throws, and reads a bounded
  * number of headers whatever the bytes.
  */

@@ -24,7 +24,7 @@ export interface GatewayDrainOptions {
 
 /** The drain of a whole gateway: top down, what takes requests ends before what they need. */
 export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptions): Drain {
-  const { creates, operations, share } = core;
+  const { creates, operations, quotaShare } = core;
   const connections = new Connections(server.server, { clock, emptied: () => drain.emptied() });
   let withdrawn: Promise<void> | undefined;
   const drain = new Drain({
@@ -35,7 +35,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
         await connections.stopListening();
         creates.close();
         operations.close();
-        withdrawn = share.close();
+        withdrawn = quotaShare.close();
       },
       sweep: (idleMs) => connections.sweep(idleMs),
       async settle() {

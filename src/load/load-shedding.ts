@@ -2,7 +2,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 
 /**
  * What is given up under pressure, in that order: new work first, a wait (its
- * caller is told at once what is known), then the dear form of a picture, last
+ * caller is told at once what is known), then the dear form of an image, last
  * the bytes that were paid for.
  */
 export type SheddableWork = 'create' | 'wait' | 'base64' | 'bytes';
@@ -11,8 +11,8 @@ export type SheddableWork = 'create' | 'wait' | 'base64' | 'bytes';
 export interface LoadSample {
   /** How late the event loop ran on average, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the bytes that answers with pictures may hold, 0 … 1. */
-  readonly pictureShare: number;
+  /** Of the bytes that answers with images may hold, 0 … 1. */
+  readonly imageShare: number;
   /** Of the heap that the engine may use, 0 … 1. */
   readonly heapShare: number;
 }
@@ -31,8 +31,8 @@ const shedFrom: Readonly<Record<SheddableWork, number>> = {
   bytes: 0.98,
 };
 const notReadyFrom = 0.95;
-/** Where answers hold all they may, further pictures wait in a line of their own rather than being refused here. */
-const pictureWeight = 0.94;
+/** Where answers hold all they may, further images wait in a line of their own rather than being refused here. */
+const imageWeight = 0.94;
 /** Weight of the latest sample: one that is off does not decide alone. */
 const newest = 0.3;
 /** One long stall must not shed for seconds. */
@@ -49,10 +49,10 @@ export class LoadShedding {
   }
 
   /** To be told every 100 ms. */
-  sample({ loopDelayMs, pictureShare, heapShare }: LoadSample): void {
+  sample({ loopDelayMs, imageShare, heapShare }: LoadSample): void {
     const loop = Math.min(sampleMax, loopDelayMs / this.#options.loopDelayMsMax);
     this.#loop += newest * (loop - this.#loop);
-    const memory = Math.max(pictureShare * pictureWeight, heapShare);
+    const memory = Math.max(imageShare * imageWeight, heapShare);
     this.#memory += newest * (memory - this.#memory);
   }
 

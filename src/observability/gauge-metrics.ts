@@ -1,7 +1,7 @@
 import { Gauge, Counter, type Registry } from 'prom-client';
 
 /** What the gateway holds at one moment, asked for at each scrape. */
-export interface Levels {
+export interface Gauges {
   readonly readiness: string;
   /** Requests and streams that wait for the end of an operation. */
   readonly waiters: number;
@@ -16,8 +16,8 @@ export interface Levels {
   readonly readWaitMs: number;
   readonly readsPerSecondMax: number;
   /** Bytes that reads and answers hold; those of the cache give way. */
-  readonly pictureBytesHeld: number;
-  readonly pictureBytesMax: number;
+  readonly imageMemoryBytesHeld: number;
+  readonly imageMemoryBytesMax: number;
   /** 0 … 1 and above: how close the process is to what it can take. */
   readonly pressure: number;
 }
@@ -25,7 +25,7 @@ export interface Levels {
 const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
 
 /** Gauges, and counters that are kept elsewhere: nothing is spent on them between scrapes. */
-export function levelMetrics(registry: Registry, levels: () => Levels | undefined): void {
+export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefined): void {
   const registers = [registry];
   const readiness: Gauge<'state'> = new Gauge({
     name: 'gateway_readiness',
@@ -37,7 +37,7 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
       for (const state of readinessStates) readiness.set({ state }, now === state ? 1 : 0);
     },
   });
-  const gauge = (name: string, help: string, read: (now: Levels) => number) => {
+  const gauge = (name: string, help: string, read: (now: Gauges) => number) => {
     const metric: Gauge = new Gauge({
       name,
       help,
@@ -45,7 +45,7 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
       collect: () => metric.set(readNow(read)),
     });
   };
-  const counter = (name: string, help: string, read: (now: Levels) => number) => {
+  const counter = (name: string, help: string, read: (now: Gauges) => number) => {
     const metric: Counter = new Counter({
       name,
       help,
@@ -56,7 +56,7 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
       },
     });
   };
-  const readNow = (read: (now: Levels) => number): number => {
+  const readNow = (read: (now: Gauges) => number): number => {
     const now = levels();
     return now === undefined ? 0 : read(now);
   };
@@ -88,37 +88,37 @@ export function levelMetrics(registry: Registry, levels: () => Levels | undefine
   );
   gauge(
     'gateway_result_cache_bytes',
-    'Bytes of finished pictures in the cache. Near its bound is usual: the least recently used go first.',
+    'Bytes of finished images in the cache. Near its bound is usual: the least recently used go first.',
     ({ cacheBytes }) => cacheBytes,
   );
   gauge(
     'gateway_result_cache_max_bytes',
-    'Bound of the cache of finished pictures (RESULT_CACHE_BYTES_MAX).',
+    'Bound of the cache of finished images (RESULT_CACHE_BYTES_MAX).',
     ({ cacheBytesMax }) => cacheBytesMax,
   );
   counter(
     'gateway_result_cache_hits_total',
-    'Pictures that were wanted and served from the cache.',
+    'Images that were wanted and served from the cache.',
     ({ cacheHits }) => cacheHits,
   );
   counter(
     'gateway_result_cache_misses_total',
-    'Pictures that were wanted and had to be read from the upstream again.',
+    'Images that were wanted and had to be read from the upstream again.',
     ({ cacheMisses }) => cacheMisses,
   );
   gauge(
-    'gateway_picture_held_bytes',
-    'Bytes of pictures that are being read, and of those in answers that are not written yet. What is only cached gives way to them.',
-    ({ pictureBytesHeld }) => pictureBytesHeld,
+    'gateway_image_held_bytes',
+    'Bytes of images that are being read, and of those in answers that are not written yet. What is only cached gives way to them.',
+    ({ imageMemoryBytesHeld }) => imageMemoryBytesHeld,
   );
   gauge(
-    'gateway_picture_max_bytes',
-    'Bound of the bytes of all pictures in memory (PICTURE_BYTES_MAX).',
-    ({ pictureBytesMax }) => pictureBytesMax,
+    'gateway_image_max_bytes',
+    'Bound of the bytes of all images in memory (PICTURE_BYTES_MAX).',
+    ({ imageMemoryBytesMax }) => imageMemoryBytesMax,
   );
   gauge(
     'gateway_pressure_ratio',
-    'How close loop delay or memory is to what the process can take: creates are refused from 0.8 on, pictures as bytes from 0.98.',
+    'How close loop delay or memory is to what the process can take: creates are refused from 0.8 on, images as bytes from 0.98.',
     ({ pressure }) => pressure,
   );
 }

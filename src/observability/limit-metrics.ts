@@ -11,12 +11,12 @@ const shedKinds = ['create', 'wait', 'base64', 'bytes'] as const;
 
 /** What a request wanted that was refused under pressure. */
 export type ShedKind = (typeof shedKinds)[number];
-export type BreakerState = 'closed' | 'probation' | 'open';
+export type BreakerState = 'closed' | 'half-open' | 'open';
 
 const limitNames: ReadonlySet<string> = new Set([
   ...['minute', 'day', 'concurrent', 'token', 'gateway', 'gateway-day'],
 ]);
-const breakerLevels = { closed: 0, probation: 1, open: 2 } as const satisfies Record<
+const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const satisfies Record<
   BreakerState,
   number
 >;
@@ -41,21 +41,21 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
   for (const kind of shedKinds) shed.inc({ kind }, 0);
   const breaker = new Gauge({
     name: 'gateway_breaker_state',
-    help: 'Circuit breaker of an upstream method: 0 closed, 1 on probation (one call at a time), 2 open.',
+    help: 'Circuit breaker of an upstream method: 0 closed, 1 half-open (one call at a time), 2 open.',
     labelNames: ['method'],
     registers,
   });
   for (const method of ['Generate', 'Get', 'Cancel']) breaker.set({ method }, breakerLevels.closed);
   const quantities = new Gauge({
     name: 'gateway_limit_quantity',
-    help: 'Pictures that a limit over all callers allows in its window.',
+    help: 'Images that a limit over all callers allows in its window.',
     labelNames: ['limit'],
     registers,
   });
   const known = new Map<string, LimitState & { readonly seenAtMs: number }>();
   const remaining: Gauge<'limit'> = new Gauge({
     name: 'gateway_limit_remaining',
-    help: 'Pictures that a limit over all callers still allows, as the last create found it.',
+    help: 'Images that a limit over all callers still allows, as the last create found it.',
     labelNames: ['limit'],
     registers,
     collect: () => {

@@ -1,5 +1,5 @@
 import { Registry, type MetricObject } from 'prom-client';
-import { levelMetrics, type Levels } from './gauge-metrics.ts';
+import { gaugeMetrics, type Gauges } from './gauge-metrics.ts';
 import { limitMetrics } from './limit-metrics.ts';
 import { operationMetrics } from './operation-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -32,8 +32,8 @@ export type Metrics = ReturnType<typeof openMetrics>;
  */
 export function openMetrics({ version, nowMs }: MetricsOptions) {
   const registry = new Registry();
-  let levels: (() => Levels) | undefined;
-  levelMetrics(registry, () => levels?.());
+  let levels: (() => Gauges) | undefined;
+  gaugeMetrics(registry, () => levels?.());
   const ofProcess = processMetrics(registry, { version });
   return {
     requests: requestMetrics(registry),
@@ -45,7 +45,7 @@ export function openMetrics({ version, nowMs }: MetricsOptions) {
     /** Everything as Prometheus reads it. */
     text: () => registry.metrics(),
     /** What is asked at each scrape. */
-    watch(read: () => Levels): void {
+    watch(read: () => Gauges): void {
       levels = read;
     },
     describe: (): readonly MetricDescription[] => registry.getMetricsAsArray().map(describe),

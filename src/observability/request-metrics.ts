@@ -30,7 +30,7 @@ export function requestMetrics(registry: Registry) {
   });
   const duration = new Histogram({
     name: 'gateway_http_request_duration_seconds',
-    help: 'From the headers of a request to the end of its answer, by route pattern. Requests that wait for a picture take as long as they asked to.',
+    help: 'From the headers of a request to the end of its answer, by route pattern. Requests that wait for an image take as long as they asked to.',
     labelNames: ['route'],
     buckets: bucketsS,
     registers,

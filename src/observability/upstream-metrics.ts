@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { grpcCodeNumber } from '../errors/grpc-code.ts';
 
-/** A refusal is quick; a Generate has 15 s, a Get that brings a large picture 10 s. */
+/** A refusal is quick; a Generate has 15 s, a Get that brings a large image 10 s. */
 const bucketsS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
 
 /** Calls to the upstream. */

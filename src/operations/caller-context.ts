@@ -3,13 +3,13 @@ export interface CallerContext {
   /** Whose operations these are. An id opens only for the tenant it was made for. */
   readonly tenant: string;
   /** The caller's own credential for the upstream, where each brings one. */
-  readonly own?: OwnCredential | undefined;
+  readonly passthrough?: PassthroughCredential | undefined;
   /** W3C trace context to go on upstream. */
   readonly traceparent?: string | undefined;
 }
 
 /** A caller's own credential for the upstream, which decides what the caller may see. */
-export interface OwnCredential {
+export interface PassthroughCredential {
   /** Value of `authorization`. */
   readonly authorization: string;
   /** Tells credentials apart without being one: what was read with one is shown to no other. */

@@ -2,17 +2,21 @@ import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './create/admission.ts';
 import { Creates, type CreatesObserver } from './create/creates.ts';
-import { FleetShare } from './poll/quota-share.ts';
-import { guardedUpstream, type BreakerObserver, type GuardedUpstream } from './breaker/guarded-upstream.ts';
+import { QuotaShare } from './poll/quota-share.ts';
+import {
+  guardedUpstream,
+  type BreakerObserver,
+  type GuardedUpstream,
+} from './breaker/guarded-upstream.ts';
 import { Idempotency } from './create/idempotency.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
-import { PictureMemory } from './result/image-memory.ts';
+import { ImageMemory } from './result/image-memory.ts';
 import { PollSchedule } from './poll/poll-schedule.ts';
 import type { OperationEnd, PollingObserver } from './poll/polling-hub.ts';
 import type { Clock, Random } from '../clock/clock.ts';
-import { ReadBudget } from './poll/read-rate-limiter.ts';
-import { ReadLine } from './poll/read-queue.ts';
+import { ReadRateLimiter } from './poll/read-rate-limiter.ts';
+import { ReadQueue } from './poll/read-queue.ts';
 import { ResultCache } from './result/result-cache.ts';
 
 export interface CoreOptions {
@@ -31,8 +35,8 @@ export interface CoreOptions {
   /** Absent: the schedule learns. */
   readonly pollIntervalMs?: number | undefined;
   readonly resultCacheBytesMax: number;
-  /** Of all pictures in memory: kept, being read, being written. */
-  readonly pictureBytesMax: number;
+  /** Of all images in memory: kept, being read, being written. */
+  readonly imageMemoryBytesMax: number;
   readonly imageBytesMax: number;
   readonly trackedMax: number;
   /** From the beginning of a create to the end of its Generate. */
@@ -51,11 +55,11 @@ export interface CoreObserver extends CreatesObserver {
 export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
-  readonly share: FleetShare;
+  readonly quotaShare: QuotaShare;
   readonly results: ResultCache;
-  readonly budget: ReadBudget;
-  readonly line: ReadLine;
-  readonly memory: PictureMemory;
+  readonly readRateLimiter: ReadRateLimiter;
+  readonly readQueue: ReadQueue;
+  readonly memory: ImageMemory;
   /** The upstream behind its breakers. */
   readonly upstream: GuardedUpstream;
 }
@@ -78,17 +82,17 @@ export function openCore(options: CoreOptions): Core {
     observer: { breakerChanged: (method, state) => breakerChanged?.(method, state) },
   });
   const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
-  const memory = new PictureMemory({ clock, bytesMax: options.pictureBytesMax, cache: results });
+  const memory = new ImageMemory({ clock, bytesMax: options.imageMemoryBytesMax, cache: results });
   const perSecond = options.readsPerSecondMax * quotaShare;
-  const budget = new ReadBudget({ perSecond, burst: readBurst });
-  const line = new ReadLine({ clock, budget });
+  const budget = new ReadRateLimiter({ perSecond, burst: readBurst });
+  const line = new ReadQueue({ clock, budget });
   const operations = new Operations({
     upstream,
     clock,
     ids,
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
-    budget,
-    line,
+    readRateLimiter: budget,
+    readQueue: line,
     results,
     memory,
     imageBytesMax: options.imageBytesMax,
@@ -117,6 +121,21 @@ export function openCore(options: CoreOptions): Core {
     placesMax: options.trackedMax,
     observer,
   });
-  const share = new FleetShare({ store, clock, budget, perSecond, gatewayId: newName() });
-  return { operations, creates, share, results, budget, line, memory, upstream };
+  const share = new QuotaShare({
+    store,
+    clock,
+    readRateLimiter: budget,
+    perSecond,
+    gatewayId: newName(),
+  });
+  return {
+    operations,
+    creates,
+    quotaShare: share,
+    results,
+    readRateLimiter: budget,
+    readQueue: line,
+    memory,
+    upstream,
+  };
 }

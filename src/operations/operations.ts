@@ -3,16 +3,16 @@ import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_m
 import type { CallerContext } from './caller-context.ts';
 import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
 import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
-import type { PictureMemory, Release, RoomOptions } from './result/image-memory.ts';
+import type { ImageMemory, Release, RoomOptions } from './result/image-memory.ts';
 import type { PollSchedule } from './poll/poll-schedule.ts';
 import { PollingHub, type PollingObserver } from './poll/polling-hub.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { ReadBudget } from './poll/read-rate-limiter.ts';
-import type { ReadLine } from './poll/read-queue.ts';
-import { Reads } from './poll/on-demand-reads.ts';
+import type { ReadRateLimiter } from './poll/read-rate-limiter.ts';
+import type { ReadQueue } from './poll/read-queue.ts';
+import { OnDemandReads } from './poll/on-demand-reads.ts';
 import type { ResultCache } from './result/result-cache.ts';
 import type { OperationSnapshot } from './result/snapshot.ts';
-import { told, unknownOperation } from './poll/told.ts';
+import { snapshotOrThrow, unknownOperation } from './poll/told.ts';
 import { upstreamsOwn } from './upstreams-own.ts';
 import { isSettled, trackedFromSealed, type TrackedOperation } from './poll/tracked-operation.ts';
 
@@ -21,10 +21,10 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly ids: OperationIds;
   readonly schedule: PollSchedule;
-  readonly budget: ReadBudget;
-  readonly line: ReadLine;
+  readonly readRateLimiter: ReadRateLimiter;
+  readonly readQueue: ReadQueue;
   readonly results: ResultCache;
-  readonly memory: PictureMemory;
+  readonly memory: ImageMemory;
   readonly imageBytesMax: number;
   /** Operations remembered at once; those somebody waits for are never forgotten. */
   readonly trackedMax: number;
@@ -38,8 +38,8 @@ export interface WaitOptions extends CallerContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A finished picture with its bytes. */
-export interface OperationPicture {
+/** A finished image with its bytes. */
+export interface OperationImage {
   readonly snapshot: OperationSnapshot;
   /** A view on the received frame: to be sent as it is, never changed. */
   readonly bytes: Uint8Array;
@@ -48,11 +48,11 @@ export interface OperationPicture {
 }
 
 const retryAfterSMax = 5;
-/** What an answer may hold beside its picture. */
+/** What an answer may hold beside its image. */
 const messageOverheadBytes = 1_048_576;
 
 /**
- * The operations of all callers: start, get, wait, cancel, and the picture.
+ * The operations of all callers: start, get, wait, cancel, and the image.
  *
  * An operation answers from memory where its state is known; the upstream is
  * asked when its schedule says so, once for all who ask.
@@ -60,26 +60,26 @@ const messageOverheadBytes = 1_048_576;
 export class Operations {
   readonly #options: OperationsOptions;
   readonly #hub: PollingHub;
-  readonly #reads: Reads;
+  readonly #reads: OnDemandReads;
   readonly #tracked = new Map<string, TrackedOperation>();
 
   #isClosed = false;
 
   constructor(options: OperationsOptions) {
     const { upstream, memory, imageBytesMax } = options;
-    const heldBackMs = () => upstream.heldBackMs('Get');
+    const heldBackMs = () => upstream.openForMs('Get');
     this.#options = options;
     this.#hub = new PollingHub({
       ...options,
       read: (tracked) => upstream.getOperation(tracked.sealed.upstreamId, callOptionsOf(tracked)),
       roomToRead: () => memory.roomToRead(imageBytesMax + messageOverheadBytes),
-      heldBackMs,
+      openForMs: heldBackMs,
     });
-    this.#reads = new Reads({ ...options, hub: this.#hub, heldBackMs });
+    this.#reads = new OnDemandReads({ ...options, hub: this.#hub, openForMs: heldBackMs });
   }
 
   /**
-   * Has a picture made. Spends money: called once for one create, with a
+   * Has an image made. Spends money: called once for one create, with a
    * request that is known to be good, and never repeated.
    *
    * @throws GatewayError whose `outcome` says what became of the money.
@@ -126,7 +126,7 @@ export class Operations {
   async get(id: string, caller: CallerContext): Promise<OperationSnapshot> {
     const tracked = this.#find(id, caller);
     await this.#reads.refresh(tracked);
-    return told(tracked);
+    return snapshotOrThrow(tracked);
   }
 
   /**
@@ -147,7 +147,7 @@ export class Operations {
     const tracked = this.#find(id, options);
     if (options.waitMs > 0 && !this.#isClosed) await this.#settle(tracked, options);
     else await this.#reads.refresh(tracked);
-    return told(tracked);
+    return snapshotOrThrow(tracked);
   }
 
   /**
@@ -155,19 +155,19 @@ export class Operations {
    *
    * @throws GatewayError when they can't be had; the operation's state is unaffected.
    */
-  async picture(
+  async image(
     id: string,
     caller: CallerContext,
     options: RoomOptions = {},
-  ): Promise<OperationPicture> {
+  ): Promise<OperationImage> {
     const tracked = this.#find(id, caller);
     const release = await this.#options.memory.roomToAnswer(
       tracked.key,
-      pictureBytesMaxOf(tracked, this.#options.imageBytesMax),
+      imageBytesMaxOf(tracked, this.#options.imageBytesMax),
       options,
     );
     try {
-      const bytes = this.#options.results.get(tracked.key) ?? (await this.#reads.picture(tracked));
+      const bytes = this.#options.results.get(tracked.key) ?? (await this.#reads.image(tracked));
       return { snapshot: tracked.snapshot, bytes, release };
     } catch (error) {
       release();
@@ -178,7 +178,7 @@ export class Operations {
   /** Asks the upstream to stop the work. Best effort: the answer is the operation as it then is. */
   async cancel(id: string, caller: CallerContext): Promise<OperationSnapshot> {
     const tracked = this.#find(id, caller);
-    if (isSettled(tracked)) return told(tracked);
+    if (isSettled(tracked)) return snapshotOrThrow(tracked);
     try {
       const operation = await this.#options.upstream.cancelOperation(
         tracked.sealed.upstreamId,
@@ -190,7 +190,7 @@ export class Operations {
       if (!(error instanceof GatewayError) || !tracked.known) throw error;
       tracked.lastError = error;
     }
-    return told(tracked);
+    return snapshotOrThrow(tracked);
   }
 
   /** Seconds after which asking again may bring something new, 1 … 5. */
@@ -238,8 +238,8 @@ export class Operations {
 
   #remember(id: string, sealed: SealedOperation, caller: CallerContext): TrackedOperation {
     const key = keyOf(id, caller);
-    const { tenant, own, traceparent } = caller;
-    const tracked = trackedFromSealed({ id, key, tenant, own, traceparent }, sealed);
+    const { tenant, passthrough, traceparent } = caller;
+    const tracked = trackedFromSealed({ id, key, tenant, passthrough, traceparent }, sealed);
     this.#tracked.set(key, tracked);
     const excess = this.#tracked.size - this.#options.trackedMax;
     if (excess > 0) this.#forget(excess);
@@ -274,19 +274,22 @@ export class Operations {
   }
 }
 
-/** Of a picture that was never seen, only its bound is known. */
-function pictureBytesMaxOf({ snapshot: { state } }: TrackedOperation, imageBytesMax: number) {
-  return state.status === 'succeeded' ? state.picture.byteLength : imageBytesMax;
+/** Of an image that was never seen, only its bound is known. */
+function imageBytesMaxOf({ snapshot: { state } }: TrackedOperation, imageBytesMax: number) {
+  return state.status === 'succeeded' ? state.image.byteLength : imageBytesMax;
 }
 
 /** One caller's view of an operation: without credentials of their own, all share one. */
-function keyOf(id: string, { own }: CallerContext): string {
-  return own === undefined ? id : `${id} ${own.view}`;
+function keyOf(id: string, { passthrough }: CallerContext): string {
+  return passthrough === undefined ? id : `${id} ${passthrough.view}`;
 }
 
-function callOptionsOf({ own, traceparent }: Pick<CallerContext, 'own' | 'traceparent'>) {
+function callOptionsOf({
+  passthrough,
+  traceparent,
+}: Pick<CallerContext, 'passthrough' | 'traceparent'>) {
   return {
-    ...(own !== undefined && { authorization: own.authorization }),
+    ...(passthrough !== undefined && { authorization: passthrough.authorization }),
     ...(traceparent !== undefined && { traceparent }),
   };
 }

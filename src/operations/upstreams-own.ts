@@ -11,10 +11,10 @@ const knownForMs = 60_000;
  */
 export function upstreamsOwn(
   id: string,
-  { own }: CallerContext,
+  { passthrough }: CallerContext,
   nowMs: number,
 ): SealedOperation | undefined {
-  if (own === undefined || !upstreamIdPattern.test(id)) return undefined;
+  if (passthrough === undefined || !upstreamIdPattern.test(id)) return undefined;
   // Old enough that "not found" is no longer taken for "not yet".
   return { upstreamId: id, seed: 0n, acceptedAtMs: nowMs - knownForMs, isVendorForm: true };
 }

@@ -58,13 +58,13 @@ function documentFromContracts(substitute: Substitute): object {
       title: 'image-generation-gateway',
       version,
       description:
-        'Pictures from text. Errors are problem documents (RFC 9457) whose `type` resolves to a page that says what to do next.',
+        'Images from text. Errors are problem documents (RFC 9457) whose `type` resolves to a page that says what to do next.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
     tags: [
-      { name: 'images', description: 'Have pictures made.' },
-      { name: 'operations', description: 'Pictures being made, and made.' },
+      { name: 'images', description: 'Have images made.' },
+      { name: 'operations', description: 'Images being made, and made.' },
       { name: 'tokens', description: 'Credentials for browsers.' },
       { name: 'openai', description: 'OpenAI’s API, for its clients.' },
       { name: 'yandex', description: 'The vendor’s own REST.' },

@@ -1,4 +1,4 @@
-import type { Fault } from '../errors/gateway-error.ts';
+import type { Violation } from '../errors/gateway-error.ts';
 
 /**
  * The names a body may use, as a tree: a leaf is `true`, an object its fields,
@@ -28,7 +28,7 @@ export function pointerSegment(segment: string | number): string {
 export interface CanonicalBody {
   readonly value: Json;
   /** Unknown fields, and fields that stand in the body in both spellings at once. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly Violation[];
 }
 
 /**
@@ -37,7 +37,7 @@ export interface CanonicalBody {
  * caller of this function decides whether they are refused or ignored.
  */
 export function canonicalBody(fields: FieldTree, body: Json): CanonicalBody {
-  const faults: Fault[] = [];
+  const faults: Violation[] = [];
   const value = canonicalValue(fields, body, '#', faults);
   return { value, faults };
 }
@@ -46,7 +46,7 @@ function canonicalValue(
   fields: FieldTree | readonly [FieldTree] | true,
   value: Json,
   pointer: string,
-  faults: Fault[],
+  faults: Violation[],
 ): Json {
   if (fields === true) return value;
   if (Array.isArray(fields)) {
@@ -69,7 +69,12 @@ function camelNames(fields: FieldTree): ReadonlyMap<string, string> {
   return names;
 }
 
-function canonicalObject(fields: FieldTree, value: JsonObject, pointer: string, faults: Fault[]) {
+function canonicalObject(
+  fields: FieldTree,
+  value: JsonObject,
+  pointer: string,
+  faults: Violation[],
+) {
   const camelOf = camelNames(fields);
   const entries: [string, Json][] = [];
   const spellings = new Map<string, string>();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
 import type { FieldTree } from './field-names.ts';
 
-/** Media types a picture may be served as; the upstream makes some of them. */
+/** Media types an image may be served as; the upstream makes some of them. */
 export const imageMediaTypes = [
   'image/jpeg',
   'image/png',
@@ -15,7 +15,7 @@ const text = z.string().min(1);
 
 const message = z
   .strictObject({
-    text: text.meta({ description: 'What the picture should show.', example: 'red cat' }),
+    text: text.meta({ description: 'What the image should show.', example: 'red cat' }),
     weight: doubleSchema.optional().meta({
       description:
         'How much this part counts. Negative: what should not be shown. Absent: 1. A decimal string is taken as well.',
@@ -141,7 +141,7 @@ export const imageRequestSchema = z
   .strictObject({
     prompt: text
       .optional()
-      .meta({ description: 'What the picture should show.', example: 'red cat in a spaceship' }),
+      .meta({ description: 'What the image should show.', example: 'red cat in a spaceship' }),
     negativePrompt: text
       .optional()
       .meta({ description: 'What it should not show.', example: 'text, watermark' }),

@@ -1,5 +1,5 @@
 /** Where a text stops being JSON, and what could stand there instead. */
-export interface JsonSyntaxFault {
+export interface JsonSyntaxViolation {
   /** In UTF-16 units from the start; the length of the text when it ends too early. */
   readonly offset: number;
   readonly expected: string;
@@ -35,7 +35,7 @@ function endOf(pattern: RegExp, text: string, at: number): number | undefined {
  * none. Needed because the engine's own message tells no place in most cases,
  * and repeats a piece of the text instead. One pass, no recursion.
  */
-export function jsonSyntaxFault(text: string): JsonSyntaxFault | undefined {
+export function jsonSyntaxViolation(text: string): JsonSyntaxViolation | undefined {
   const open: ('{' | '[')[] = [];
   let expected: Expected = 'a value';
   let at = 0;

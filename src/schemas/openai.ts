@@ -26,7 +26,7 @@ export const openAiRequestSchema = z
   .strictObject({
     prompt: prompt.unwrap(),
     model: model.optional(),
-    n: z.int().min(1).max(10).optional().meta({ description: 'How many pictures, 1 … 10.' }),
+    n: z.int().min(1).max(10).optional().meta({ description: 'How many images, 1 … 10.' }),
     size: z
       .string()
       .regex(sizePattern, { error: 'expected auto, or WxH in pixels such as 1024x1536' })
@@ -42,7 +42,7 @@ export const openAiRequestSchema = z
     background: z
       .string()
       .refine((value) => value !== 'transparent', {
-        error: 'the upstream makes opaque pictures only',
+        error: 'the upstream makes opaque images only',
       })
       .optional(),
     ...(Object.fromEntries(
@@ -52,7 +52,7 @@ export const openAiRequestSchema = z
   .superRefine((body, context) => {
     const refuse = (path: string, message: string) =>
       context.addIssue({ code: 'custom', params: { code: 'value' }, message, path: [path] });
-    if (body.stream === true && (body.n ?? 1) > 1) refuse('n', 'a stream is of one picture');
+    if (body.stream === true && (body.n ?? 1) > 1) refuse('n', 'a stream is of one image');
     if (body.size !== undefined && body.size !== 'auto' && body.aspectRatio !== undefined) {
       refuse('size', 'size and aspect_ratio are two forms of one thing; send one');
     }
@@ -86,15 +86,15 @@ const image = z
     seed: z.string().meta({ format: 'int64' }),
     operation_id: z.string(),
   })
-  .meta({ id: 'OpenAiImage', description: 'One picture.' });
+  .meta({ id: 'OpenAiImage', description: 'One image.' });
 
 export const openAiImagesSchema = z
   .object({
     created: z.int().meta({ description: 'Seconds since 1970.' }),
     id: z.string(),
     model: z.string(),
-    size: z.string().optional().meta({ description: 'True size of the first picture.' }),
-    output_format: z.string().meta({ description: 'True format of the first picture.' }),
+    size: z.string().optional().meta({ description: 'True size of the first image.' }),
+    output_format: z.string().meta({ description: 'True format of the first image.' }),
     data: z.array(image),
     errors: z
       .array(
@@ -104,7 +104,7 @@ export const openAiImagesSchema = z
       )
       .optional(),
   })
-  .meta({ id: 'OpenAiImages', description: 'The pictures that were made.' });
+  .meta({ id: 'OpenAiImages', description: 'The images that were made.' });
 
 const openAiModel = z
   .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })

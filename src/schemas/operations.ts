@@ -14,7 +14,7 @@ const operationError = z
     reason: problemCodeSchema,
     retryable: z.boolean().meta({ description: 'Whether creating it anew may succeed.' }),
   })
-  .meta({ id: 'OperationError', description: 'Why no picture was made.' });
+  .meta({ id: 'OperationError', description: 'Why no image was made.' });
 
 const operationResponse = z
   .object({
@@ -32,7 +32,7 @@ const operationResponse = z
       format: 'byte',
     }),
   })
-  .meta({ id: 'ImageResult', description: 'What is known of the finished picture.' });
+  .meta({ id: 'ImageResult', description: 'What is known of the finished image.' });
 
 const operationUrls = z
   .object({ self: url, image: url, events: url, cancel: url })
@@ -56,7 +56,7 @@ const status = (name: 'running' | 'succeeded' | 'failed' | 'canceled') =>
 
 const running = z
   .object({ ...fields, status: status('running'), done: z.literal(false) })
-  .meta({ id: 'RunningOperation', description: 'A picture that is still being made.' });
+  .meta({ id: 'RunningOperation', description: 'An image that is still being made.' });
 
 const succeeded = z
   .object({
@@ -65,15 +65,15 @@ const succeeded = z
     done: z.literal(true),
     response: operationResponse,
   })
-  .meta({ id: 'SucceededOperation', description: 'A picture that is ready.' });
+  .meta({ id: 'SucceededOperation', description: 'An image that is ready.' });
 
 const failed = z
   .object({ ...fields, status: status('failed'), done: z.literal(true), error: operationError })
-  .meta({ id: 'FailedOperation', description: 'A picture that could not be made.' });
+  .meta({ id: 'FailedOperation', description: 'An image that could not be made.' });
 
 const canceled = z
   .object({ ...fields, status: status('canceled'), done: z.literal(true), error: operationError })
-  .meta({ id: 'CanceledOperation', description: 'A picture that nobody wanted any more.' });
+  .meta({ id: 'CanceledOperation', description: 'An image that nobody wanted any more.' });
 
 /** One image being made, as callers read it. */
 export const operationSchema = z

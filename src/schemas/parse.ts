@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { Fault } from '../errors/gateway-error.ts';
-import { invalidRequest, placedFaultsFromIssue } from './violation.ts';
+import type { Violation } from '../errors/gateway-error.ts';
+import { invalidRequest, placedViolationsFromIssue } from './violation.ts';
 import { canonicalBody, pointerFromPath, type FieldTree } from './field-names.ts';
 
 /** A JSON body a route takes: its schema, and the names it may use. */
@@ -26,11 +26,11 @@ export function parseBody<Schema extends z.ZodType>(
   options: { readonly lenient: boolean },
 ): ParsedBody<z.output<Schema>> {
   const canonical = canonicalBody(contract.fields, json);
-  const isIgnored = (fault: Fault) => options.lenient && fault.code === 'unknown_field';
+  const isIgnored = (fault: Violation) => options.lenient && fault.code === 'unknown_field';
   const faults = canonical.faults.filter((fault) => !isIgnored(fault));
   const result = contract.schema.safeParse(canonical.value, { reportInput: true });
   if (!result.success) {
-    for (const { path, code, detail } of result.error.issues.flatMap(placedFaultsFromIssue)) {
+    for (const { path, code, detail } of result.error.issues.flatMap(placedViolationsFromIssue)) {
       faults.push({ pointer: pointerFromPath(path, json), code, detail });
     }
   }
@@ -51,7 +51,7 @@ export function parseQuery<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(query, { reportInput: true });
   if (result.success) return result.data;
-  const faults = result.error.issues.flatMap(placedFaultsFromIssue);
+  const faults = result.error.issues.flatMap(placedViolationsFromIssue);
   throw invalidRequest(
     faults.map(({ path, code, detail }) => ({
       parameter: String(path[0]),

@@ -81,14 +81,14 @@ export const problemKinds = {
     title: 'Idempotency-Key reused',
     retryable: false,
     advice:
-      'The key was first sent with another request. Use a new key for a new picture, and the same key only for the very same request. Nothing was spent.',
+      'The key was first sent with another request. Use a new key for a new image, and the same key only for the very same request. Nothing was spent.',
   },
   outcome_unknown: {
     status: 409,
     title: 'Outcome unknown',
     retryable: false,
     advice:
-      'An earlier request with this key reached the upstream, but its answer was lost: a picture may have been paid for that nobody can find. The gateway will not send it again under this key. A new key has a new picture made, and may pay a second time.',
+      'An earlier request with this key reached the upstream, but its answer was lost: an image may have been paid for that nobody can find. The gateway will not send it again under this key. A new key has a new image made, and may pay a second time.',
   },
   operation_not_found: {
     status: 404,
@@ -103,20 +103,20 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 2,
     advice:
-      'The picture is still being made. Ask again after Retry-After seconds, or let the gateway wait for you with `?wait=60`.',
+      'The image is still being made. Ask again after Retry-After seconds, or let the gateway wait for you with `?wait=60`.',
   },
   operation_canceled: {
     status: 410,
     title: 'Operation canceled',
     retryable: false,
-    advice: 'The operation was canceled before a picture was made. Create a new one.',
+    advice: 'The operation was canceled before an image was made. Create a new one.',
   },
   operation_expired: {
     status: 410,
     title: 'Operation expired',
     retryable: false,
     advice:
-      'The upstream no longer holds this operation or its picture; results are kept for about three days. Create a new one.',
+      'The upstream no longer holds this operation or its image; results are kept for about three days. Create a new one.',
   },
   not_acceptable: {
     status: 406,
@@ -154,7 +154,7 @@ export const problemKinds = {
     status: 416,
     title: 'Range not satisfiable',
     retryable: false,
-    advice: 'The picture is shorter than the range asked for. Content-Range tells its length.',
+    advice: 'The image is shorter than the range asked for. Content-Range tells its length.',
   },
   rate_limited: {
     status: 429,
@@ -193,14 +193,14 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 2,
     advice:
-      'The gateway can not reach the store that keeps idempotency keys and limits, so it did not ask for a picture. Wait for Retry-After seconds and send the same request with the same key. Reading operations and pictures still works.',
+      'The gateway can not reach the store that keeps idempotency keys and limits, so it did not ask for an image. Wait for Retry-After seconds and send the same request with the same key. Reading operations and images still works.',
   },
   internal_error: {
     status: 500,
     title: 'Internal error',
     retryable: false,
     advice:
-      'The gateway made a mistake. Tell its operator the requestId. On a create, `outcome` says whether a picture may have been paid for.',
+      'The gateway made a mistake. Tell its operator the requestId. On a create, `outcome` says whether an image may have been paid for.',
   },
   upstream_auth: {
     status: 502,
@@ -222,28 +222,27 @@ export const problemKinds = {
     title: 'Upstream error',
     retryable: false,
     advice:
-      'The upstream failed. On a create with `outcome: unknown` a picture may have been paid for; sending it again may pay twice.',
+      'The upstream failed. On a create with `outcome: unknown` an image may have been paid for; sending it again may pay twice.',
   },
   bad_upstream_result: {
     status: 502,
     title: 'Bad upstream result',
     retryable: false,
     advice:
-      'The upstream answered with something that is not a picture the gateway serves (JPEG, PNG, WebP, GIF, AVIF), or not an answer at all. Tell the operator the requestId.',
+      'The upstream answered with something that is not an image the gateway serves (JPEG, PNG, WebP, GIF, AVIF), or not an answer at all. Tell the operator the requestId.',
   },
   upstream_message_too_large: {
     status: 502,
     title: 'Upstream answer too large',
     retryable: false,
-    advice:
-      'The picture is larger than this gateway takes. The operator can raise IMAGE_BYTES_MAX.',
+    advice: 'The image is larger than this gateway takes. The operator can raise IMAGE_BYTES_MAX.',
   },
   upstream_timeout: {
     status: 504,
     title: 'Upstream timeout',
     retryable: false,
     advice:
-      'The upstream did not answer in time. On a create with `outcome: unknown` a picture may have been paid for; sending it again may pay twice.',
+      'The upstream did not answer in time. On a create with `outcome: unknown` an image may have been paid for; sending it again may pay twice.',
   },
   generation_timeout: {
     status: 504,
@@ -251,7 +250,7 @@ export const problemKinds = {
     // Sent again, a create would pay again; Retry-After is about Location.
     retryable: false,
     advice:
-      'The picture was not ready in time. With `outcome: accepted` the operation goes on: fetch it from Location after Retry-After seconds, do not create it again.',
+      'The image was not ready in time. With `outcome: accepted` the operation goes on: fetch it from Location after Retry-After seconds, do not create it again.',
   },
 } as const satisfies Record<Reason, ProblemKind>;
 

@@ -1,7 +1,7 @@
-import { GatewayError, type Fault } from '../errors/gateway-error.ts';
+import { GatewayError, type Violation } from '../errors/gateway-error.ts';
 import { invalidRequest } from './violation.ts';
 import { JsonScanner } from './json-scanner.ts';
-import { jsonSyntaxFault } from './json-syntax.ts';
+import { jsonSyntaxViolation } from './json-syntax.ts';
 import { pointerSegment } from './field-names.ts';
 
 /** Faults that are told: a body can hold thousands, and the answer would outgrow it. */
@@ -30,7 +30,7 @@ export function valueFromJsonText(sent: string, limits: JsonLimits): unknown {
   const value = parsed(text);
   const scan = new JsonScanner(text, limits.depthMax).scan();
   if (scan.isTooDeep) throw malformed(`the JSON is nested deeper than ${limits.depthMax} levels`);
-  const faults: Fault[] = scan.duplicates.map((pointer) => ({
+  const faults: Violation[] = scan.duplicates.map((pointer) => ({
     pointer,
     code: 'duplicate_key',
     detail: 'this key stands twice in one object',
@@ -51,7 +51,7 @@ function parsed(text: string): unknown {
 }
 
 function placeOfFault(text: string): string {
-  const fault = jsonSyntaxFault(text);
+  const fault = jsonSyntaxViolation(text);
   if (fault === undefined) return '';
   if (fault.offset === text.length) return `: it ends where ${fault.expected} was expected`;
   const before = text.slice(0, fault.offset);
@@ -65,7 +65,7 @@ function malformed(detail: string, cause?: unknown): GatewayError {
 }
 
 /** The depth is known to be bounded by now, so this may recurse. */
-function collectTextFaults(value: unknown, pointer: string, faults: Fault[]): void {
+function collectTextFaults(value: unknown, pointer: string, faults: Violation[]): void {
   if (typeof value === 'string') {
     const fault = textFault(value);
     if (fault !== undefined) faults.push({ pointer, ...fault });

@@ -10,7 +10,7 @@ export const tokenTtlSecondsMax = 600;
 
 const scopeSchema = z.enum(scopes).meta({
   id: 'Scope',
-  description: '`images:create` also cancels; `operations:read` reads operations and pictures.',
+  description: '`images:create` also cancels; `operations:read` reads operations and images.',
 });
 
 /** Body of POST /v1/tokens. */
@@ -32,7 +32,7 @@ export const tokenRequestSchema = z
       .min(1)
       .max(1_000)
       .optional()
-      .meta({ description: 'How many pictures it may have made; absent: as many as you may.' }),
+      .meta({ description: 'How many images it may have made; absent: as many as you may.' }),
   })
   .meta({ id: 'TokenRequest', description: 'A short-lived token for a browser.' });
 

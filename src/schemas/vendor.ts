@@ -45,7 +45,7 @@ export const vendorOperationSchema = z
     response: z
       .object({
         '@type': z.string(),
-        image: z.string().meta({ format: 'byte', description: 'The picture as base64.' }),
+        image: z.string().meta({ format: 'byte', description: 'The image as base64.' }),
         modelVersion: z.string(),
       })
       .meta({ id: 'VendorImageResponse', description: 'ImageGenerationResponse as proto3 JSON.' })

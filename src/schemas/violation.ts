@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { GatewayError, type Fault } from '../errors/gateway-error.ts';
+import { GatewayError, type Violation } from '../errors/gateway-error.ts';
 
 type Issue = z.core.$ZodIssue;
 
 /** A zod issue without its place, one fault per unknown key. */
-export interface PlacedFault {
+export interface PlacedViolation {
   readonly path: readonly PropertyKey[];
   readonly code: string;
   readonly detail: string;
@@ -23,7 +23,7 @@ function nameOf(expected: string): string {
 }
 
 /** What zod found, in words made for the caller; values are never echoed. */
-export function placedFaultsFromIssue(issue: Issue): readonly PlacedFault[] {
+export function placedViolationsFromIssue(issue: Issue): readonly PlacedViolation[] {
   const { path } = issue;
   switch (issue.code) {
     case 'unrecognized_keys':
@@ -71,14 +71,14 @@ function unionDetail(issue: z.core.$ZodIssueInvalidUnion): string {
 }
 
 /** The one error for a list of faults: `unknown_field` only when nothing else is wrong. */
-export function invalidRequest(faults: readonly Fault[]): GatewayError {
+export function invalidRequest(faults: readonly Violation[]): GatewayError {
   const first = faults[0];
   const onlyUnknown = faults.every((fault) => fault.code === 'unknown_field');
   const place = first?.pointer ?? first?.parameter ?? first?.header ?? 'the request';
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
   const detail = `${place}: ${first?.detail ?? 'is not valid'}${more}`;
   return new GatewayError(onlyUnknown ? 'unknown_field' : 'invalid_request', detail, {
-    faults,
+    violations: faults,
     outcome: 'not_started',
   });
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { open } from 'lmdb';
-import { LimitBook, type CountRow } from './limit-counters.ts';
+import { LimitCounters, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
 import { swapRecordIn, type RecordRow } from './record-swap.ts';
 import type { Claim, StateStore } from './state-store.ts';
@@ -38,7 +38,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const root = await rootOf(directory);
   const records = new LmdbTable<RecordRow>(root, 'records');
   const counts = new LmdbTable<CountRow>(root, 'counts');
-  const limits = new LimitBook(nowMs, counts);
+  const limits = new LimitCounters(nowMs, counts);
   const write = <Result>(work: () => Result, { durable }: { readonly durable: boolean }) =>
     inTime(timeoutMs, async () => {
       // The lock on the files is held while `work` runs, so no other process gets in between.

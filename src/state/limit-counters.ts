@@ -35,7 +35,7 @@ const sweepFromRows = 1_024;
  * a table that may outlive it; rates and slots end with it, as they should:
  * whoever held a slot is gone then.
  */
-export class LimitBook {
+export class LimitCounters {
   readonly #nowMs: () => number;
   readonly #counts: Table<CountRow>;
   readonly #rates = new MemoryTable<RateRow>();

@@ -13,7 +13,7 @@ export interface StoreObserver {
 }
 
 /** The same store, with somebody who watches how long it takes. */
-export function observedStore(store: StateStore, observer: StoreObserver): StateStore {
+export function measuredStore(store: StateStore, observer: StoreObserver): StateStore {
   const watch = async <Result>(call: StoreCall, run: () => Promise<Result>): Promise<Result> => {
     const startMs = performance.now();
     let isFailed = true;

@@ -127,7 +127,7 @@ export class RedisConnection {
     if (facts.objection !== undefined && facts.objection !== this.#facts?.objection) {
       this.#log?.error(
         fields,
-        `no picture is made with an Idempotency-Key: the store at this address is not safe: ${facts.objection}`,
+        `no image is made with an Idempotency-Key: the store at this address is not safe: ${facts.objection}`,
       );
     } else if (this.#isLost) {
       this.#log?.info(fields, 'the store is back');

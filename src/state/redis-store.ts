@@ -30,7 +30,7 @@ const firstLookMs = 2_000;
 /**
  * The store of several gateways: one Valkey, or Redis 7 or later.
  *
- * Opens also while the server is out of reach: pictures can be fetched without
+ * Opens also while the server is out of reach: images can be fetched without
  * it, and it is tried again for good. Records are refused on a server that
  * could forget them, which is looked at with every connection.
  */

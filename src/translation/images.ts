@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { GatewayError, type Fault } from '../errors/gateway-error.ts';
+import { GatewayError, type Violation } from '../errors/gateway-error.ts';
 import { ImageGenerationOptionsSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_pb.ts';
 import {
   ImageGenerationRequestSchema,
@@ -113,7 +113,7 @@ function refuseLongPrompt(
   if (characters <= charactersMax) return;
   const detail = `the prompt has ${characters} characters; the model takes ${charactersMax}`;
   throw new GatewayError('prompt_too_long', detail, {
-    faults: [{ pointer, code: 'too_big', detail }],
+    violations: [{ pointer, code: 'too_big', detail }],
     outcome: 'not_started',
   });
 }
@@ -137,7 +137,7 @@ const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
 ];
 
 /** A fault the upstream found, at the place in the body that the caller wrote. */
-export function faultInBody(fault: Fault, json: unknown): Fault {
+export function violationInBody(fault: Violation, json: unknown): Violation {
   const { pointer } = fault;
   if (pointer === undefined) return fault;
   const segments = pointer.split('/').slice(1);

@@ -18,12 +18,12 @@ export function openAiErrorJson(error: GatewayError): JsonValue {
 
 /** The inner object of the body, which event streams carry too. */
 export function openAiError(error: GatewayError): JsonValue {
-  const { reason, detail, faults, outcome } = error;
-  const [fault] = faults;
+  const { reason, detail, violations, outcome } = error;
+  const [fault] = violations;
   const param = fault?.pointer?.replace(/^#\//, '') ?? fault?.parameter ?? fault?.header ?? null;
   const message = fault === undefined ? detail : `${param ?? ''}: ${fault.detail}`;
   return {
-    message: faults.length > 1 ? detail : message,
+    message: violations.length > 1 ? detail : message,
     type: openAiErrorType(reason),
     param,
     code: codes[reason] ?? reason,

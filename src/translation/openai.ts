@@ -11,7 +11,7 @@ export interface OpenAiChoices {
   readonly drawnSeed: bigint;
 }
 
-/** One request to the upstream for each picture, with seeds that follow each other. */
+/** One request to the upstream for each image, with seeds that follow each other. */
 export function imageGenerationRequestsFromOpenAi(
   body: OpenAiRequestBody,
   defaults: ImageDefaults,

@@ -19,7 +19,7 @@ export interface OperationFacts {
     | { readonly status: 'running' }
     | {
         readonly status: 'succeeded';
-        readonly picture: ImageFacts & {
+        readonly image: ImageFacts & {
           readonly byteLength: number;
           readonly modelVersion: string;
         };
@@ -30,7 +30,7 @@ export interface OperationFacts {
 export interface OperationJsonOptions {
   /** Origin of links, without a slash at the end. */
   readonly origin: string;
-  /** Opens the links to the picture without a credential. */
+  /** Opens the links to the image without a credential. */
   readonly linkToken?: string | undefined;
   readonly isRetryable: (reason: Reason) => boolean;
 }
@@ -53,12 +53,12 @@ export function operationJson(facts: OperationFacts, options: OperationJsonOptio
     metadata: facts.metadata === undefined ? null : (detailsJson([facts.metadata])[0] ?? null),
     ...(state.status === 'succeeded' && {
       response: {
-        modelVersion: state.picture.modelVersion,
-        mimeType: state.picture.mediaType,
+        modelVersion: state.image.modelVersion,
+        mimeType: state.image.mediaType,
         seed: String(facts.seed),
-        ...(state.picture.width !== undefined && { width: state.picture.width }),
-        ...(state.picture.height !== undefined && { height: state.picture.height }),
-        byteLength: state.picture.byteLength,
+        ...(state.image.width !== undefined && { width: state.image.width }),
+        ...(state.image.height !== undefined && { height: state.image.height }),
+        byteLength: state.image.byteLength,
         url: image,
       },
     }),
@@ -69,7 +69,7 @@ export function operationJson(facts: OperationFacts, options: OperationJsonOptio
   };
 }
 
-/** Where the picture is. */
+/** Where the image is. */
 export function imageLink(
   id: string,
   { origin, linkToken }: Pick<OperationJsonOptions, 'origin' | 'linkToken'>,

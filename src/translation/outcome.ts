@@ -7,13 +7,13 @@ import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import { imageBytesFromBase64Text } from '../image/base64-image.ts';
 import { imageFactsFromBytes, type ImageFacts } from '../image/sniff.ts';
 
-/** A finished picture: its encoded bytes, a view on the received frame, and what they say of themselves. */
-export interface Picture {
+/** A finished image: its encoded bytes, a view on the received frame, and what they say of themselves. */
+export interface Image {
   readonly bytes: Uint8Array;
   readonly facts: ImageFacts;
 }
 
-/** Why a picture was not made. `code` is the gRPC number the upstream gave. */
+/** Why an image was not made. `code` is the gRPC number the upstream gave. */
 export interface Failure {
   readonly code: number;
   readonly message: string;
@@ -24,7 +24,7 @@ export interface Failure {
 /** What became of an operation. The only place that reads `done`, `error` and `response`. */
 export type Outcome =
   | { readonly status: 'running' }
-  | { readonly status: 'succeeded'; readonly picture: Picture; readonly modelVersion: string }
+  | { readonly status: 'succeeded'; readonly image: Image; readonly modelVersion: string }
   | { readonly status: 'failed'; readonly failure: Failure }
   | { readonly status: 'canceled'; readonly failure: Failure };
 
@@ -40,7 +40,7 @@ export function badResult(message: string, reason: Reason = 'bad_upstream_result
  * Reads an operation as the upstream answered it.
  *
  * An `error` counts even while `done` is false, as the upstream sets it so. A
- * result that is not a picture is a failure, never an exception.
+ * result that is not an image is a failure, never an exception.
  */
 export function outcomeFromOperation(
   operation: Operation,
@@ -62,7 +62,7 @@ function outcomeFromResponse(response: Any, imageBytesMax: number): Outcome {
   // Only the part after the last slash names the type; the prefix is any host.
   const typeName = response.typeUrl.slice(response.typeUrl.lastIndexOf('/') + 1);
   if (typeName !== ImageGenerationResponseSchema.typeName) {
-    return badResult('the upstream sent a result of another type than a picture');
+    return badResult('the upstream sent a result of another type than an image');
   }
   let message;
   try {
@@ -74,11 +74,11 @@ function outcomeFromResponse(response: Any, imageBytesMax: number): Outcome {
   }
   const bytes = imageBytesFromBase64Text(message.image, { imageBytesMax }) ?? message.image;
   if (bytes.byteLength > imageBytesMax) {
-    return badResult('the picture is larger than this gateway takes', 'upstream_message_too_large');
+    return badResult('the image is larger than this gateway takes', 'upstream_message_too_large');
   }
   const facts = imageFactsFromBytes(bytes);
   if (facts === undefined) {
-    return badResult('the upstream sent bytes that are no picture of a known kind');
+    return badResult('the upstream sent bytes that are no image of a known kind');
   }
-  return { status: 'succeeded', picture: { bytes, facts }, modelVersion: message.modelVersion };
+  return { status: 'succeeded', image: { bytes, facts }, modelVersion: message.modelVersion };
 }

@@ -7,7 +7,7 @@ import { publicMessage, timestampJson, type OperationFacts } from './operation-j
 /** What the vendor's JSON of an operation is made from, beside what the native one needs. */
 export interface VendorFacts extends OperationFacts {
   /** Times as far as the upstream itself told them. */
-  readonly told: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
+  readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
 }
 
 const typePrefix = 'type.googleapis.com/';
@@ -16,24 +16,24 @@ const typePrefix = 'type.googleapis.com/';
  * An operation as the vendor's REST writes it: null for what the upstream does
  * not tell, no key for an absent result.
  *
- * @param image Stands for the base64 of the picture, in a succeeded one.
+ * @param image Stands for the base64 of the image, in a succeeded one.
  */
 export function vendorOperationJson(facts: VendorFacts, image: string): JsonValue {
-  const { state, told } = facts;
+  const { state, upstreamTimes } = facts;
   const timeJson = (ms: number | undefined) => (ms === undefined ? null : timestampJson(ms));
   return {
     id: facts.id,
     description: facts.description,
-    createdAt: timeJson(told.createdAtMs),
+    createdAt: timeJson(upstreamTimes.createdAtMs),
     createdBy: facts.createdBy,
-    modifiedAt: timeJson(told.modifiedAtMs),
+    modifiedAt: timeJson(upstreamTimes.modifiedAtMs),
     done: state.status !== 'running',
     metadata: facts.metadata === undefined ? null : (detailsJson([facts.metadata])[0] ?? null),
     ...(state.status === 'succeeded' && {
       response: {
         '@type': typePrefix + ImageGenerationResponseSchema.typeName,
         image,
-        modelVersion: state.picture.modelVersion,
+        modelVersion: state.image.modelVersion,
       },
     }),
     ...((state.status === 'failed' || state.status === 'canceled') && {
@@ -48,8 +48,8 @@ export function vendorOperationJson(facts: VendorFacts, image: string): JsonValu
 
 /** An error as `google.rpc.Status`: what is wrong where, and what became of the money, are details. */
 export function rpcStatusJson(error: GatewayError): JsonValue {
-  const { reason, detail, faults, outcome } = error;
-  const fieldViolations = faults.map(({ pointer, parameter, header, detail: description }) => ({
+  const { reason, detail, violations, outcome } = error;
+  const fieldViolations = violations.map(({ pointer, parameter, header, detail: description }) => ({
     field: (pointer?.replace(/^#\//, '').replaceAll('/', '.') ?? parameter ?? header) || '',
     description,
   }));

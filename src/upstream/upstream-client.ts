@@ -17,7 +17,7 @@ import { CallsInFlight } from './call/calls-in-flight.ts';
 import { UpstreamChannel } from './channel/channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel/channel-options.ts';
 import { boundedOperationFromBytes } from './call/operation-deserializer.ts';
-import { operationCaller } from './call/rpc-caller.ts';
+import { rpcCaller } from './call/rpc-caller.ts';
 import type { UpstreamLog } from './channel/silence-grpc-logger.ts';
 import type { MethodName } from './call/status-error.ts';
 import type { TokenSource } from './credentials/token-source.ts';
@@ -36,7 +36,7 @@ export interface CallOptions {
 /** The two services of the upstream. Every method rejects with a GatewayError and nothing else. */
 export interface UpstreamClient {
   /**
-   * Has a picture made. Sent once and never repeated. The Operation has an id.
+   * Has an image made. Sent once and never repeated. The Operation has an id.
    *
    * @throws GatewayError whose `outcome` is `not_started` or `unknown`.
    */
@@ -57,7 +57,7 @@ export interface UpstreamClient {
   readonly ready: boolean;
   /**
    * Ends the reads in flight at once, and a Generate in flight after the grace:
-   * it may be paid for, and its answer is the only way to the picture. Resolves
+   * it may be paid for, and its answer is the only way to the image. Resolves
    * when every call has ended; later calls are refused.
    *
    * @param generateGraceMs 0 unless told.
@@ -140,7 +140,7 @@ const methods = {
 export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const channels = openChannels(options);
   const inFlight = new CallsInFlight();
-  const call = operationCaller(options, channels, inFlight);
+  const call = rpcCaller(options, channels, inFlight);
   return {
     async generate(request, callOptions = {}) {
       const operation = await call('Generate', methods.generate, request, callOptions);
@@ -180,7 +180,7 @@ export interface Channels {
 
 /**
  * Generate and the operations have a channel each: what they may receive
- * differs by three orders of magnitude, and a large picture on the way must not
+ * differs by three orders of magnitude, and a large image on the way must not
  * hold up the answer to a create.
  */
 function openChannels(options: UpstreamClientOptions): Channels {

@@ -31,7 +31,7 @@ const embeds = [
 /** How many ways an embedding page tries. */
 export const embedCount = embeds.length;
 
-/** A site on an origin of its own that embeds pictures of the gateway, and counts what runs. */
+/** A site on an origin of its own that embeds images of the gateway, and counts what runs. */
 export class HostileSite {
   /** Times that something which should be inert reported itself. */
   hits = 0;

@@ -60,7 +60,7 @@ const create = `
   });
   const operation = await response.json();`;
 
-it('a page of a shop creates with fetch, listens with EventSource, and shows the picture in an <img>', async () => {
+it('a page of a shop creates with fetch, listens with EventSource, and shows the image in an <img>', async () => {
   const seen = await inPage<Record<string, unknown>>(`${create}
     const states = [];
     await new Promise((resolve, reject) => {
@@ -91,7 +91,7 @@ it('a page of a shop creates with fetch, listens with EventSource, and shows the
   expect(seen['width']).toBeGreaterThan(500);
 });
 
-it('an <img> waits for its picture by itself', async () => {
+it('an <img> waits for its image by itself', async () => {
   const width = await inPage<number>(`${create}
     const image = new Image();
     image.src = operation.urls.image + '&wait=60';

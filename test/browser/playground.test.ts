@@ -53,35 +53,35 @@ async function open(origin = gateway.origin, viewport = { width: 1280, height: 9
 
 const textOf = (selector: string) => page.locator(selector).innerText();
 
-async function makePicture(): Promise<void> {
-  await page.getByRole('button', { name: 'Make the picture' }).click();
+async function makeImage(): Promise<void> {
+  await page.getByRole('button', { name: 'Make the image' }).click();
   await page.locator('#status', { hasText: 'Ready after' }).waitFor();
 }
 
-async function pictureWidth(): Promise<number> {
+async function imageWidth(): Promise<number> {
   return page
-    .locator('#picture')
+    .locator('#image')
     .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth);
 }
 
 describe('the playground', () => {
-  it('makes a picture, tells of it, keeps it, and asks nobody else', async () => {
+  it('makes an image, tells of it, keeps it, and asks nobody else', async () => {
     await open();
     await page.getByLabel('What it should show').fill('a red cat under a purple sky');
     await page.getByLabel('Ratio').selectOption('16:9');
     await page.getByLabel('Seed').fill('1863');
-    await makePicture();
-    expect(await pictureWidth()).toBeGreaterThan(500);
-    expect(await textOf('#picture-seed')).toBe('1863');
-    expect(await textOf('#picture-size')).toMatch(/^\d+ × \d+$/);
-    expect(await textOf('#picture-time')).toMatch(/^\d+\.\d s$/);
-    expect(await page.locator('#picture').getAttribute('alt')).toBe('a red cat under a purple sky');
+    await makeImage();
+    expect(await imageWidth()).toBeGreaterThan(500);
+    expect(await textOf('#image-seed')).toBe('1863');
+    expect(await textOf('#image-size')).toMatch(/^\d+ × \d+$/);
+    expect(await textOf('#image-time')).toMatch(/^\d+\.\d s$/);
+    expect(await page.locator('#image').getAttribute('alt')).toBe('a red cat under a purple sky');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'Download' }).click(),
     ]);
     expect(download.suggestedFilename()).toMatch(/\.jpg$/);
-    await makePicture();
+    await makeImage();
     expect(await page.locator('#history li').count()).toBe(2);
     expect(faults).toEqual([]);
   });
@@ -95,7 +95,7 @@ describe('the playground', () => {
     const code = await page.evaluate<string>('navigator.clipboard.readText()');
     expect(code).toBe(await page.locator('#code').textContent());
     const before = emulator.ledger.generates;
-    if (name === 'curl') await run('bash', ['-ec', code.replace('-o picture.jpg', '-o /dev/null')]);
+    if (name === 'curl') await run('bash', ['-ec', code.replace('-o image.jpg', '-o /dev/null')]);
     else await run(process.execPath, ['--input-type=module', '-e', code]);
     expect(emulator.ledger.generates).toBe(before + 1);
   });
@@ -105,7 +105,7 @@ describe('the playground', () => {
     const before = emulator.ledger.generates;
     const prompt = page.getByLabel('What it should show');
     await prompt.fill('x'.repeat(501));
-    await page.getByRole('button', { name: 'Make the picture' }).click();
+    await page.getByRole('button', { name: 'Make the image' }).click();
     await page.locator('#prompt-fault', { hasText: '501 characters' }).waitFor();
     expect(await prompt.getAttribute('aria-invalid')).toBe('true');
     expect(await prompt.evaluate((field) => field === field.ownerDocument.activeElement)).toBe(
@@ -113,7 +113,7 @@ describe('the playground', () => {
     );
     expect(await textOf('#problem')).toContain('Nothing was spent.');
     await prompt.fill('something forbidden');
-    await page.getByRole('button', { name: 'Make the picture' }).click();
+    await page.getByRole('button', { name: 'Make the image' }).click();
     await page.locator('#problem', { hasText: 'terms of us' }).waitFor();
     expect(emulator.ledger.generates).toBe(before);
     // Chromium itself reports the refusals; the page has nothing to add.
@@ -124,12 +124,12 @@ describe('the playground', () => {
     const gate = await TcpGate.open(Number(new URL(gateway.origin).port));
     await open(gate.address);
     const before = emulator.ledger.generates;
-    await page.getByRole('button', { name: 'Make the picture' }).click();
+    await page.getByRole('button', { name: 'Make the image' }).click();
     await expect.poll(() => emulator.ledger.generates).toBe(before + 1);
     await page.waitForTimeout(200);
     gate.cut();
     await page.locator('#status', { hasText: 'Ready after' }).waitFor();
-    expect(await pictureWidth()).toBeGreaterThan(500);
+    expect(await imageWidth()).toBeGreaterThan(500);
     expect(emulator.ledger.generates).toBe(before + 1);
     await gate.close();
   });
@@ -139,7 +139,7 @@ describe('the playground', () => {
     await page.getByLabel('What it should show').focus();
     for (let steps = 0; steps < 12; steps += 1) {
       const name = await page.evaluate<string>('document.activeElement.textContent.trim()');
-      if (name === 'Make the picture') break;
+      if (name === 'Make the image') break;
       await page.keyboard.press('Tab');
     }
     await page.keyboard.press('Enter');
@@ -152,7 +152,7 @@ describe('the playground', () => {
 
   it('fits a phone', async () => {
     await open(gateway.origin, { width: 360, height: 740 });
-    await makePicture();
+    await makeImage();
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
     expect(await page.evaluate<number>(overflow)).toBe(0);
     const directory = process.env['SCREENSHOTS'];
@@ -197,11 +197,11 @@ describe('the playground of a gateway with keys', () => {
 
   it('asks for a key, and works with one, or with a token', async () => {
     await open(closed.origin);
-    await page.getByRole('button', { name: 'Make the picture' }).click();
+    await page.getByRole('button', { name: 'Make the image' }).click();
     const key = page.getByLabel('Sent as a bearer credential');
     await key.waitFor();
     await key.fill(file.keys['shop'] ?? '');
-    await makePicture();
+    await makeImage();
     expect(await textOf('#code')).toContain('Authorization: Bearer $KEY');
     const lent = await closed.fetch('/v1/tokens', {
       method: 'POST',
@@ -209,7 +209,7 @@ describe('the playground of a gateway with keys', () => {
       body: JSON.stringify({ scopes: ['images:create', 'operations:read'] }),
     });
     await key.fill(((await lent.json()) as { token: string }).token);
-    await makePicture();
+    await makeImage();
     expect(await page.locator('#history li').count()).toBe(2);
   });
 });

@@ -81,7 +81,7 @@ async function visit(url: string): Promise<void> {
   });
 }
 
-/** The URLs of an operation whose picture is these bytes. */
+/** The URLs of an operation whose image is these bytes. */
 async function operationOf(gateway: Gateway, bytes: Buffer, headers: Record<string, string> = {}) {
   upstream.on('Generate', ok(toBinary(OperationSchema, runningOperation('operation1'))));
   upstream.on('Get', ok(toBinary(OperationSchema, succeededOperation('operation1', bytes))));
@@ -161,7 +161,7 @@ async function tried(polyglot: Polyglot) {
   return { statuses: [plain.status, signed.status], isProven, isShown, ran };
 }
 
-it('pictures that are also a page, a script or a style are shown, and run nothing', async () => {
+it('images that are also a page, a script or a style are shown, and run nothing', async () => {
   const files = await servedPolyglots(payload);
   filesInAll += files.length;
   for (const polyglot of files) {
@@ -171,7 +171,7 @@ it('pictures that are also a page, a script or a style are shown, and run nothin
   }
 }, 400_000);
 
-it('what only claims to be a picture is refused, and the refusal runs nothing', async () => {
+it('what only claims to be an image is refused, and the refusal runs nothing', async () => {
   const files = await refusedPolyglots(payload);
   filesInAll += files.length;
   for (const polyglot of files) {
@@ -237,11 +237,11 @@ afterAll(() => {
   const { files, provenToRun, ways, answers, ran, shown } = sums;
   recordFigure({
     promise: 'P19',
-    says: 'Served pictures are inert',
+    says: 'Served images are inert',
     goal: 'polyglots in a real browser: 0 scripts run',
     seen:
       `${files} files, ${provenToRun} of which run where a server is careless, opened and embedded in ` +
-      `${ways} ways, and ${answers} of JSON, events and problems: ${ran} scripts or styles ran; ${shown} shown as pictures`,
+      `${ways} ways, and ${answers} of JSON, events and problems: ${ran} scripts or styles ran; ${shown} shown as images`,
     isMet: ran === 0 && files === filesInAll && answers > 0,
     by: 'npm run test:browser',
   });

@@ -1,13 +1,13 @@
 import sharp from 'sharp';
 
-/** A file that is a picture, or passes for one, and something that runs. */
+/** A file that is an image, or passes for one, and something that runs. */
 export interface Polyglot {
   readonly name: string;
   readonly bytes: Buffer;
   /** The media type under which a browser runs it; absent where none does any more. */
   readonly runsAs?: 'text/html' | 'text/javascript' | 'text/css' | 'image/svg+xml' | 'text/xml';
   readonly charset?: 'iso-8859-1' | 'utf-8' | 'utf-16le';
-  /** Whether a browser shows it as a picture. */
+  /** Whether a browser shows it as an image. */
   readonly isShown: boolean;
 }
 
@@ -112,7 +112,7 @@ function pdfOf({ script }: Payload): string {
   return `%PDF-1.4\n1 0 obj<</Type/Catalog/OpenAction<</S/JavaScript/JS(${script})>>>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF`;
 }
 
-async function pictures() {
+async function images() {
   const canvas = sharp({ create: { width: 8, height: 8, channels: 3, background: '#a33' } });
   const made = (format: 'jpeg' | 'png' | 'gif' | 'webp' | 'avif') =>
     canvas.clone().toFormat(format).toBuffer();
@@ -131,17 +131,17 @@ async function pictures() {
   } & { withExif: typeof withExif };
 }
 
-/** Files that have the signature of a picture: they are served. */
+/** Files that have the signature of an image: they are served. */
 export async function servedPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
-  const { jpeg, png, gif, webp, avif, withExif } = await pictures();
+  const { jpeg, png, gif, webp, avif, withExif } = await images();
   const page = pageOf(payload);
   const html = { runsAs: 'text/html', charset: 'iso-8859-1', isShown: true } as const;
   const code = { runsAs: 'text/javascript', charset: 'iso-8859-1', isShown: true } as const;
   const style = { runsAs: 'text/css', charset: 'iso-8859-1', isShown: true } as const;
   const inert = { isShown: true } as const;
   const hollow = { ...html, isShown: false };
-  const after = (picture: Buffer, text: string | Buffer) =>
-    Buffer.concat([picture, typeof text === 'string' ? latin(text) : text]);
+  const after = (image: Buffer, text: string | Buffer) =>
+    Buffer.concat([image, typeof text === 'string' ? latin(text) : text]);
   const utf16 = Buffer.from(page, 'utf16le');
   return [
     { name: 'JPEG, a page after it', bytes: after(jpeg, page), ...html },
@@ -192,7 +192,7 @@ export async function servedPolyglots(payload: Payload): Promise<readonly Polygl
       ...html,
     },
     { name: 'AVIF, a page after it', bytes: after(avif, page), ...html },
-    // No picture behind the signature; of a GIF the size is enough to be shown, as nothing.
+    // No image behind the signature; of a GIF the size is enough to be shown, as nothing.
     {
       name: 'GIF’s signature as a variable',
       bytes: latin(`GIF89a=1;${payload.script}`),
@@ -215,9 +215,9 @@ export async function servedPolyglots(payload: Payload): Promise<readonly Polygl
   ];
 }
 
-/** Files that only claim to be pictures: none of them may be served. */
+/** Files that only claim to be images: none of them may be served. */
 export async function refusedPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
-  const { jpeg, gif } = await pictures();
+  const { jpeg, gif } = await images();
   const page = pageOf(payload);
   const svg = svgOf(payload);
   const html = { runsAs: 'text/html', charset: 'iso-8859-1', isShown: false } as const;

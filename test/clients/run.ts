@@ -1,6 +1,6 @@
 /**
  * Drives the gateway with clients that nobody here wrote: three that are
- * generated from its documents, each create → poll → picture → error under
+ * generated from its documents, each create → poll → image → error under
  * strict TypeScript; and the emulator with the vendor's own SDK.
  *
  *     npm run test:clients

@@ -2,7 +2,7 @@ import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, NoAnswer, type Answer, type Asked } from '../support/http-client.ts';
-import type { PictureKind } from './drain-upstream.ts';
+import type { ImageKind } from './drain-upstream.ts';
 import type { DrainRecord } from './drain-record.ts';
 
 export interface Target {
@@ -55,13 +55,13 @@ class Caller {
     while ((await this.send(what, path, asked)) !== undefined) await pause();
   }
 
-  /** Follows an operation to the end of the stream, and then has a picture made on the same connection. */
+  /** Follows an operation to the end of the stream, and then has an image made on the same connection. */
   async followThenCreate(what: string, eventsPath: string): Promise<void> {
     const isFollowed = await this.send(what, eventsPath, events);
     if (isFollowed !== undefined) await this.keepCreating(`${what}, create`, { kind: 'quick' });
   }
 
-  /** Pictures, one after the other, until there is no answer. */
+  /** Images, one after the other, until there is no answer. */
   async keepCreating(what: string, form: CreateForm): Promise<void> {
     const { record, name } = this.#target;
     for (;;) {
@@ -80,7 +80,7 @@ class Caller {
 }
 
 interface CreateForm {
-  readonly kind: PictureKind;
+  readonly kind: ImageKind;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
@@ -91,14 +91,14 @@ function pause(): Promise<void> {
   return sleep(pauseMinMs + Math.random() * pauseSpreadMs);
 }
 
-/** Has the pictures made that are read later. @throws Error when that does not work. */
+/** Has the images made that are read later. @throws Error when that does not work. */
 export async function prepare(target: Target): Promise<Operations> {
   const caller = new Caller(target);
-  const make = async (kind: PictureKind) => {
+  const make = async (kind: ImageKind) => {
     const prompt = `${kind} ${target.name} before`;
     const answer = await caller.send('prepare', '/v1/images', { body: { prompt } });
     target.record.told(prompt, answer);
-    if (answer?.status !== 202) throw new Error(`a picture was answered with ${answer?.status}`);
+    if (answer?.status !== 202) throw new Error(`an image was answered with ${answer?.status}`);
     return (JSON.parse(answer.body.toString()) as { id: string }).id;
   };
   return { quick: await make('quick'), endless: await make('endless'), large: await make('large') };
@@ -112,7 +112,7 @@ export async function load(target: Target, operations: Operations): Promise<void
     caller().keepCreating('create', { kind: 'quick' }),
     caller().keepCreating('keyed create', { kind: 'quick', isKeyed: true }),
     caller().keepCreating('create and wait', { kind: 'endless', headers: { prefer: 'wait=60' } }),
-    caller().keepCreating('picture at once', { kind: 'quick', headers: { accept: 'image/*' } }),
+    caller().keepCreating('image at once', { kind: 'quick', headers: { accept: 'image/*' } }),
     caller().keepCreating('late create', { kind: 'late', isKeyed: true }),
     caller().keepCreating('OpenAI', {
       kind: 'quick',
@@ -141,7 +141,7 @@ async function probe(target: Target): Promise<void> {
   }
 }
 
-/** Connections that do nothing: open, silent in the middle of a request, and deaf to their picture. */
+/** Connections that do nothing: open, silent in the middle of a request, and deaf to their image. */
 export class IdleCrowd {
   readonly #sockets: Socket[] = [];
   readonly #port: number;

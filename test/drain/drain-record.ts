@@ -1,6 +1,6 @@
 import type { Answer, NoAnswer } from '../support/http-client.ts';
 
-/** What a caller was told about one picture. */
+/** What a caller was told about one image. */
 type Told =
   | { readonly kind: 'accepted'; readonly id: string }
   | { readonly kind: 'not_started' | 'unknown' | 'nothing' };
@@ -121,7 +121,7 @@ export class DrainRecord {
   }
 }
 
-/** A picture that was not ready when the waiting was over: its id is in the answer. */
+/** An image that was not ready when the waiting was over: its id is in the answer. */
 function isTimeout({ status, headers }: Answer): boolean {
   return status === 504 && headers['x-operation-id'] !== undefined;
 }

@@ -14,8 +14,8 @@ import {
 import { serviceDefinitionFromDescriptor } from '../../src/grpc/service-definition.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 
-/** What becomes of a picture, by the first word of its prompt. */
-export type PictureKind =
+/** What becomes of an image, by the first word of its prompt. */
+export type ImageKind =
   /** Accepted and done soon. */
   | 'quick'
   /** Accepted as late as the gateway waits for it, nearly. */
@@ -41,15 +41,15 @@ const head = Buffer.from(
 
 /** An upstream that draws nothing, bills at once and answers in its own time. */
 export async function startDrainUpstream(): Promise<DrainUpstream> {
-  const pictureOf = (bytes: number) => Buffer.concat([head, randomFillSync(Buffer.alloc(bytes))]);
-  const pictures = { quick: pictureOf(200_000), large: pictureOf(14 * 1_048_576) };
+  const imageOf = (bytes: number) => Buffer.concat([head, randomFillSync(Buffer.alloc(bytes))]);
+  const images = { quick: imageOf(200_000), large: imageOf(14 * 1_048_576) };
   const billed = new Map<string, string[]>();
-  const operations = new Map<string, { readonly kind: PictureKind; readonly doneAtMs: number }>();
+  const operations = new Map<string, { readonly kind: ImageKind; readonly doneAtMs: number }>();
   let count = 0;
 
   const generate = async ({ messages }: ImageGenerationRequest): Promise<Operation> => {
     const prompt = messages[0]?.text ?? '';
-    const kind = prompt.split(' ', 1)[0] as PictureKind;
+    const kind = prompt.split(' ', 1)[0] as ImageKind;
     count += 1;
     const id = `drain${count}`;
     billed.set(prompt, [...(billed.get(prompt) ?? []), id]);
@@ -61,7 +61,7 @@ export async function startDrainUpstream(): Promise<DrainUpstream> {
     const operation = operations.get(id);
     const isDone = operation !== undefined && performance.now() >= operation.doneAtMs;
     if (!isDone || operation.kind === 'endless') return runningOperation(id);
-    return succeededOperation(id, operation.kind === 'large' ? pictures.large : pictures.quick);
+    return succeededOperation(id, operation.kind === 'large' ? images.large : images.quick);
   };
 
   const server = new Server();

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeBounds } from '../../src/http/edge/edge-limits.ts';
+import { edgeLimits } from '../../src/http/edge/edge-limits.ts';
 import { openGuardedServer } from '../../src/http/edge/guarded-server.ts';
 import { startGateway } from '../support/gateway.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -13,7 +13,7 @@ import { exchange } from './raw-caller.ts';
 /** Longer than anything should take here, on a machine that is busy with other things. */
 const longMs = 6_000;
 const bounds = {
-  ...edgeBounds,
+  ...edgeLimits,
   headersMs: 300,
   requestMs: 600,
   sweepMs: 100,
@@ -144,7 +144,7 @@ describe.concurrent('a connection', () => {
 
 describe('the gateway', () => {
   it('has these bounds', async () => {
-    expect(edgeBounds).toEqual({
+    expect(edgeLimits).toEqual({
       headersMs: 5_000,
       requestMs: 10_000,
       keepAliveMs: 72_000,

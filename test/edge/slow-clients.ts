@@ -30,9 +30,9 @@ const sweepMs = 1_000;
 const limitMs = 30_000;
 const ordinaryP99MsMax = 1_000;
 /** More than a reader's kernel takes for it, and little enough for thousands of kernels' buffers. */
-const crowdPictureBytes = 512 * 1_024;
+const crowdImageBytes = 512 * 1_024;
 /** More than the gateway's kernel takes at once, so that the rest waits in the gateway. */
-const largePictureBytes = 8 * 1_048_576;
+const largeImageBytes = 8 * 1_048_576;
 const steadyBytesPerSecond = 65_536;
 
 refuseFewDescriptors(connections + 200);
@@ -45,8 +45,8 @@ const gateway = await GatewayProcess.start('dist/main.js', {
   DATA_DIR: dataDirectory,
 });
 const { origin } = gateway;
-const crowdPath = await picturePath('crowd', crowdPictureBytes);
-const largePath = await picturePath('large', largePictureBytes);
+const crowdPath = await imagePath('crowd', crowdImageBytes);
+const largePath = await imagePath('large', largeImageBytes);
 const eventsPath = await runningPath();
 const before = { kib: residentKib(gateway.pid).now, descriptors: descriptorsOf(gateway.pid) };
 
@@ -56,7 +56,7 @@ const steady = [1, 2].map(
 );
 const idle = new PacedReader(origin, { path: eventsPath, bytesPerSecond: Infinity });
 
-const crowd = new SlowCrowd(origin, { picturePath: crowdPath });
+const crowd = new SlowCrowd(origin, { imagePath: crowdPath });
 let isOver = false;
 const ordinary = callOrdinarily();
 for (let index = 0; index < connections; index += 1) {
@@ -70,8 +70,8 @@ const isSteadyAlive = steady.every((reader) => !reader.isGone);
 const isIdleAlive = !idle.isGone;
 const largestKib = residentKib(gateway.pid).peak;
 for (const reader of steady) reader.bytesPerSecond = Number.POSITIVE_INFINITY;
-await Promise.all(steady.map((reader) => reader.until(largePictureBytes)));
-const isSteadyWhole = steady.every(({ bytes }) => bytes > largePictureBytes);
+await Promise.all(steady.map((reader) => reader.until(largeImageBytes)));
+const isSteadyWhole = steady.every(({ bytes }) => bytes > largeImageBytes);
 for (const reader of [...steady, idle]) reader.close();
 const left = await descriptorsLeft();
 const after = residentKib(gateway.pid).now;
@@ -92,11 +92,11 @@ async function allAccepted(): Promise<void> {
   await (await fetch(`${origin}/livez`, { headers: { connection: 'close' } })).arrayBuffer();
 }
 
-/** A create and its picture, read once so that the gateway holds it. */
-async function picturePath(id: string, bytes: number): Promise<string> {
-  const picture = Buffer.concat([tinyPng, Buffer.alloc(bytes - tinyPng.length, 1)]);
+/** A create and its image, read once so that the gateway holds it. */
+async function imagePath(id: string, bytes: number): Promise<string> {
+  const image = Buffer.concat([tinyPng, Buffer.alloc(bytes - tinyPng.length, 1)]);
   upstream.on('Generate', raw.ok(toBinary(OperationSchema, runningOperation(id))));
-  upstream.on('Get', raw.ok(toBinary(OperationSchema, succeededOperation(id, picture))));
+  upstream.on('Get', raw.ok(toBinary(OperationSchema, succeededOperation(id, image))));
   const path = `/operations/${await createdId()}/image`;
   const answer = await fetch(`${origin}${path}?wait=20`);
   const { byteLength } = await answer.arrayBuffer();
@@ -121,7 +121,7 @@ async function createdId(): Promise<string> {
   return ((await answer.json()) as { id: string }).id;
 }
 
-/** Somebody who has nothing to do with it: a picture and the health, one after the other. */
+/** Somebody who has nothing to do with it: an image and the health, one after the other. */
 async function callOrdinarily(): Promise<{ latenciesMs: readonly number[]; failures: number }> {
   const latenciesMs: number[] = [];
   let failures = 0;
@@ -156,7 +156,7 @@ function judge(): void {
   if (failures > 0) faults.push(`${failures} ordinary requests failed`);
   if (left > 0) faults.push(`${left} connections are left`);
   if (!isSteadyAlive) faults.push(`a reader at ${steadyBytesPerSecond} bytes a second was cut`);
-  if (!isSteadyWhole) faults.push('a reader above the limit did not get its whole picture');
+  if (!isSteadyWhole) faults.push('a reader above the limit did not get its whole image');
   if (!isIdleAlive) faults.push('an idle event stream was cut');
   if (spent !== 3) faults.push(`${spent} creates were paid for in place of 3`);
   const mib = (kib: number) => Math.round(kib / 1_024);

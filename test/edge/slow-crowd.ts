@@ -32,13 +32,13 @@ const slowBytesPerSecond = 8_192;
 /** Connections that all hold on for as long as they are let. */
 export class SlowCrowd {
   readonly #origin: string;
-  readonly #picturePath: string;
+  readonly #imagePath: string;
   readonly #lives: Promise<{ kind: SlowKind; livedMs: number }>[] = [];
   readonly #closes: (() => void)[] = [];
 
-  constructor(origin: string, options: { readonly picturePath: string }) {
+  constructor(origin: string, options: { readonly imagePath: string }) {
     this.#origin = origin;
-    this.#picturePath = options.picturePath;
+    this.#imagePath = options.imagePath;
   }
 
   /** Adds one, of the kind whose turn it is. */
@@ -64,7 +64,7 @@ export class SlowCrowd {
       case 'slow readers': {
         // One half reads nothing, the other a little.
         const bytesPerSecond = index % 8 < slowKinds.length ? 0 : slowBytesPerSecond;
-        const reader = new PacedReader(this.#origin, { path: this.#picturePath, bytesPerSecond });
+        const reader = new PacedReader(this.#origin, { path: this.#imagePath, bytesPerSecond });
         this.#closes.push(() => reader.close());
         return reader.gone;
       }

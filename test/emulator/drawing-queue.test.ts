@@ -29,14 +29,14 @@ describe('the queue of drawings', () => {
     end('b');
     await turn();
     expect(begun.join('')).toBe('abec');
-    expect((await drawings[0]?.picture)?.toString()).toBe('a');
+    expect((await drawings[0]?.image)?.toString()).toBe('a');
   });
 
   it('goes on after a drawing that fails', async () => {
     const { begun, queue, add } = openQueue(1);
     const broken = queue.add(() => Promise.reject(new Error('broken')));
     add('next');
-    await expect(broken.picture).rejects.toThrow('broken');
+    await expect(broken.image).rejects.toThrow('broken');
     await turn();
     expect(begun).toEqual(['next']);
   });
@@ -47,13 +47,13 @@ describe('the queue of drawings', () => {
     const second = add('second');
     let isClosed = false;
     const closing = Promise.all([queue.close(), queue.close()]).then(() => (isClosed = true));
-    await expect(second.picture).rejects.toThrow('given up');
-    await expect(add('third').picture).rejects.toThrow('given up');
+    await expect(second.image).rejects.toThrow('given up');
+    await expect(add('third').image).rejects.toThrow('given up');
     await turn();
     expect(isClosed).toBe(false);
     end('first');
     await closing;
-    expect((await first.picture).toString()).toBe('first');
+    expect((await first.image).toString()).toBe('first');
     expect(begun).toEqual(['first']);
   });
 });

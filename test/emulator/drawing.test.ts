@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { drawn, order, start } from './emulator-client.ts';
 
-describe('a picture', () => {
+describe('an image', () => {
   it.each([
     ['', 'jpeg'],
     ['image/jpeg', 'jpeg'],
@@ -98,7 +98,7 @@ describe('a picture', () => {
     expect(facts.channels.map(({ mean }) => mean.toFixed(0))).not.toEqual(
       otherFacts.channels.map(({ mean }) => mean.toFixed(0)),
     );
-    // A plain surface has an entropy of about 5 with its grain, a picture more.
+    // A plain surface has an entropy of about 5 with its grain, an image more.
     expect(facts.entropy).toBeGreaterThan(5.5);
   });
 });

@@ -48,8 +48,8 @@ export const order = (text: string, options: object = {}) => ({
   generationOptions: { seed: 7n, ...options },
 });
 
-export function pictureOf(operation: Operation) {
-  if (operation.result.case !== 'response') throw new Error(`no picture: ${operation.result.case}`);
+export function imageOf(operation: Operation) {
+  if (operation.result.case !== 'response') throw new Error(`no image: ${operation.result.case}`);
   const response = anyUnpack(operation.result.value, ImageGenerationResponseSchema);
   if (response === undefined) throw new Error('the result is of another type');
   return response;
@@ -57,7 +57,7 @@ export function pictureOf(operation: Operation) {
 
 export async function drawn(grpc: GrpcClient, request: ReturnType<typeof order>): Promise<Buffer> {
   const { id } = await grpc.call(generate, request);
-  return Buffer.from(pictureOf(await grpc.call(get, { operationId: id })).image);
+  return Buffer.from(imageOf(await grpc.call(get, { operationId: id })).image);
 }
 
 /** How a call was refused. */

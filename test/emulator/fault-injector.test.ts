@@ -3,7 +3,7 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { detail } from '../../src/emulator/rpc-error.ts';
 import { RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
-import { cancel, generate, get, order, pictureOf, refusalOf, start } from './emulator-client.ts';
+import { cancel, generate, get, order, imageOf, refusalOf, start } from './emulator-client.ts';
 
 describe('misbehaviour on order', () => {
   it('is used up by one call each', async () => {
@@ -21,15 +21,13 @@ describe('misbehaviour on order', () => {
       done: false,
       result: { case: 'error' },
     });
-    expect(Buffer.from(pictureOf(await grpc.call(get, { operationId: id })).image).toString()).toBe(
+    expect(Buffer.from(imageOf(await grpc.call(get, { operationId: id })).image).toString()).toBe(
       'hello',
     );
     expect(await grpc.call(get, { operationId: id })).toMatchObject({
       result: { value: { typeUrl: 'x/other.Type' } },
     });
-    expect(pictureOf(await grpc.call(get, { operationId: id })).image.length).toBeGreaterThan(
-      1_000,
-    );
+    expect(imageOf(await grpc.call(get, { operationId: id })).image.length).toBeGreaterThan(1_000);
   });
   it('can lose the answer to an order that was billed', async () => {
     const { emulator, grpc } = await start();
@@ -41,12 +39,12 @@ describe('misbehaviour on order', () => {
     expect(emulator.ledger.generates).toBe(1);
   });
 
-  it('can send the picture as text', async () => {
+  it('can send the image as text', async () => {
     const { emulator, grpc } = await start();
     const { id } = await grpc.call(generate, order('a cat'));
-    const { image } = pictureOf(await grpc.call(get, { operationId: id }));
+    const { image } = imageOf(await grpc.call(get, { operationId: id }));
     emulator.faults.order('Get', { kind: 'base64' });
-    const text = pictureOf(await grpc.call(get, { operationId: id })).image;
+    const text = imageOf(await grpc.call(get, { operationId: id })).image;
     expect(Buffer.from(text).toString('latin1')).toBe(Buffer.from(image).toString('base64'));
   });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { OperationBook } from '../../src/emulator/operation-table.ts';
-import { cancel, generate, get, order, pictureOf, refusalOf, start } from './emulator-client.ts';
+import { OperationTable } from '../../src/emulator/operation-table.ts';
+import { cancel, generate, get, order, imageOf, refusalOf, start } from './emulator-client.ts';
 
 describe('an operation', () => {
-  it('begins with an id of the vendor’s shape and nothing else, and ends with a picture', async () => {
+  it('begins with an id of the vendor’s shape and nothing else, and ends with an image', async () => {
     const { emulator, grpc } = await start({ latencyMs: 100, latencySpreadRatio: 0 });
     const first = await grpc.call(generate, order('a red cat'));
     expect(first).toMatchObject({ done: false, result: { case: undefined } });
@@ -13,7 +13,7 @@ describe('an operation', () => {
     await expect
       .poll(async () => (await grpc.call(get, { operationId: first.id })).done)
       .toBe(true);
-    const response = pictureOf(await grpc.call(get, { operationId: first.id }));
+    const response = imageOf(await grpc.call(get, { operationId: first.id }));
     expect(response.modelVersion).toMatch(/local drawing, no model/);
     expect(emulator.ledger.generates).toBe(1);
   });
@@ -84,14 +84,14 @@ describe('the ledger', () => {
   });
 });
 
-/** A book whose draftsman draws pictures of 100 bytes when it is told to. */
-function openBook(pictureBytesMax: number) {
+/** A book whose draftsman draws images of 100 bytes when it is told to. */
+function openBook(imageBytesMax: number) {
   const drawn: string[] = [];
   const hurried: string[] = [];
   const failures: Error[] = [];
-  const book = new OperationBook({
+  const book = new OperationTable({
     retentionMs: 1_000,
-    pictureBytesMax,
+    imageBytesMax,
     operationTimes: false,
     draftsman: {
       // So many that none is begun before it is asked for.
@@ -100,21 +100,21 @@ function openBook(pictureBytesMax: number) {
       draw({ prompt }) {
         drawn.push(prompt);
         const failure = failures.shift();
-        const picture =
+        const image =
           failure === undefined ? Promise.resolve(Buffer.alloc(100)) : Promise.reject(failure);
-        return { picture, hurry: () => hurried.push(prompt) };
+        return { image, hurry: () => hurried.push(prompt) };
       },
     },
   });
   const accept = (name: string, nowMs = 0) => {
     const drawing = { prompt: name, negative: '', seed: 1n, width: 8, height: 8 };
-    const accepted = { ending: 'picture', mediaType: 'image/png', drawing } as const;
+    const accepted = { ending: 'image', mediaType: 'image/png', drawing } as const;
     book.accept(name, accepted, { nowMs, latencyMs: 0 });
   };
   return { book, drawn, hurried, failures, accept };
 }
 
-describe('the pictures of the book', () => {
+describe('the images of the book', () => {
   it('are kept as far as their bytes allow, the last read longest, and else drawn again', async () => {
     const { book, drawn, accept } = openBook(250);
     for (const name of ['a', 'b', 'c']) accept(name);

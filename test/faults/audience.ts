@@ -5,7 +5,7 @@ import { History, type CreateEntry, type Spend, type Telling } from './history.t
 /** What callers see of a gateway. */
 export type FrontDoor = Pick<Gateway, 'origin' | 'fetch'>;
 
-/** A route that makes a picture. */
+/** A route that makes an image. */
 export type CreateRoute = 'native' | 'openai' | 'vendor';
 
 export interface AudienceOptions {
@@ -45,7 +45,7 @@ export class Audience {
     this.#options = options;
   }
 
-  /** Has a picture made, with a prompt that no other create has. */
+  /** Has an image made, with a prompt that no other create has. */
   async create(
     options: {
       readonly route?: CreateRoute;
@@ -72,7 +72,7 @@ export class Audience {
   }
 
   newMarker(): string {
-    return `${this.#name}-picture-${(this.#count += 1)}`;
+    return `${this.#name}-image-${(this.#count += 1)}`;
   }
 
   /** The id of a create that must succeed. */
@@ -112,16 +112,16 @@ export class Audience {
     }
   }
 
-  /** The bytes of a finished picture. */
-  async picture(id: string, { waitMs = 5_000 } = {}): Promise<Telling['told']> {
+  /** The bytes of a finished image. */
+  async image(id: string, { waitMs = 5_000 } = {}): Promise<Telling['told']> {
     const beganMs = performance.now();
     const response = await this.gateway.fetch(`/operations/${id}/image?wait=${waitMs / 1000}`, {
       headers: this.#options.headers ?? {},
     });
     const bytes = Buffer.from(await response.arrayBuffer());
-    const isPicture = response.status === 200;
-    if (!isPicture) this.#checkLeaks(bytes.toString());
-    const told = isPicture
+    const isImage = response.status === 200;
+    if (!isImage) this.#checkLeaks(bytes.toString());
+    const told = isImage
       ? {
           kind: 'finished' as const,
           aspects: {

@@ -54,7 +54,7 @@ export const badAnswers: ReadonlyMap<string, BadAnswer> = new Map<string, BadAns
   ['60 KiB of details', () => raw.ok(crowdedError('another', 60_000))],
   ['a result of a wrong type', (id) => raw.ok(bytesOf(resultOf(id, 'type.googleapis.com/other')))],
   [
-    'a result that is no picture',
+    'a result that is no image',
     (id) => raw.ok(bytesOf(succeededOperation(id, Buffer.from('<svg>')))),
   ],
   [

@@ -57,7 +57,7 @@ async function generateCutAt(direction: Direction, bytes: number): Promise<Outco
 }
 
 it.each(['request', 'answer'] as const)(
-  'a connection cut at every byte of the %s costs one picture at most, and nobody is told less',
+  'a connection cut at every byte of the %s costs one image at most, and nobody is told less',
   async (direction) => {
     const whole = await generateCutAt(direction, 1_000_000);
     expect(whole).toMatchObject({ told: 'accepted', billed: 1 });

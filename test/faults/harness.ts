@@ -8,7 +8,7 @@ import { startGateway, type Gateway } from '../support/gateway.ts';
 import { TcpGate, type GateState } from '../support/tcp-gate.ts';
 import { Audience, type AudienceOptions, type FrontDoor } from './audience.ts';
 import type { History, Spent } from './history.ts';
-import { PictureUpstream } from './image-upstream.ts';
+import { ImageUpstream } from './image-upstream.ts';
 
 /** One kind of trouble, played through to its end. */
 export interface Scenario {
@@ -42,8 +42,8 @@ export class Stage {
     this.#tally = options.tally;
   }
 
-  async upstream(options: Parameters<typeof PictureUpstream.start>[0] = {}) {
-    const upstream = await PictureUpstream.start(options);
+  async upstream(options: Parameters<typeof ImageUpstream.start>[0] = {}) {
+    const upstream = await ImageUpstream.start(options);
     this.closeLater(() => upstream.close());
     return upstream;
   }
@@ -89,7 +89,7 @@ export class Stage {
   /** Callers of a gateway. What they are told is compared with the upstream's books at the end. */
   audience(
     gateway: FrontDoor,
-    upstream: PictureUpstream | undefined,
+    upstream: ImageUpstream | undefined,
     options: AudienceOptions,
   ): Audience {
     const audience = new Audience(gateway, options);

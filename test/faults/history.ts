@@ -32,7 +32,7 @@ export interface Telling {
     | { readonly kind: 'refused'; readonly httpStatus: number; readonly code: string };
 }
 
-/** Pictures that the upstream began to make, by marker. */
+/** Images that the upstream began to make, by marker. */
 export type Spent = ReadonlyMap<string, number>;
 
 /** Everything that callers were told, in the order of the answers. */
@@ -59,7 +59,7 @@ function dishonest(create: CreateEntry, spent: number): readonly string[] {
   const faults: string[] = [];
   if (spent > 1) faults.push(`spent ${spent} times`);
   if (spend === 'not_started' && spent > 0) faults.push('was told that nothing was spent');
-  if (spend === 'accepted' && spent === 0) faults.push('was told of a picture that is not made');
+  if (spend === 'accepted' && spent === 0) faults.push('was told of an image that is not made');
   if (spend === 'nothing') faults.push('got no answer');
   if (tookMs > limitMs) faults.push(`took ${Math.round(tookMs)} of ${limitMs} ms`);
   return faults.map((fault) => `${marker} (${httpStatus} ${code}, spent ${spent}): ${fault}`);

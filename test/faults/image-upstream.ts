@@ -19,23 +19,23 @@ import { okFrom, status, type RawAnswer } from '../support/raw-responses.ts';
 import { startRawUpstream, type RawMethod, type RawUpstream } from '../support/raw-upstream.ts';
 import type { Spent } from './history.ts';
 
-interface PictureUpstreamOptions {
+interface ImageUpstreamOptions {
   /** From Generate to done; without it, operations run until `finishAll`. */
   readonly workMs?: number;
   readonly certificate?: TestCertificate;
 }
 
 /**
- * An upstream that can do right: it makes operations, finishes them with a
- * picture of their own and cancels them, until it is ordered to misbehave. Its
+ * An upstream that can do right: it makes operations, finishes them with an
+ * image of their own and cancels them, until it is ordered to misbehave. Its
  * books outlive its process.
  */
-export class PictureUpstream {
+export class ImageUpstream {
   /** The right answers. */
   readonly right: Readonly<Record<RawMethod, RawAnswer>>;
   raw: RawUpstream;
   readonly port: number;
-  readonly #options: PictureUpstreamOptions;
+  readonly #options: ImageUpstreamOptions;
   readonly #acceptedAtMs = new Map<string, number>();
   readonly #canceled = new Set<string>();
   readonly #ordered = new Map<string, RawAnswer>();
@@ -43,7 +43,7 @@ export class PictureUpstream {
   #isListening = true;
   #finishedAtMs = Infinity;
 
-  private constructor(raw: RawUpstream, options: PictureUpstreamOptions) {
+  private constructor(raw: RawUpstream, options: ImageUpstreamOptions) {
     this.raw = raw;
     this.port = raw.port;
     this.#options = options;
@@ -63,8 +63,8 @@ export class PictureUpstream {
     this.behave();
   }
 
-  static async start(options: PictureUpstreamOptions = {}): Promise<PictureUpstream> {
-    return new PictureUpstream(await startRawUpstream(0, options.certificate), options);
+  static async start(options: ImageUpstreamOptions = {}): Promise<ImageUpstream> {
+    return new ImageUpstream(await startRawUpstream(0, options.certificate), options);
   }
 
   /** As the gateway's settings take it, for plaintext. */
@@ -117,7 +117,7 @@ export class PictureUpstream {
     return this.#ledgers().filter(({ path }) => path.endsWith(`/${method}`)).length;
   }
 
-  /** The ledger: pictures begun, by prompt. */
+  /** The ledger: images begun, by prompt. */
   get spent(): Spent {
     const spent = new Map<string, number>();
     for (const { path, message, isSpent } of this.#ledgers()) {
@@ -154,7 +154,7 @@ export class PictureUpstream {
   #operation(id: string): Operation | undefined {
     if (!this.#acceptedAtMs.has(id)) return undefined;
     if (this.#canceled.has(id)) return failedOperation(id, 1, 'cancelled on order');
-    return this.#isDone(id) ? succeededOperation(id, pictureOf(id)) : runningOperation(id);
+    return this.#isDone(id) ? succeededOperation(id, imageOf(id)) : runningOperation(id);
   }
 
   #isDone(id: string): boolean {
@@ -164,7 +164,7 @@ export class PictureUpstream {
   }
 }
 
-/** Every operation has a picture that no other has. */
-export function pictureOf(id: string): Buffer {
+/** Every operation has an image that no other has. */
+export function imageOf(id: string): Buffer {
   return Buffer.concat([tinyPng, Buffer.from(id)]);
 }

@@ -110,7 +110,7 @@ describe('a create', () => {
   });
 });
 
-describe('a picture', () => {
+describe('an image', () => {
   it.each([
     ['UNAVAILABLE', raw.status(14, 'x')],
     ['INTERNAL', raw.status(13, 'x')],
@@ -122,7 +122,7 @@ describe('a picture', () => {
     ['another operation', raw.ok(toBinary(OperationSchema, succeededOperation('up2')))],
     ['what is no protobuf', raw.ok(Buffer.from('ffffffff', 'hex'))],
     ['a gzip bomb', raw.gzipBomb(1_000_000)],
-    ['a result that is no picture', raw.ok(operation(Buffer.from('<svg onload=alert(1)>')))],
+    ['a result that is no image', raw.ok(operation(Buffer.from('<svg onload=alert(1)>')))],
   ])('survives a poll that brings %s', async (_, answer) => {
     const id = await created();
     upstream.on('Get', answer, raw.ok(operation()));
@@ -153,7 +153,7 @@ describe('a picture', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(tinyPng)).toBe(true);
   });
 
-  it('that is no picture again and again is a bad result', async () => {
+  it('that is no image again and again is a bad result', async () => {
     const id = await created();
     upstream.on('Get', raw.ok(operation(Buffer.from('<html><script>alert(1)</script>'))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=20`);

@@ -13,7 +13,7 @@ import { recordFigure } from '../support/figure.ts';
 import { Books } from './ledger.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { inParallel } from '../support/in-parallel.ts';
-import { ask, fetchPicture, persist } from './persistent-caller.ts';
+import { ask, fetchImage, persist } from './persistent-caller.ts';
 
 const failpoints = [
   ...['before reserve', 'after reserve', 'before admit', 'after admit'],
@@ -91,9 +91,9 @@ await load;
 const asked = books.keys();
 await inParallel(asked, callers, async (key) => books.tell(key, await ask(key, options)));
 const ids = books.ids();
-let pictures = 0;
+let images = 0;
 await inParallel(ids.values(), 16, async (id) => {
-  if (await fetchPicture(id, options)) pictures += 1;
+  if (await fetchImage(id, options)) images += 1;
 });
 
 await running.get(0)?.stop();
@@ -102,9 +102,8 @@ await books.emulator.close();
 await rm(dataDirectory, { recursive: true, force: true });
 
 const faults = [...books.faults()];
-if (pictures !== ids.size)
-  faults.push(`${ids.size - pictures} accepted pictures can not be fetched`);
-if (ids.size < kills / 4) faults.push('hardly any picture came through: nothing was shown');
+if (images !== ids.size) faults.push(`${ids.size - images} accepted images can not be fetched`);
+if (ids.size < kills / 4) faults.push('hardly any image came through: nothing was shown');
 const missed = failpoints.filter((point) => !hits.has(point));
 if (missed.length > 0 && kills >= failpoints.length)
   faults.push(`never killed ${missed.join(', ')}`);
@@ -113,7 +112,7 @@ const figures = {
   kills: [...hits.values()].reduce((sum, count) => sum + count, 0),
   failpoints: hits.size,
   ...books.figures(),
-  'pictures fetched': `${pictures} of ${ids.size}`,
+  'images fetched': `${images} of ${ids.size}`,
   'dishonest outcomes': faults.length,
 };
 process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
@@ -133,7 +132,7 @@ function record(): void {
     goal: '1,000 × kill -9 over 12 steps, 0 double spends',
     seen:
       `${number(figures.kills)} × kill -9 over ${hits.size} steps, ${number(keys)} keys, ${number(answers)} answers: ` +
-      `${doubled} paid twice, ${faults.length} dishonest outcomes, ${number(pictures)} of ${number(ids.size)} pictures fetched; ` +
+      `${doubled} paid twice, ${faults.length} dishonest outcomes, ${number(images)} of ${number(ids.size)} images fetched; ` +
       `${number(unknown)} keys ended as unknown, of which ${number(rest['unknown, and paid'])} were paid`,
     isMet: faults.length === 0 && figures.kills >= 1_000,
     by: `npm run test:kill -- --kills ${kills} --store redis`,

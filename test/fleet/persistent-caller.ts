@@ -12,7 +12,7 @@ export interface CallerOptions {
 const requestTimeoutMs = 50_000;
 
 /**
- * Wants one picture, and asks with one key until it is told how that ended:
+ * Wants one image, and asks with one key until it is told how that ended:
  * accepted, or unknown for good.
  */
 export async function persist(key: string, options: CallerOptions): Promise<void> {
@@ -45,8 +45,8 @@ export async function ask(key: string, { origin }: Pick<CallerOptions, 'origin'>
   }
 }
 
-/** Whether the picture of an id can be had, however often it takes to ask. */
-export async function fetchPicture(id: string, options: CallerOptions): Promise<boolean> {
+/** Whether the image of an id can be had, however often it takes to ask. */
+export async function fetchImage(id: string, options: CallerOptions): Promise<boolean> {
   while (performance.now() < options.deadlineMs) {
     try {
       const response = await fetch(`${options.origin()}/operations/${id}/image?wait=10`, {

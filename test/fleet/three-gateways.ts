@@ -1,6 +1,6 @@
 /**
  * Three gateways on one Redis behind one address: a create on one, the poll on
- * another, the picture from a third, while one of them is killed every few
+ * another, the image from a third, while one of them is killed every few
  * seconds.
  *
  *     npm run test:fleet -- [--seconds N] [--kill-every N]
@@ -12,7 +12,7 @@ import { Books } from './ledger.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { startLoadBalancer } from './load-balancer.ts';
-import { ask, fetchPicture, persist } from './persistent-caller.ts';
+import { ask, fetchImage, persist } from './persistent-caller.ts';
 
 const { values } = parseArgs({
   options: {
@@ -66,13 +66,13 @@ function* keys(): Generator<string> {
 }
 
 /** Create, follow until it is done, fetch: each request wherever the balancer sends it. */
-let pictures = 0;
+let images = 0;
 const lost: string[] = [];
 async function wholeLife(key: string): Promise<void> {
   await persist(key, options);
   const id = books.ids().get(key);
   if (id === undefined) return;
-  if (await fetchPicture(id, options)) pictures += 1;
+  if (await fetchImage(id, options)) images += 1;
   else lost.push(key);
 }
 
@@ -86,10 +86,10 @@ await redis.stop();
 const { ledger } = books.emulator;
 await books.emulator.close();
 
-const faults = [...books.faults(), ...lost.map((key) => `${key}: the picture can not be fetched`)];
+const faults = [...books.faults(), ...lost.map((key) => `${key}: the image can not be fetched`)];
 const served = [...balancer.served.values()];
 if (served.length < fleetSize + kills) faults.push('not every gateway answered');
-if (pictures < kills) faults.push('hardly any picture came through: nothing was shown');
+if (images < kills) faults.push('hardly any image came through: nothing was shown');
 if (ledger.getsOverQuota > 0)
   faults.push(`${ledger.getsOverQuota} reads over the upstream's quota`);
 const figures = {
@@ -97,7 +97,7 @@ const figures = {
   kills,
   seconds,
   ...books.figures(),
-  'pictures fetched': `${pictures} of ${books.ids().size}`,
+  'images fetched': `${images} of ${books.ids().size}`,
   'result reads': ledger.gets,
   'result reads over quota': ledger.getsOverQuota,
   'requests by gateway': served.join(', '),

@@ -4,8 +4,8 @@ const size = { width: 7, height: 5 };
 const background = { r: 200, g: 60, b: 20, alpha: 0.5 };
 const drawing = () => sharp({ create: { ...size, channels: 4, background } });
 
-/** Small real pictures of every kind that is served. */
-export function realPictures(): Promise<readonly Buffer[]> {
+/** Small real images of every kind that is served. */
+export function realImages(): Promise<readonly Buffer[]> {
   return Promise.all([
     drawing().jpeg().toBuffer(),
     drawing()

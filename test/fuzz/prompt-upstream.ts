@@ -4,7 +4,7 @@ import type { ImageGenerationRequest } from '../../src/gen/yandex/cloud/ai/found
 import type { Operation } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 
-/** Of so many pictures one is not done at once. */
+/** Of so many images one is not done at once. */
 const slowOneOf = 8;
 
 /** An upstream that answers at once and rightly, and counts what it was paid for. */

@@ -31,7 +31,7 @@ interface CreateSurface {
   readonly bodies: readonly string[];
 }
 
-/** The three ways to have a picture made. */
+/** The three ways to have an image made. */
 export const createSurfaces: readonly CreateSurface[] = [
   {
     path: '/v1/images',

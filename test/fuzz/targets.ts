@@ -5,7 +5,7 @@ import { headers } from './targets/headers.ts';
 import { jsonTexts } from './targets/json-texts.ts';
 import { operationBytes } from './targets/operation-bytes.ts';
 import { paths } from './targets/paths.ts';
-import { pictureBytes } from './targets/image-bytes.ts';
+import { imageBytes } from './targets/image-bytes.ts';
 import { sockets } from './targets/sockets.ts';
 import { upstreamAnswers } from './targets/upstream-responses.ts';
 
@@ -13,7 +13,7 @@ import { upstreamAnswers } from './targets/upstream-responses.ts';
 export const fuzzTargets: readonly FuzzTarget[] = [
   grammars,
   jsonTexts,
-  pictureBytes,
+  imageBytes,
   operationBytes,
   bodies,
   headers,

@@ -33,9 +33,9 @@ const details = [
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 
 /** Answers that are right, on the wire. */
-export function wireOperations(pictures: readonly Uint8Array[]): readonly string[] {
+export function wireOperations(images: readonly Uint8Array[]): readonly string[] {
   const full = {
-    description: 'a picture',
+    description: 'an image',
     createdBy: 'somebody',
     createdAt: create(TimestampSchema, { seconds: 1_795_000_000n, nanos: 1_000_000 }),
     modifiedAt: create(TimestampSchema, { seconds: 1_795_000_014n, nanos: 999_999_999 }),
@@ -48,9 +48,9 @@ export function wireOperations(pictures: readonly Uint8Array[]): readonly string
     create(OperationSchema, { ...runningOperation(upstreamId), ...full }),
     failedOperation(upstreamId, 1, 'canceled'),
     failed,
-    ...pictures.map((picture) => succeededOperation(upstreamId, picture)),
-    ...pictures.slice(0, 1).map((picture) => {
-      const base64 = Buffer.from(Buffer.from(picture).toString('base64'));
+    ...images.map((image) => succeededOperation(upstreamId, image)),
+    ...images.slice(0, 1).map((image) => {
+      const base64 = Buffer.from(Buffer.from(image).toString('base64'));
       return create(OperationSchema, { ...succeededOperation(upstreamId, base64), ...full });
     }),
   ].map((operation) => latin1(toBinary(OperationSchema, operation)));

@@ -47,7 +47,7 @@ describe('negotiate', () => {
     expect(negotiate(accept, makes)).toBeUndefined();
   });
 
-  it('takes any image type for a picture that exists', () => {
+  it('takes any image type for an image that exists', () => {
     expect(negotiate('image/bmp', 'any')?.form).toBe('image');
     expect(negotiate('text/plain', 'any')).toBeUndefined();
   });

@@ -179,7 +179,7 @@ describe('AUTH=keys', () => {
     expect(await statusOf(canceled)).toBe(404);
   });
 
-  it('gives links that open one picture without a key, and nothing else', async () => {
+  it('gives links that open one image without a key, and nothing else', async () => {
     const first = await gateway.create(prompt, { ...bearer(shop), prefer: 'wait=20' });
     const operation = (await first.json()) as {
       id: string;
@@ -192,11 +192,11 @@ describe('AUTH=keys', () => {
     expect(operation.urls.image).toBe(operation.response.url);
     expect(operation.urls.self).not.toContain('token');
 
-    const picture = await fetch(link);
-    expect(await statusOf(picture)).toBe(200);
-    expect(picture.headers.get('content-type')).toBe('image/jpeg');
+    const image = await fetch(link);
+    expect(await statusOf(image)).toBe(200);
+    expect(image.headers.get('content-type')).toBe('image/jpeg');
     const maxAgeS = Number(
-      /^private, max-age=(\d+)$/.exec(picture.headers.get('cache-control') ?? '')?.[1],
+      /^private, max-age=(\d+)$/.exec(image.headers.get('cache-control') ?? '')?.[1],
     );
     expect(maxAgeS).toBeGreaterThan(3_500);
     expect(maxAgeS).toBeLessThanOrEqual(4_200);
@@ -212,7 +212,7 @@ describe('AUTH=keys', () => {
     expect(gateway.logLines.some((line) => line.includes(token))).toBe(false);
   });
 
-  it('lends a browser a token with fewer rights, a few pictures, and an end', async () => {
+  it('lends a browser a token with fewer rights, a few images, and an end', async () => {
     const response = await gateway.fetch('/v1/tokens', {
       method: 'POST',
       headers: { ...bearer(shop), 'content-type': 'application/json' },
@@ -409,9 +409,9 @@ describe('AUTH=passthrough', () => {
       done: true,
       response: { image: expect.any(String) },
     });
-    const picture = await through.fetch(`/operations/${upstreamId}/image`, { headers: anna });
-    expect(picture.headers.has('x-image-seed')).toBe(false);
-    expect(await statusOf(picture)).toBe(200);
+    const image = await through.fetch(`/operations/${upstreamId}/image`, { headers: anna });
+    expect(image.headers.has('x-image-seed')).toBe(false);
+    expect(await statusOf(image)).toBe(200);
     const stranger = { 'x-api-key': 'key-of-nobody' };
     const refused = through.fetch(`/operations/${upstreamId}/image`, { headers: stranger });
     expect(await statusOf(refused)).toBe(401);

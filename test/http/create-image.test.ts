@@ -86,7 +86,7 @@ describe('POST /v1/images', () => {
     ['image/*', 'image/jpeg'],
     ['image/png', 'image/png'],
     ['image/avif, image/webp;q=0.9, image/jpeg;q=0.5', 'image/webp'],
-  ])('answers Accept: %s with the picture as %s', async (accept, mediaType) => {
+  ])('answers Accept: %s with the image as %s', async (accept, mediaType) => {
     const response = await gateway.create({ ...cat, seed: 7 }, { accept });
     const bytes = new Uint8Array(await response.arrayBuffer());
     expect(response.status).toBe(200);
@@ -143,7 +143,7 @@ describe('POST /v1/images', () => {
     expect(await json(response)).toMatchObject({ response: { seed: '9007199254740993' } });
   });
 
-  it('makes the same picture from the seed it told', async () => {
+  it('makes the same image from the seed it told', async () => {
     const first = await gateway.create(cat, { accept: 'image/*' });
     const seed = first.headers.get('x-image-seed') ?? '';
     const second = await gateway.create({ ...cat, seed }, { accept: 'image/*' });

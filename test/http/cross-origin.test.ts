@@ -54,7 +54,7 @@ describe('a page of another origin', () => {
     );
   });
 
-  it('reads every answer with every header: an operation, a picture, a stream, an error', async () => {
+  it('reads every answer with every header: an operation, an image, a stream, an error', async () => {
     const headers = { origin: shop, 'x-api-key': file.keys['shop'] ?? '' };
     const created = await gateway.create(
       { prompt: 'a red cat' },
@@ -64,7 +64,7 @@ describe('a page of another origin', () => {
     const answers = {
       created,
       operation: await gateway.fetch(`/operations/${id}`, { headers }),
-      picture: await gateway.fetch(`/operations/${id}/image`, { headers }),
+      image: await gateway.fetch(`/operations/${id}/image`, { headers }),
       events: await gateway.fetch(`/operations/${id}/events`, { headers }),
       refused: await gateway.create({ prompt: '' }, headers),
       unauthenticated: await gateway.fetch(`/operations/${id}`, { headers: { origin: shop } }),

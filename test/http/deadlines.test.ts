@@ -73,7 +73,7 @@ describe('a limit that makes no sense', () => {
     const gateway = await gatewayWith({ UPSTREAM_ADDRESS: emulator.address });
     const senseless = ['NaN', '-1', '1e18', 'Infinity', '-0'];
     const preferred = senseless.map((wait) => gateway.create(prompt, { prefer: `wait=${wait}` }));
-    // Taken for a second of patience, these would end before the picture is done.
+    // Taken for a second of patience, these would end before the image is done.
     const patient = senseless.map((timeout) =>
       gateway.fetch('/v1/images/generations', {
         method: 'POST',

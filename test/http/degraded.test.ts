@@ -28,10 +28,10 @@ async function gateBefore(emulator: Emulator): Promise<TcpGate> {
   return gate;
 }
 
-const picture = (gateway: Gateway, id: string) => gateway.fetch(`/operations/${id}/image?wait=10`);
+const image = (gateway: Gateway, id: string) => gateway.fetch(`/operations/${id}/image?wait=10`);
 
 describe('while the upstream’s Generate is down', () => {
-  it('a create fails fast and is not started; pictures and readiness stay', async () => {
+  it('a create fails fast and is not started; images and readiness stay', async () => {
     const emulator = await emulatorWith();
     const gate = await gateBefore(emulator);
     const gateway = await gatewayWith({
@@ -55,7 +55,7 @@ describe('while the upstream’s Generate is down', () => {
     });
     expect(performance.now() - startMs).toBeLessThan(1_000);
     expect(emulator.ledger.generates).toBe(spent);
-    expect(await statusOf(picture(gateway, id))).toBe(200);
+    expect(await statusOf(image(gateway, id))).toBe(200);
     expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
   });
 });
@@ -69,7 +69,7 @@ describe('while the upstream’s Get is down', () => {
       OPERATIONS_ADDRESS: gate.address,
     });
     const read = await idOf(gateway.create(prompt));
-    expect(await statusOf(picture(gateway, read))).toBe(200);
+    expect(await statusOf(image(gateway, read))).toBe(200);
     gate.state = 'shut';
     gate.cut();
     const created = await gateway.create(prompt);
@@ -78,10 +78,10 @@ describe('while the upstream’s Get is down', () => {
     const status = await gateway.fetch(`/operations/${id}`);
     expect(status.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
     expect(await jsonOf(status)).toMatchObject({ httpStatus: 200, done: false });
-    expect(await statusOf(picture(gateway, read))).toBe(200);
+    expect(await statusOf(image(gateway, read))).toBe(200);
     expect(await statusOf(gateway.fetch('/readyz'))).toBe(200);
     gate.state = 'open';
-    await expect.poll(() => statusOf(picture(gateway, id)), { timeout: 12_000 }).toBe(200);
+    await expect.poll(() => statusOf(image(gateway, id)), { timeout: 12_000 }).toBe(200);
   });
 });
 

@@ -23,7 +23,7 @@ const undelayed = { ...patientLimits({ delayMs: 0, cutAfterMs: 25_000 }), idleMs
 const running = raw.ok(toBinary(OperationSchema, runningOperation('up1')));
 const cat = { prompt: 'a red cat' };
 /** More than any socket takes without being read. */
-const hugePicture = Buffer.concat([
+const hugeImage = Buffer.concat([
   Buffer.from(
     'ffd8ffe000104a46494600010100000100010000ffc0001108040004000301220002110103110100',
     'hex',
@@ -242,7 +242,7 @@ describe('a gateway that finishes', () => {
   });
 
   it('is held up by a stalled reader until 25 s, and no longer', async () => {
-    upstream.on('Get', raw.ok(toBinary(OperationSchema, succeededOperation('up1', hugePicture))));
+    upstream.on('Get', raw.ok(toBinary(OperationSchema, succeededOperation('up1', hugeImage))));
     const { id } = jsonOf(await client()('/v1/images', { body: cat }));
     const stalled = await open(
       `GET /operations/${String(id)}/image?wait=5 HTTP/1.1\r\nHost: x\r\n\r\n`,

@@ -75,14 +75,14 @@ describe('a create with an Idempotency-Key', () => {
     expect(answers.filter(({ isReplay }) => !isReplay)).toHaveLength(1);
   });
 
-  it('is replayed as the second request wants it: as a picture, or waited for', async () => {
+  it('is replayed as the second request wants it: as an image, or waited for', async () => {
     const key = freshKey();
     const first = await create(key);
     const waited = await create(key, { headers: { prefer: 'wait=20' } });
     expect(waited).toMatchObject({ status: 200, isReplay: true, id: first.id });
     expect(waited.json).toMatchObject({ status: 'succeeded' });
-    const picture = await create(key, { headers: { accept: 'image/*' } });
-    expect(picture).toMatchObject({ status: 200, isReplay: true, id: first.id, json: {} });
+    const image = await create(key, { headers: { accept: 'image/*' } });
+    expect(image).toMatchObject({ status: 200, isReplay: true, id: first.id, json: {} });
   });
 
   it.each([

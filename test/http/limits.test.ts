@@ -42,7 +42,7 @@ async function create(
   return { status: response.status, headers: response.headers, json };
 }
 
-describe('a limit of pictures a minute', () => {
+describe('a limit of images a minute', () => {
   it('refuses more, spends nothing, and tells when to come again', async () => {
     await start({ shop: { imagesPerMinuteMax: 3 }, blog: { imagesPerMinuteMax: 3 } });
     const first = await create('shop');
@@ -86,7 +86,7 @@ describe('a limit of pictures a minute', () => {
   });
 });
 
-describe('a limit of pictures a day', () => {
+describe('a limit of images a day', () => {
   it('holds, and asks to come again within a minute at most', async () => {
     await start({ shop: { imagesPerDayMax: 2 } });
     await create('shop');
@@ -119,8 +119,8 @@ describe('a limit of pictures a day', () => {
   });
 });
 
-describe('a limit of pictures at once', () => {
-  it('gives the place back when a picture is done', async () => {
+describe('a limit of images at once', () => {
+  it('gives the place back when an image is done', async () => {
     await start({ shop: { concurrentImagesMax: 2 } });
     const first = await create('shop');
     await create('shop');

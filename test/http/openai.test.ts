@@ -46,17 +46,17 @@ async function failureOf(promise: Promise<unknown>): Promise<APIError> {
 const bytesOf = (base64: string | undefined) => Buffer.from(base64 ?? '', 'base64');
 
 describe('an unmodified openai client', () => {
-  it('gets a picture, with its true size and format', async () => {
+  it('gets an image, with its true size and format', async () => {
     const answer = await client.images.generate(request);
-    const [picture] = answer.data ?? [];
-    const facts = imageFactsFromBytes(bytesOf(picture?.b64_json));
+    const [image] = answer.data ?? [];
+    const facts = imageFactsFromBytes(bytesOf(image?.b64_json));
     expect(facts?.mediaType).toBe('image/jpeg');
     expect(answer).toMatchObject({
       size: `${facts?.width}x${facts?.height}`,
       output_format: 'jpeg',
       created: expect.any(Number),
     });
-    expect(picture).toMatchObject({ seed: expect.stringMatching(/^\d+$/) });
+    expect(image).toMatchObject({ seed: expect.stringMatching(/^\d+$/) });
   });
 
   it('gets several, with seeds that follow each other', async () => {
@@ -84,7 +84,7 @@ describe('an unmodified openai client', () => {
     expect(webp.response.headers.get('x-ignored-params')).toBe('quality, output_format');
   });
 
-  it('streams one picture', async () => {
+  it('streams one image', async () => {
     const stream = await client.images.generate({ ...request, stream: true });
     const events: { type: string; b64_json?: string }[] = [];
     for await (const event of stream) events.push(event);
@@ -92,12 +92,12 @@ describe('an unmodified openai client', () => {
     expect(imageFactsFromBytes(bytesOf(events[0]?.b64_json))?.mediaType).toBe('image/jpeg');
   });
 
-  it('hears in the stream of a picture that failed, and before it of a refusal', async () => {
+  it('hears in the stream of an image that failed, and before it of a refusal', async () => {
     emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const stream = await client.images.generate({ ...request, stream: true });
     const failed = await failureOf(
       (async () => {
-        for await (const _ of stream) throw new Error('an event of no picture');
+        for await (const _ of stream) throw new Error('an event of no image');
       })(),
     );
     expect(failed.message).toContain('broken');
@@ -123,7 +123,7 @@ describe('an unmodified openai client', () => {
 describe('a refusal', () => {
   it.each([
     ['an empty prompt', { ...request, prompt: '' }, 400, 'invalid_request_error', 'prompt'],
-    ['too many pictures', { ...request, n: 11 }, 400, 'invalid_request_error', 'n'],
+    ['too many images', { ...request, n: 11 }, 400, 'invalid_request_error', 'n'],
     ['an odd size', { ...request, size: 'large' }, 400, 'invalid_request_error', 'size'],
     ['a field nobody knows', { ...request, colour: 1 }, 400, 'invalid_request_error', 'colour'],
     [
@@ -185,7 +185,7 @@ describe('a refusal', () => {
     expect(native).toMatchObject({ code: 'operation_not_found', httpStatus: 404 });
   });
 
-  it('of a part of the pictures leaves the others', async () => {
+  it('of a part of the images leaves the others', async () => {
     emulator.faults.order('Generate', {
       kind: 'status',
       code: 13,
@@ -225,7 +225,7 @@ describe('the client’s own retry', () => {
     const { data } = await impatient.images.generate(request);
     expect(bytesOf(data?.[0]?.b64_json).length).toBeGreaterThan(1_000);
     expect(slow.ledger.generates).toBe(1);
-    // The same wish once more is a picture of its own.
+    // The same wish once more is an image of its own.
     await impatient.images.generate(request);
     expect(slow.ledger.generates).toBe(2);
     await behind.close();
@@ -253,7 +253,7 @@ describe('the client’s own retry', () => {
 });
 
 describe('an unmodified AI SDK', () => {
-  it('gets pictures with size, count and options of the provider', async () => {
+  it('gets images with size, count and options of the provider', async () => {
     const provider = createOpenAICompatible({
       name: 'gateway',
       baseURL: `${gateway.origin}/v1`,

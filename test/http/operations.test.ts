@@ -66,7 +66,7 @@ describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
     expect(emulator.ledger.gets).toBe(before);
   });
 
-  it('puts the picture into the JSON on demand', async () => {
+  it('puts the image into the JSON on demand', async () => {
     const image = await gateway.fetch(`${path}/${doneId}/image`);
     const bytes = Buffer.from(await image.arrayBuffer());
     const response = await gateway.fetch(`${path}/${doneId}?include=image`);
@@ -76,7 +76,7 @@ describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
     expect(Buffer.from(operation.response.image, 'base64').equals(bytes)).toBe(true);
   });
 
-  it('answers with the picture when Accept names an image', async () => {
+  it('answers with the image when Accept names an image', async () => {
     const response = await gateway.fetch(`${path}/${doneId}`, {
       headers: { accept: 'image/avif' },
     });
@@ -227,7 +227,7 @@ describe('GET /operations/{id}/image', () => {
     expect(parts[0]!.range).toBe(`bytes 0-9999/${whole.length}`);
   });
 
-  it('sends the whole picture when If-Range no longer holds', async () => {
+  it('sends the whole image when If-Range no longer holds', async () => {
     const response = await gateway.fetch(`/operations/${doneId}/image`, {
       headers: { range: 'bytes=0-9', 'if-range': '"other"' },
     });
@@ -258,7 +258,7 @@ describe('GET /operations/{id}/image', () => {
     expect(await head.text()).toBe('');
   });
 
-  it('answers 409 with Retry-After while the picture is being made, and waits when asked to', async () => {
+  it('answers 409 with Retry-After while the image is being made, and waits when asked to', async () => {
     const id = await created({ prompt: 'a slow cat' });
     const early = await gateway.fetch(`/operations/${id}/image`);
     expect([early.status, (await json(early))['code']]).toEqual([409, 'operation_not_done']);
@@ -324,7 +324,7 @@ describe('POST /operations/{id}/cancel', () => {
 });
 
 describe('many who wait for one operation', () => {
-  it('are served by one poller and one picture', async () => {
+  it('are served by one poller and one image', async () => {
     const id = await created({ prompt: 'a popular cat' });
     const before = emulator.ledger.gets;
     const answers = await Promise.all(

@@ -101,9 +101,9 @@ it('the sealing secret of a fleet changes without a request that fails: ids, lin
   const onAny = (path: string, init?: RequestInit) => pick(fleet).fetch(path, init);
 
   /** A gateway that stops answers who waits with "not yet": then one asks again. */
-  const pictureStatus = async (link: string): Promise<number> => {
+  const imageStatus = async (link: string): Promise<number> => {
     const status = await statusOf(onAny(`${link}&wait=10`));
-    return status === 409 ? pictureStatus(link) : status;
+    return status === 409 ? imageStatus(link) : status;
   };
 
   const request = async () => {
@@ -126,7 +126,7 @@ it('the sealing secret of a fleet changes without a request that fails: ids, lin
     const byToken = { headers: { authorization: `Bearer ${pick(tokens)}` } };
     const answers = {
       'its status by an older id': await statusOf(onAny(`/operations/${old.id}`, { headers: key })),
-      'a link': await pictureStatus(old.link),
+      'a link': await imageStatus(old.link),
       'a token': await statusOf(onAny(`/operations/${old.id}`, byToken)),
     };
     const wrong = Object.entries(answers).filter(([, status]) => status !== 200);

@@ -64,7 +64,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     await of.close();
   });
 
-  it('gives an operation whose picture is read as base64, with its type', async () => {
+  it('gives an operation whose image is read as base64, with its type', async () => {
     const id = await idOf(post(request));
     const { httpStatus, ...operation } = await finished(id);
     expect(httpStatus).toBe(200);
@@ -93,7 +93,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     expect(await statusOf(gateway.fetch(`/operations/${id}/image`))).toBe(200);
   });
 
-  it('takes what curl sends by -d, and the vendor’s own way to get the picture', async () => {
+  it('takes what curl sends by -d, and the vendor’s own way to get the image', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vendor-curl-'));
     await writeFile(join(folder, 'prompt.json'), JSON.stringify(request));
     const lines = [
@@ -115,7 +115,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     ['no JSON', '{', 400, 3],
     ['a prompt that is too long', { ...request, messages: [{ text: 'x'.repeat(501) }] }, 400, 3],
     ['an unknown model', { ...request, modelUri: 'art://folder/none/latest' }, 403, 7],
-    ['a picture that is not made', { ...request, messages: [{ text: 'forbidden' }] }, 400, 3],
+    ['an image that is not made', { ...request, messages: [{ text: 'forbidden' }] }, 400, 3],
   ])('refuses %s as the vendor does, and spends nothing', async (_, body, status, code) => {
     const before = emulator.ledger.generates;
     const response = await post(body);

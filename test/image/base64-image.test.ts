@@ -5,7 +5,7 @@ import { imageBytesFromBase64Text } from '../../src/image/base64-image.ts';
 
 const formats = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const;
 
-function picture(format: (typeof formats)[number]): Promise<Buffer> {
+function image(format: (typeof formats)[number]): Promise<Buffer> {
   const create = { width: 40, height: 30, channels: 3, background: '#fa0' } as const;
   return sharp({ create }).toFormat(format).toBuffer();
 }
@@ -21,20 +21,20 @@ function decoded(text: string): Buffer | undefined {
 }
 
 test.each(formats)('decodes the text of a %s', async (format) => {
-  const image = await picture(format);
-  expect(decoded(image.toString('base64'))).toStrictEqual(image);
+  const bytes = await image(format);
+  expect(decoded(bytes.toString('base64'))).toStrictEqual(bytes);
 });
 
 test.each(formats)('leaves a %s alone that is no text', async (format) => {
-  expect(imageBytesFromBase64Text(await picture(format))).toBeUndefined();
+  expect(imageBytesFromBase64Text(await image(format))).toBeUndefined();
 });
 
 test.each(['\n', '\r\n', '\n\n'])('ignores the line end %j after the text', async (end) => {
-  const image = await picture('png');
-  expect(decoded(`${image.toString('base64')}${end}`)).toStrictEqual(image);
+  const bytes = await image('png');
+  expect(decoded(`${bytes.toString('base64')}${end}`)).toStrictEqual(bytes);
 });
 
-const text = likeJpeg(Buffer.from('a picture')).toString('base64');
+const text = likeJpeg(Buffer.from('an image')).toString('base64');
 
 test.each([
   ['without padding', likeJpeg(Buffer.from('abcd')).toString('base64').replace(/=+$/, '')],
@@ -50,15 +50,15 @@ test.each([
   ['with a byte outside ASCII', `${text}\u00ff\u00ff\u00ff\u00ff`],
   ['as a data URL', `data:image/jpeg;base64,${text}`],
   ['in quotes', `"${text}"`],
-  ['of no picture', Buffer.from('just some text').toString('base64')],
-  ['of text of a picture', Buffer.from(text).toString('base64')],
+  ['of no image', Buffer.from('just some text').toString('base64')],
+  ['of text of an image', Buffer.from(text).toString('base64')],
   ['of nothing', ''],
   ['of nothing but padding', '===='],
 ])('refuses text %s', (_, refused) => {
   expect(decoded(refused)).toBeUndefined();
 });
 
-test('makes no picture larger than its limit', () => {
+test('makes no image larger than its limit', () => {
   for (const length of [30, 31, 32]) {
     const image = likeJpeg(Buffer.alloc(length - 3));
     const sent = Buffer.from(image.toString('base64'));
@@ -76,7 +76,7 @@ test('gives back exactly what was encoded, of any length', () => {
   );
 });
 
-test('decodes only the one canonical text of a picture', () => {
+test('decodes only the one canonical text of an image', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(), fc.nat(127), (rest, at, code) => {
       const sent = Buffer.from(likeJpeg(rest).toString('base64'));

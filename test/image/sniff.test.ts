@@ -29,7 +29,7 @@ async function jpegWithMuchBefore(): Promise<Buffer> {
   return Buffer.concat([plain.subarray(0, 2), ...segments, fill, plain.subarray(2)]);
 }
 
-const pictures: Readonly<Record<string, () => Promise<Buffer>>> = {
+const images: Readonly<Record<string, () => Promise<Buffer>>> = {
   'baseline jpeg': () => drawing().jpeg().toBuffer(),
   'progressive jpeg': () => drawing().jpeg({ progressive: true }).toBuffer(),
   'jpeg with EXIF and a colour profile': () =>
@@ -60,14 +60,14 @@ function mediaTypeOf(name: string): string {
   return `image/${/jpeg|png|webp|gif|avif/.exec(name)?.[0]}`;
 }
 
-async function pictureNamed(name: string): Promise<Buffer> {
-  const draw = pictures[name];
-  if (draw === undefined) throw new Error(`no picture is named ${name}`);
+async function imageNamed(name: string): Promise<Buffer> {
+  const draw = images[name];
+  if (draw === undefined) throw new Error(`no image is named ${name}`);
   return draw();
 }
 
-test.each(Object.keys(pictures))('tells type and size of a %s', async (name) => {
-  expect(imageFactsFromBytes(await pictureNamed(name))).toStrictEqual({
+test.each(Object.keys(images))('tells type and size of a %s', async (name) => {
+  expect(imageFactsFromBytes(await imageNamed(name))).toStrictEqual({
     mediaType: mediaTypeOf(name),
     extension: extensionOf(name),
     width,
@@ -78,7 +78,7 @@ test.each(Object.keys(pictures))('tells type and size of a %s', async (name) => 
 test('covers each kind of WebP', async () => {
   const chunks = await Promise.all(
     ['lossy webp', 'lossless webp', 'webp with alpha'].map(async (name) =>
-      (await pictureNamed(name)).toString('latin1', 12, 16),
+      (await imageNamed(name)).toString('latin1', 12, 16),
     ),
   );
   expect(chunks).toStrictEqual(['VP8 ', 'VP8L', 'VP8X']);
@@ -103,36 +103,33 @@ test('tells the encoded size, whatever orientation is noted beside it', async ()
   expect(imageFactsFromBytes(bytes)).toMatchObject({ width, height });
 });
 
-test.each(Object.keys(pictures))(
-  'tells the truth of a %s cut at any byte, or less',
-  async (name) => {
-    const bytes = await pictureNamed(name);
-    const whole = imageFactsFromBytes(bytes);
-    const { width: _width, height: _height, ...withoutSize } = whole ?? {};
-    const seen = new Set<string>();
-    for (let length = 0; length < Math.min(bytes.length, 2_000); length += 1) {
-      const facts = imageFactsFromBytes(bytes.subarray(0, length));
-      const kind = facts === undefined ? 'nothing' : facts.width === undefined ? 'type' : 'size';
-      seen.add(kind);
-      if (kind === 'type') expect(facts).toStrictEqual(withoutSize);
-      if (kind === 'size') expect(facts).toStrictEqual(whole);
-    }
-    expect(seen).toContain('nothing');
-    expect(seen).toContain('type');
-  },
-);
+test.each(Object.keys(images))('tells the truth of a %s cut at any byte, or less', async (name) => {
+  const bytes = await imageNamed(name);
+  const whole = imageFactsFromBytes(bytes);
+  const { width: _width, height: _height, ...withoutSize } = whole ?? {};
+  const seen = new Set<string>();
+  for (let length = 0; length < Math.min(bytes.length, 2_000); length += 1) {
+    const facts = imageFactsFromBytes(bytes.subarray(0, length));
+    const kind = facts === undefined ? 'nothing' : facts.width === undefined ? 'type' : 'size';
+    seen.add(kind);
+    if (kind === 'type') expect(facts).toStrictEqual(withoutSize);
+    if (kind === 'size') expect(facts).toStrictEqual(whole);
+  }
+  expect(seen).toContain('nothing');
+  expect(seen).toContain('type');
+});
 
 test.each([
   ['nothing', []],
   ['text', [...Buffer.from('{"code":13,"message":"internal"}')]],
-  ['base64 text of a picture', [...Buffer.from('/9j/4AAQSkZJRg==')]],
+  ['base64 text of an image', [...Buffer.from('/9j/4AAQSkZJRg==')]],
   ['a BMP', [...Buffer.from('BM\u0000\u0000\u0000\u0000')]],
   ['a TIFF', [0x49, 0x49, 0x2a, 0]],
   ['an SVG', [...Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')]],
   ['a WAV, which is RIFF too', [...Buffer.from('RIFF\u0000\u0000\u0000\u0000WAVEfmt ')]],
   ['a HEIC', [0, 0, 0, 24, ...Buffer.from('ftypheic\u0000\u0000\u0000\u0000mif1heic')]],
   ['an MP4', [0, 0, 0, 24, ...Buffer.from('ftypisom\u0000\u0000\u0000\u0000iso2avc1')]],
-])('knows that %s is no picture of its kinds', (_, bytes) => {
+])('knows that %s is no image of its kinds', (_, bytes) => {
   expect(imageFactsFromBytes(Uint8Array.from(bytes))).toBeUndefined();
 });
 
@@ -229,8 +226,8 @@ test('never throws and never makes a size up, whatever follows the magic number'
   );
 });
 
-test('never throws on a picture with some bytes changed', async () => {
-  const bases = await Promise.all(['webp with alpha', 'avif with alpha', 'gif'].map(pictureNamed));
+test('never throws on an image with some bytes changed', async () => {
+  const bases = await Promise.all(['webp with alpha', 'avif with alpha', 'gif'].map(imageNamed));
   const change = fc.tuple(fc.nat(600), fc.nat(255));
   fc.assert(
     fc.property(fc.constantFrom(...bases), fc.array(change, { maxLength: 8 }), (base, changes) => {
@@ -243,7 +240,7 @@ test('never throws on a picture with some bytes changed', async () => {
   );
 });
 
-/** A picture that is nothing but `unit` after its first bytes. */
+/** An image that is nothing but `unit` after its first bytes. */
 function endless(start: string, unit: string): Buffer {
   const bytes = Buffer.alloc(16 * 1_048_576, Buffer.from(unit, 'hex'));
   Buffer.from(start, 'hex').copy(bytes);

@@ -27,7 +27,7 @@ export async function openFleet(
   const redis: RedisServer = await startRedisServer();
   const file: ApiKeysFile = await apiKeysFile(callers);
   const upstream = await startRole('bench/upstream.ts', 1, {
-    PICTURE_BYTES: '2000',
+    IMAGE_BYTES: '2000',
     LATENCY_MIN_MS: String(latencyMs),
     LATENCY_MAX_MS: String(latencyMs),
   });
@@ -66,7 +66,7 @@ export function createOf(key: string): string {
   ].join('\r\n');
 }
 
-/** Has a picture made; its id. */
+/** Has an image made; its id. */
 export async function idOf(origin: string, key: string): Promise<string> {
   const response = await fetch(`${origin}/v1/images`, {
     method: 'POST',

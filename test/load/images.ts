@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openCell, type Cell } from '../../bench/cell.ts';
 import { residentKib, startRole, type Child, type ProbeReport } from '../../bench/child.ts';
 import type { CrowdResult, JoinOrder } from './crowd.ts';
-import type { ReadPicture } from './readers.ts';
+import type { ReadImage } from './readers.ts';
 import {
   neverBusy,
   areMet,
@@ -19,16 +19,16 @@ const waitersPerOperation = 20;
 const hourMs = 3_600_000;
 
 interface Sizes {
-  readonly pictures: number;
+  readonly images: number;
   readonly stalled: number;
   readonly inline: number;
-  /** How often ordinary readers fetch each picture. */
+  /** How often ordinary readers fetch each image. */
   readonly rounds: number;
   readonly waitedFor: number;
 }
 
-const long: Sizes = { pictures: 64, stalled: 32, inline: 8, rounds: 2, waitedFor: 500 };
-const short: Sizes = { pictures: 64, stalled: 32, inline: 4, rounds: 1, waitedFor: 25 };
+const long: Sizes = { images: 64, stalled: 32, inline: 8, rounds: 2, waitedFor: 500 };
+const short: Sizes = { images: 64, stalled: 32, inline: 4, rounds: 1, waitedFor: 25 };
 
 interface Seen {
   readonly stalled: number;
@@ -45,14 +45,14 @@ interface Seen {
   readonly seconds: number;
 }
 
-/** The largest pictures, readers who stop in the middle of them, and many who wait: memory is bounded (P12). */
-export async function showPictures({ isShort }: RunOptions): Promise<Report> {
+/** The largest images, readers who stop in the middle of them, and many who wait: memory is bounded (P12). */
+export async function showImages({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
   const cell = await openCell({
-    pictureBytes: 16 * mib,
+    imageBytes: 16 * mib,
     hasProbe: true,
     settings: { RESULT_READS_PER_SECOND_MAX: '1000', ...neverBusy },
-    upstream: { PICTURES_DIFFER: 'true' },
+    upstream: { IMAGES_DIFFER: 'true' },
   });
   const readers = await startRole('test/load/readers.ts', 1);
   const stallers = await startRole('test/load/readers.ts', 1);
@@ -86,7 +86,7 @@ async function shown(
 ): Promise<Omit<Seen, 'peakMib'>> {
   const { origin } = cell;
   const beganMs = performance.now();
-  const ids = await cell.create(sizes.pictures, 1);
+  const ids = await cell.create(sizes.images, 1);
   const { sha256: hashes } = await cell.upstream.ask<{ sha256: string[] }>({ hashes: true });
   await cell.upstream.ask({ latencyMs: [hourMs, hourMs] });
   const waitedFor = await cell.create(sizes.waitedFor, 1);
@@ -95,22 +95,21 @@ async function shown(
   };
   const { waiting } = await crowd.ask<{ waiting: number }>(join);
   await cell.gateway.ask<ProbeReport>({});
-  const images = ids.map((id) => `/operations/${id}/image?wait=30`);
+  const paths = ids.map((id) => `/operations/${id}/image?wait=30`);
   const { stalled } = await stallers.ask<{ stalled: number }>({
-    stall: { origin, paths: images.slice(0, sizes.stalled) },
+    stall: { origin, paths: paths.slice(0, sizes.stalled) },
   });
-  const asked = Array.from({ length: sizes.rounds }, () => images).flat();
+  const asked = Array.from({ length: sizes.rounds }, () => paths).flat();
   const inline = ids.slice(0, sizes.inline).map((id) => `/operations/${id}?include=image&wait=30`);
   const untilMs = Date.now() + 60_000;
   const readAll = (paths: readonly string[], atOnce: number) =>
-    readers.ask<{ results: ReadPicture[] }>({ read: { origin, paths, atOnce, untilMs } });
+    readers.ask<{ results: ReadImage[] }>({ read: { origin, paths, atOnce, untilMs } });
   // One process reads both, and keeps them apart by their place.
   const { results } = await readAll([...inline, ...asked], 8);
   const { stallMs } = await cell.gateway.ask<ProbeReport>({});
-  const isRight = ({ sha256 }: ReadPicture, place: number) =>
-    sha256 === hashes[place % sizes.pictures];
+  const isRight = ({ sha256 }: ReadImage, place: number) => sha256 === hashes[place % sizes.images];
   const inlineResults = results.slice(0, inline.length);
-  const pictures = results.slice(inline.length);
+  const images = results.slice(inline.length);
   const others = [...new Set(results.map(({ status }) => status))].filter((code) => code !== 200);
   await stallers.ask({ release: true });
   const held = await crowd.ask<CrowdResult>({ settleUntilMs: Date.now() });
@@ -118,7 +117,7 @@ async function shown(
   await sleep(500);
   return {
     ...{ stalled, stallMs, asked: asked.length },
-    right: pictures.filter(isRight).length,
+    right: images.filter(isRight).length,
     inlineRight: inlineResults.filter(isRight).length,
     inlineRefused: inlineResults.filter(({ status }) => status === 503).length,
     others: others.length === 0 ? '' : `, also answered: ${others.join(', ')}`,
@@ -137,12 +136,12 @@ function reportOf(sizes: Sizes, seen: Seen): Report {
   const facts: Check[] = [
     fact('memory stays within 1 GiB', peakMib <= residentMibMax, memory),
     fact(
-      'readers stop in the middle of a picture, or are refused one',
+      'readers stop in the middle of an image, or are refused one',
       stalled > 0 && stalled <= sizes.stalled,
       `${stalled} of ${sizes.stalled} stopped reading, the others were refused`,
     ),
     fact(
-      'every ordinary reader gets the right picture',
+      'every ordinary reader gets the right image',
       right === asked,
       `${right} of ${asked}${seen.others}, after ${seen.refusals} refusals in all`,
     ),
@@ -168,9 +167,9 @@ function reportOf(sizes: Sizes, seen: Seen): Report {
         promise: 'P12',
         says: 'Memory is bounded by bytes',
         goal: '64 × 16 MiB images + 32 stalled readers + 10,000 waiters: RSS ≤ 1 GiB',
-        seen: `${sizes.pictures} × 16 MiB + ${stalled} stalled readers + ${seen.waiters} waiters: ${memory}; ${right} of ${asked} pictures and ${inlineRight} of ${sizes.inline} base64 answers right after ${seen.refusals} refusals in ${seen.seconds.toFixed(0)} s; longest stall of the loop ${stallMs.toFixed(0)} ms`,
+        seen: `${sizes.images} × 16 MiB + ${stalled} stalled readers + ${seen.waiters} waiters: ${memory}; ${right} of ${asked} images and ${inlineRight} of ${sizes.inline} base64 answers right after ${seen.refusals} refusals in ${seen.seconds.toFixed(0)} s; longest stall of the loop ${stallMs.toFixed(0)} ms`,
         isMet: areMet(facts),
-        by: 'npm run load -- pictures',
+        by: 'npm run load -- images',
       },
     ],
   };

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  LoadShedding,
-  type LoadSample,
-  type SheddableWork,
-} from '../../src/load/load-shedding.ts';
+import { LoadShedding, type LoadSample, type SheddableWork } from '../../src/load/load-shedding.ts';
 
 const works: readonly SheddableWork[] = ['create', 'wait', 'base64', 'bytes'];
-const idle: LoadSample = { loopDelayMs: 0, pictureShare: 0, heapShare: 0 };
+const idle: LoadSample = { loopDelayMs: 0, imageShare: 0, heapShare: 0 };
 
 function under(sample: Partial<LoadSample>, samples = 50): LoadShedding {
   const shedding = new LoadShedding({ loopDelayMsMax: 50 });
@@ -18,7 +14,7 @@ const shed = (shedding: LoadShedding) => works.filter((work) => shedding.sheds(w
 
 describe('LoadShedding', () => {
   it('gives nothing up while there is room', () => {
-    expect(shed(under({ loopDelayMs: 35, pictureShare: 0.7, heapShare: 0.7 }))).toEqual([]);
+    expect(shed(under({ loopDelayMs: 35, imageShare: 0.7, heapShare: 0.7 }))).toEqual([]);
   });
 
   it('gives up new work first, and the bytes that were paid for last', () => {
@@ -38,8 +34,8 @@ describe('LoadShedding', () => {
     },
   );
 
-  it('lets pictures wait in their own line where answers hold all they may', () => {
-    const shedding = under({ pictureShare: 1 });
+  it('lets images wait in their own line where answers hold all they may', () => {
+    const shedding = under({ imageShare: 1 });
     expect(shed(shedding)).toEqual(['create', 'wait', 'base64']);
     expect(shedding.isSevere).toBe(false);
   });

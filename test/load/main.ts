@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
 import { showNeighbours } from './neighbours.ts';
 import { showOverload } from './overload.ts';
-import { showPictures } from './images.ts';
+import { showImages } from './images.ts';
 import { showSoak } from './soak.ts';
 import { showWaiters } from './waiters.ts';
 import type { Report, RunOptions } from './report.ts';
@@ -19,7 +19,7 @@ import type { Report, RunOptions } from './report.ts';
 const scenarios: Readonly<Record<string, (options: RunOptions) => Promise<Report>>> = {
   overload: showOverload,
   waiters: showWaiters,
-  pictures: showPictures,
+  images: showImages,
   neighbours: showNeighbours,
   soak: showSoak,
 };

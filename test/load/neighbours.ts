@@ -235,7 +235,7 @@ function readsReport(getsAtMs: readonly number[], seconds: number): Report {
   return { checks, figures: [figure] };
 }
 
-/** Everybody wants pictures, faster than the limit of all gateways together allows. */
+/** Everybody wants images, faster than the limit of all gateways together allows. */
 export async function minute({ minuteSeconds }: Sizes): Promise<Report> {
   const fleet = await openFleet(
     callers,
@@ -272,9 +272,9 @@ function minuteReport(
   const others = Object.keys(result.statuses).filter(
     (code) => !['202', '429', '503'].includes(code),
   );
-  const seen = `${generatesAtMs.length} pictures in ${minuteSeconds} s by ${fleetSize} gateways, ${refused} refused: ${over} windows of 60 s over ${imagesPerMinuteMax}, at most ${most}; ${(used * 100).toFixed(1)} % of the limit used`;
+  const seen = `${generatesAtMs.length} images in ${minuteSeconds} s by ${fleetSize} gateways, ${refused} refused: ${over} windows of 60 s over ${imagesPerMinuteMax}, at most ${most}; ${(used * 100).toFixed(1)} % of the limit used`;
   const checks = [
-    fact('the fleet keeps its limit of pictures a minute', over === 0, seen),
+    fact('the fleet keeps its limit of images a minute', over === 0, seen),
     fact(
       'every create is accepted or told to come back',
       others.length === 0,
@@ -285,7 +285,7 @@ function minuteReport(
   const figure: Figure = {
     promise: 'P8',
     part: 'minute',
-    says: '… and so is the limit of pictures a minute',
+    says: '… and so is the limit of images a minute',
     goal: '0 windows of 60 s over the limit, ≥ 95 % of it used',
     seen,
     isMet: areMet(checks),

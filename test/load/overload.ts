@@ -12,10 +12,10 @@ import type { FlowOrder, Stream } from './flow.ts';
 import type { FlowResult, Tally } from './flow-observations.ts';
 import { areMet, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 
-const pictureBytes = 20_000;
+const imageBytes = 20_000;
 const finished = 200;
 /** Of 20 requests. */
-const mix = { create: 6, poll: 10, picture: 4 } as const;
+const mix = { create: 6, poll: 10, image: 4 } as const;
 const loadShare = 0.75;
 /** A gateway that others keep from its core for longer shows the machine, and not itself. */
 const waitedShareMax = 0.15;
@@ -54,7 +54,7 @@ export async function showOverload({ isShort }: RunOptions): Promise<Report> {
 /** The same for one bound. */
 export async function overloaded(bound: Bound, isShort: boolean): Promise<Report> {
   const seconds = isShort ? 3 : 20;
-  const cell = await openCell({ pictureBytes, ...cellOf(bound) });
+  const cell = await openCell({ imageBytes, ...cellOf(bound) });
   const flow = await startRole('test/load/flow.ts', 1);
   try {
     return reportOf(bound, await measured({ cell, flow, bound, seconds }));
@@ -82,10 +82,10 @@ async function measured(parts: {
   const requests = {
     create: [createRequest],
     poll: ids.map((id) => getRequest(`/operations/${id}`)),
-    picture: ids.map((id) => getRequest(`/operations/${id}/image`)),
+    image: ids.map((id) => getRequest(`/operations/${id}/image`)),
   };
   const streams = (perSecond: (name: keyof typeof mix) => readonly number[]): Stream[] =>
-    (['create', 'poll', 'picture'] as const).map((name) => ({
+    (['create', 'poll', 'image'] as const).map((name) => ({
       name,
       requests: requests[name],
       perSecond: perSecond(name),
@@ -102,9 +102,9 @@ async function measured(parts: {
   const perSecond =
     bound === 'cpu'
       ? (capacity.good / (seconds / 4)) * loadShare
-      : (creates * (mix.create + mix.poll + mix.picture)) / mix.create;
+      : (creates * (mix.create + mix.poll + mix.image)) / mix.create;
   const phaseSeconds = [seconds, seconds, seconds];
-  const shares = mix.create + mix.poll + mix.picture;
+  const shares = mix.create + mix.poll + mix.image;
   const order: FlowOrder = {
     ...{ origins, connectionsMax: 2_000, phaseSeconds },
     streams: streams((name) =>
@@ -130,7 +130,7 @@ async function measured(parts: {
   };
 }
 
-/** Ids of operations whose pictures are in memory. */
+/** Ids of operations whose images are in memory. */
 async function finishedOperations({ origin }: Cell, count: number): Promise<readonly string[]> {
   const ids: string[] = [];
   for (let tries = 0; ids.length < count && tries < 10 * count; tries += 1) {
@@ -187,7 +187,7 @@ function secondsUntilBack({ result, phaseSeconds, perSecond }: Overload): number
 const names = {
   cpu: 'the gateway’s core is the limit',
   upstream: 'the upstream is the limit',
-  limit: 'the gateway’s limit of pictures a minute is the limit',
+  limit: 'the gateway’s limit of images a minute is the limit',
 } as const;
 
 function reportOf(bound: Bound, run: Overload): Report {

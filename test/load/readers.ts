@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-// Those who fetch pictures and hash them, and those who ask for one and then stop reading.
+// Those who fetch images and hash them, and those who ask for one and then stop reading.
 
 interface ReadOrder {
   readonly read: {
@@ -20,9 +20,9 @@ interface StallOrder {
 }
 
 /** Of one path. */
-export interface ReadPicture {
+export interface ReadImage {
   readonly status: number;
-  /** Of the picture, taken out of the JSON where it is in one. */
+  /** Of the image, taken out of the JSON where it is in one. */
   readonly sha256: string;
   /** How often it was told to come back before. */
   readonly refusals: number;
@@ -52,7 +52,7 @@ async function hashOf(response: IncomingMessage): Promise<string> {
   return hash.update(Buffer.from(made?.image ?? '', 'base64')).digest('hex');
 }
 
-async function readOne(url: string, untilMs: number): Promise<ReadPicture> {
+async function readOne(url: string, untilMs: number): Promise<ReadImage> {
   for (let refusals = 0; ; refusals += 1) {
     try {
       const response = await ask(url);
@@ -69,7 +69,7 @@ async function readOne(url: string, untilMs: number): Promise<ReadPicture> {
 
 async function readAll({ read }: ReadOrder): Promise<object> {
   const { origin, paths, atOnce, untilMs } = read;
-  const results: ReadPicture[] = [];
+  const results: ReadImage[] = [];
   let next = 0;
   const reader = async () => {
     for (let index = next++; index < paths.length; index = next++) {

@@ -12,10 +12,10 @@ import type { FlowOrder } from './flow.ts';
 import type { FlowResult } from './flow-observations.ts';
 import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 
-const pictureBytes = 50_000;
+const imageBytes = 50_000;
 /** Small, so that what fills up by design is full within the first minutes. */
 const bounds = { RESULT_CACHE_BYTES_MAX: '1048576', OPERATIONS_TRACKED_MAX: '2000', ...neverBusy };
-const perSecond = { create: 20, poll: 150, inline: 10, picture: 30 } as const;
+const perSecond = { create: 20, poll: 150, inline: 10, image: 30 } as const;
 const waitedFor = 10;
 const waitersPerOperation = 10;
 const shortSeconds = 12;
@@ -45,7 +45,7 @@ export async function showSoak({ isShort, minutes }: RunOptions): Promise<Report
   const sliceSeconds = isShort ? 3 : 60;
   const slices = isShort ? shortSeconds / sliceSeconds : Math.max(4, Math.round(minutes));
   const cell = await openCell({
-    ...{ pictureBytes, settings: bounds, hasProbe: true },
+    ...{ imageBytes, settings: bounds, hasProbe: true },
     latencyMs: isShort ? [300, 900] : [2_000, 8_000],
   });
   const flow = await startRole('test/load/flow.ts', 1);
@@ -83,7 +83,7 @@ async function soaked(
       { name: 'create', requests: [createRequest], perSecond: [perSecond.create] },
       { name: 'poll', requests: get(''), perSecond: [perSecond.poll] },
       { name: 'inline', requests: get('?include=image'), perSecond: [perSecond.inline] },
-      { name: 'picture', requests: get('/image'), perSecond: [perSecond.picture] },
+      { name: 'image', requests: get('/image'), perSecond: [perSecond.image] },
     ],
   };
   const { phases, unanswered } = await flow.ask<FlowResult>(order);

@@ -21,7 +21,7 @@ import { mostInWindow } from './window.ts';
 
 const eventsShare = 0.25;
 const taught = 40;
-const pictureBytes = 2_000;
+const imageBytes = 2_000;
 const hourMs = 3_600_000;
 
 const long: Sizes = {
@@ -41,7 +41,7 @@ interface Stand {
   readonly sizes: Sizes;
 }
 
-/** Thousands who wait for hundreds of pictures: what they cost, when they are told, what is left of them (P9, P10). */
+/** Thousands who wait for hundreds of images: what they cost, when they are told, what is left of them (P9, P10). */
 export async function showWaiters({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
   const stay = await inStand(sizes, stayed);
@@ -56,7 +56,7 @@ async function inStand<Result>(
   show: (stand: Stand) => Promise<Result>,
 ): Promise<Result> {
   const cell = await openCell({
-    pictureBytes,
+    imageBytes,
     hasProbe: true,
     settings: { RESULT_READS_PER_SECOND_MAX: '50', ...neverBusy },
     upstream: { GET_DELAY_MS: '20' },

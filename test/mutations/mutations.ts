@@ -1,5 +1,5 @@
 /** A mistake that somebody could make, and the check that has to notice. */
-export interface PlantedBug {
+export interface Mutation {
   readonly name: string;
   readonly file: string;
   /** Stands in the file exactly once. */
@@ -12,7 +12,7 @@ export interface PlantedBug {
 const idempotency = 'src/operations/create/idempotency.ts';
 const simulate = 'simulate 3000';
 
-export const plantedBugs: readonly PlantedBug[] = [
+export const mutations: readonly Mutation[] = [
   {
     name: 'Generate is sent again when it fails',
     file: 'src/upstream/upstream-client.ts',
@@ -77,7 +77,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     noticedBy: 'test/upstream/call/status-error.test.ts',
   },
   {
-    name: 'a place is given back although the picture may be paid for',
+    name: 'a place is given back although the image may be paid for',
     file: 'src/operations/create/creates.ts',
     right: `(isUnspent ? place.withdraw() : place.finished())`,
     wrong: `(isUnspent ? place.withdraw() : place.withdraw())`,

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { plantedBugs, type PlantedBug } from './mutations.ts';
+import { mutations, type Mutation } from './mutations.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
@@ -43,9 +43,9 @@ function check(noticedBy: string): { readonly passed: boolean; readonly said: st
 }
 
 /** A file that does not run is no proof: the check must have come to a judgement. */
-const judgements = /Failed Tests|again: npm run simulate/;
+const codeRules = /Failed Tests|again: npm run simulate/;
 
-async function noticed(bug: PlantedBug): Promise<string | undefined> {
+async function noticed(bug: Mutation): Promise<string | undefined> {
   const path = join(copy, bug.file);
   const text = await readFile(path, 'utf8');
   if (text.split(bug.right).length !== 2) return 'its place is not in the file exactly once';
@@ -56,12 +56,12 @@ async function noticed(bug: PlantedBug): Promise<string | undefined> {
   const { passed, said } = check(bug.noticedBy);
   await writeFile(path, text);
   if (passed) return `${bug.noticedBy} stayed green`;
-  return judgements.test(said)
+  return codeRules.test(said)
     ? undefined
     : `${bug.noticedBy} did not come to a judgement:\n${said.slice(-1_500)}`;
 }
 
-const chosen = plantedBugs.filter(({ name }) => name.includes(values.only));
+const chosen = mutations.filter(({ name }) => name.includes(values.only));
 const missed: string[] = [];
 for (const noticedBy of new Set(chosen.map((bug) => bug.noticedBy))) {
   const { passed, said } = check(noticedBy);

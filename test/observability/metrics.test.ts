@@ -120,7 +120,7 @@ describe('what is counted', () => {
   const told = (name: string, labels?: Record<string, string>) => async () =>
     (await gateway.metrics()).sum(name, labels);
 
-  it('a picture: its requests, calls, end, time, polls and bytes', async () => {
+  it('an image: its requests, calls, end, time, polls and bytes', async () => {
     const id = await idOf(gateway.create(prompt));
     const waits = [0, 1, 2].map(() => gateway.fetch(image(id)));
     await expect.poll(told('gateway_waiters'), soon).toBe(3);
@@ -146,7 +146,7 @@ describe('what is counted', () => {
     expect(after.sum('gateway_result_cache_hits_total')).toBe(3);
     expect(after.sum('gateway_result_cache_bytes')).toBeGreaterThan(0);
     expect([after.sum('gateway_waiters'), after.sum('gateway_operations_polled')]).toEqual([0, 0]);
-    expect(after.sum('gateway_picture_held_bytes')).toBe(0);
+    expect(after.sum('gateway_image_held_bytes')).toBe(0);
     expect(after.sum('gateway_operations_tracked')).toBe(1);
   });
 

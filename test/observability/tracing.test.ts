@@ -120,7 +120,7 @@ describe('with an SDK', () => {
       'rpc.grpc.status_code': 0,
     });
     expect(generate?.parentSpanContext?.spanId).toBe(create?.spanContext().spanId);
-    // The read is the create's doing too, whoever comes for the picture.
+    // The read is the create's doing too, whoever comes for the image.
     expect(get?.parentSpanContext?.spanId).toBe(create?.spanContext().spanId);
     expect(read?.spanContext().traceId).not.toBe(traceId);
     expect(read?.name).toBe('GET /operations/:id/image');

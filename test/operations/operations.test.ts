@@ -5,10 +5,10 @@ import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foun
 import { guardedUpstream } from '../../src/operations/breaker/guarded-upstream.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
 import { Operations, type OperationsOptions } from '../../src/operations/operations.ts';
-import { PictureMemory } from '../../src/operations/result/image-memory.ts';
+import { ImageMemory } from '../../src/operations/result/image-memory.ts';
 import { PollSchedule } from '../../src/operations/poll/poll-schedule.ts';
-import { ReadBudget } from '../../src/operations/poll/read-rate-limiter.ts';
-import { ReadLine } from '../../src/operations/poll/read-queue.ts';
+import { ReadRateLimiter } from '../../src/operations/poll/read-rate-limiter.ts';
+import { ReadQueue } from '../../src/operations/poll/read-queue.ts';
 import { ResultCache } from '../../src/operations/result/result-cache.ts';
 import type { OperationSnapshot } from '../../src/operations/result/snapshot.ts';
 import {
@@ -35,16 +35,16 @@ beforeEach(() => {
 function openOperations(changes: Partial<OperationsOptions> = {}): Operations {
   const results = changes.results ?? new ResultCache({ bytesMax: 1_000_000 });
   const random = seededRandom(1);
-  const budget = new ReadBudget({ perSecond: 40, burst: 8 });
+  const budget = new ReadRateLimiter({ perSecond: 40, burst: 8 });
   return new Operations({
     upstream: guardedUpstream(upstream, { clock, random }),
     clock,
     ids,
     schedule: new PollSchedule({ random }),
-    budget,
-    line: new ReadLine({ clock, budget }),
+    readRateLimiter: budget,
+    readQueue: new ReadQueue({ clock, budget }),
     results,
-    memory: new PictureMemory({ clock, bytesMax: 10_000_000, cache: results }),
+    memory: new ImageMemory({ clock, bytesMax: 10_000_000, cache: results }),
     imageBytesMax: 1_000_000,
     trackedMax: 1_000,
     ...changes,
@@ -179,7 +179,7 @@ describe('reading', () => {
     for (let time = 0; time < 20; time += 1) {
       await clock.advance(5_000);
       expect(statusOf(await get(operations, id))).toBe('succeeded');
-      expect((await operations.picture(id, caller)).bytes.byteLength).toBe(tinyPng.byteLength);
+      expect((await operations.image(id, caller)).bytes.byteLength).toBe(tinyPng.byteLength);
     }
     expect(upstream.counts.get).toBe(1);
   });
@@ -192,12 +192,12 @@ describe('reading', () => {
     expect(found.value?.seed).toBe(42n);
   });
 
-  it('reads a picture again, once for all who want it, when it was not kept', async () => {
+  it('reads an image again, once for all who want it, when it was not kept', async () => {
     const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
     const { id } = await operations.start(request, caller);
     await clock.advance(3_500);
     await get(operations, id);
-    const readers = Array.from({ length: 10 }, () => watched(operations.picture(id, caller)));
+    const readers = Array.from({ length: 10 }, () => watched(operations.image(id, caller)));
     await clock.advance(100);
     expect(readers.every(({ value }) => value?.bytes.byteLength === tinyPng.byteLength)).toBe(true);
     expect(upstream.counts.get).toBe(2);
@@ -222,13 +222,13 @@ describe('reading', () => {
   });
 });
 
-describe('a picture that is not kept', () => {
+describe('an image that is not kept', () => {
   it('joins the poll that is under way', async () => {
     const operations = openOperations({ results: new ResultCache({ bytesMax: 0 }) });
     const { id } = await operations.start(request, caller);
     watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
     for (let ms = 0; ms < 20_000 && upstream.counts.get === 0; ms += 1) await clock.advance(1);
-    watched(operations.picture(id, caller));
+    watched(operations.image(id, caller));
     await clock.advance(3);
     expect([upstream.counts.get, upstream.getsAtOnceMax]).toEqual([1, 1]);
   });
@@ -242,8 +242,8 @@ describe('a picture that is not kept', () => {
       Array.from({ length: 20 }, () => operations.start(request, caller)),
     );
     const before = upstream.counts.get;
-    for (const other of others) watched(operations.picture(other.id, caller));
-    const wanted = Array.from({ length: 50 }, () => watched(operations.picture(id, caller)));
+    for (const other of others) watched(operations.image(other.id, caller));
+    const wanted = Array.from({ length: 50 }, () => watched(operations.image(id, caller)));
     await clock.advance(5_000);
     expect(new Set(wanted.map(({ value }) => value?.bytes.length))).toEqual(
       new Set([tinyPng.length]),
@@ -297,7 +297,7 @@ describe('trouble with the upstream', () => {
     expect(new Set(waiters.map(statusOf))).toEqual(new Set(['succeeded']));
   });
 
-  it('sends no create to an upstream that is known to be dead, and one on probation', async () => {
+  it('sends no create to an upstream that is known to be dead, and one half-open', async () => {
     const operations = openOperations();
     upstream.isDead = true;
     const outcomes = [];
@@ -352,7 +352,7 @@ describe('trouble with the upstream', () => {
     expect(statusOf(await get(operations, id))).toBe('running');
   });
 
-  it('believes a result that is no picture only when it stays', async () => {
+  it('believes a result that is no image only when it stays', async () => {
     const operations = openOperations();
     const bad = () => succeededOperation('upstream1', Buffer.from('<html>'));
     const { id } = await operations.start(request, caller);
@@ -369,7 +369,7 @@ describe('trouble with the upstream', () => {
     expect(waiter.value?.state).toMatchObject({ failure: { reason: 'bad_upstream_result' } });
   });
 
-  it('takes a picture over the limit as final', async () => {
+  it('takes an image over the limit as final', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));

@@ -75,9 +75,9 @@ describe('the process', { timeout: 60_000 }, () => {
     await expect
       .poll(errors)
       .toContain(`--json '{"prompt":"a red cat"}' ${address}/v1/images -o cat.jpg`);
-    const picture = await create(address, { accept: 'image/*' });
-    expect(picture.headers.get('content-type')).toBe('image/jpeg');
-    expect(new Uint8Array(await picture.arrayBuffer()).length).toBeGreaterThan(50_000);
+    const image = await create(address, { accept: 'image/*' });
+    expect(image.headers.get('content-type')).toBe('image/jpeg');
+    expect(new Uint8Array(await image.arrayBuffer()).length).toBeGreaterThan(50_000);
     child.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
   });

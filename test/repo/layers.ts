@@ -11,6 +11,8 @@ export interface Layer {
 /** The rows are in order: a folder imports only from rows above its own, so there is no cycle. */
 export const layers: Readonly<Record<string, Layer>> = {
   errors: { imports: [], packages: [], pure: true },
+  clock: { imports: [], packages: [], pure: false },
+  load: { imports: ['errors'], packages: [], pure: false },
   gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
   schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: [], packages: ['zod'], pure: true },
@@ -44,8 +46,13 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   operations: {
-    imports: ['errors', 'gen', 'image', 'sealing', 'state', 'translation', 'upstream'],
+    imports: ['errors', 'gen', 'clock', 'image', 'sealing', 'state', 'translation', 'upstream'],
     packages: ['@bufbuild/protobuf'],
+    pure: false,
+  },
+  lifecycle: {
+    imports: ['clock', 'observability', 'operations'],
+    packages: ['fastify'],
     pure: false,
   },
   http: {
@@ -53,6 +60,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       'errors',
       'gen',
       'callers',
+      'clock',
+      'load',
       'observability',
       'operations',
       'schemas',
@@ -67,18 +76,17 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': [...Object.keys(layers), 'app-metrics.ts', 'app-upstream.ts'],
-  'app-metrics.ts': ['config', 'http', 'observability', 'operations', 'schemas'],
+  'app-metrics.ts': ['clock', 'config', 'http', 'load', 'observability', 'operations', 'schemas'],
   'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
-  'process-end.ts': ['observability'],
-  'main.ts': ['app.ts', 'config', 'observability', 'operations', 'process-end.ts'],
+  'main.ts': ['app.ts', 'config', 'lifecycle', 'observability'],
   'keys.ts': ['callers', 'config'],
 };
 
 /** Entry of the emulator's own process: nothing imports it. */
 export const entries: readonly string[] = ['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'];
 
-/** The only file of src/operations that touches the machine's clock and randomness. */
-export const operationsPorts = 'src/clock/system-clock.ts';
+/** The only file that gives src/operations, src/lifecycle and src/load the machine's clock and randomness. */
+export const systemClock = 'src/clock/system-clock.ts';
 
 /** Names that say nothing of what a file holds. */
 export const emptyNames: readonly string[] = [

@@ -17,7 +17,7 @@ function refusal(json: unknown, lenient = false): GatewayError {
 }
 
 const pointers = (json: unknown) =>
-  refusal(json).faults.map(({ pointer, code }) => [pointer, code]);
+  refusal(json).violations.map(({ pointer, code }) => [pointer, code]);
 
 describe('an image request', () => {
   it('takes the short form', () => {
@@ -112,7 +112,7 @@ describe('an image request', () => {
     {},
     ['1'],
   ])('refuses the seed %j', (seed) => {
-    expect(refusal({ prompt: 'cat', seed }).faults).toMatchObject([{ pointer: '#/seed' }]);
+    expect(refusal({ prompt: 'cat', seed }).violations).toMatchObject([{ pointer: '#/seed' }]);
   });
 
   it.each([
@@ -143,7 +143,7 @@ describe('an image request', () => {
     16,
     {},
   ])('refuses the ratio %j', (aspectRatio) => {
-    expect(refusal({ prompt: 'cat', aspectRatio }).faults).toMatchObject([
+    expect(refusal({ prompt: 'cat', aspectRatio }).violations).toMatchObject([
       { pointer: '#/aspectRatio' },
     ]);
   });
@@ -220,7 +220,7 @@ describe('an image request', () => {
     [{ prompt: 'a', model: `m${'a'.repeat(300)}` }, '#/model'],
   ])('names the place of the fault in %j', (body, pointer) => {
     expect(refusal(body).reason).toBe('invalid_request');
-    expect(refusal(body).faults.map((fault) => fault.pointer)).toEqual([pointer]);
+    expect(refusal(body).violations.map((fault) => fault.pointer)).toEqual([pointer]);
   });
 
   it.each([[], 'text', 1, true])('refuses a body that is %j', (body) => {
@@ -251,7 +251,7 @@ describe('an image request', () => {
   });
 
   it('still refuses what is wrong otherwise when unknown fields are ignored', () => {
-    expect(refusal({ prompt: 'cat', quality: 'hd', seed: -1 }, true).faults).toMatchObject([
+    expect(refusal({ prompt: 'cat', quality: 'hd', seed: -1 }, true).violations).toMatchObject([
       { pointer: '#/seed' },
     ]);
   });
@@ -259,6 +259,6 @@ describe('an image request', () => {
   it('says that nothing was spent, and echoes no value', () => {
     const error = refusal({ prompt: 'a secret wish', seed: 'hunter2', oops: 'hunter3' });
     expect(error.outcome).toBe('not_started');
-    expect(JSON.stringify([error.detail, error.faults])).not.toMatch(/hunter|secret wish/);
+    expect(JSON.stringify([error.detail, error.violations])).not.toMatch(/hunter|secret wish/);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
-import { jsonSyntaxFault } from '../../src/schemas/json-syntax.ts';
+import { jsonSyntaxViolation } from '../../src/schemas/json-syntax.ts';
 import { valueFromJsonText } from '../../src/schemas/strict-json.ts';
 
 const limits = { depthMax: 16 };
@@ -21,7 +21,7 @@ function refusal(text: string): GatewayError {
 }
 
 function faults(text: string): (readonly [string | undefined, string])[] {
-  return refusal(text).faults.map(({ pointer, code }) => [pointer, code] as const);
+  return refusal(text).violations.map(({ pointer, code }) => [pointer, code] as const);
 }
 
 function medianMs(run: () => void): number {
@@ -231,7 +231,7 @@ test('finds a fault in exactly the texts that JSON.parse refuses', () => {
       } catch {
         isValid = false;
       }
-      const fault = jsonSyntaxFault(text);
+      const fault = jsonSyntaxViolation(text);
       expect(fault === undefined).toBe(isValid);
       if (fault !== undefined) expect(fault.offset).toBeLessThanOrEqual(text.length);
     }),

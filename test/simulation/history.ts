@@ -25,7 +25,7 @@ const calmMs = 10 * minuteMs;
 
 /**
  * Lives one history: gateways, a store and an upstream that fail as their world
- * has it, and callers who want pictures. Then everything is healed, and every
+ * has it, and callers who want images. Then everything is healed, and every
  * caller asks once more.
  */
 export async function liveHistory(
@@ -94,11 +94,11 @@ function drawnWishes({ chance }: World): readonly Wish[] {
   const isLimited = chance.often(0.3);
   return Array.from({ length: chance.whole(1, 4) }, (_, index) => {
     const number = index + 1;
-    // A key that was used before, for another picture: somebody's mistake.
+    // A key that was used before, for another image: somebody's mistake.
     const key = chance.often(0.1) ? 'key-1' : `key-${number}`;
     return {
       name: `wish-${number}`,
-      prompt: `picture ${number}`,
+      prompt: `image ${number}`,
       key: chance.often(0.85) ? key : undefined,
       subject: chance.pick(['anna', 'ben']),
       imagesPerDayMax: isLimited ? 2 : undefined,
@@ -153,7 +153,7 @@ function disturbStore(
   }
 }
 
-/** Pictures that were accepted and can't be had from some gateway: an id alone must do. */
+/** Images that were accepted and can't be had from some gateway: an id alone must do. */
 async function unreachable(parts: {
   readonly world: World;
   readonly gateways: readonly SimulatedGateway[];
@@ -167,8 +167,8 @@ async function unreachable(parts: {
     const caller = { tenant: wish.subject, waitMs: 60_000 };
     const { state } = await during(world, operations.wait(told.id, caller));
     if (state.status !== 'succeeded')
-      faults.push(`${name} was accepted, and its picture is ${state.status}`);
-    world.note('picture fetched');
+      faults.push(`${name} was accepted, and its image is ${state.status}`);
+    world.note('image fetched');
   }
   return faults;
 }

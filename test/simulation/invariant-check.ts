@@ -31,7 +31,7 @@ function dishonest({ name, told, wish }: Attempt, { bills }: Books): readonly st
     const upstreamId = upstreamIdOf(told.id, wish);
     const bill = bills.find((other) => other.upstreamId === upstreamId);
     if (bill === undefined) faults.push(`${name} was accepted, and never billed`);
-    else if (bill.prompt !== wish.prompt) faults.push(`${name} got the picture of another request`);
+    else if (bill.prompt !== wish.prompt) faults.push(`${name} got the image of another request`);
     if (told.isReplay && own.length > 0) faults.push(`${name} was replayed, and billed as well`);
   }
   return faults;
@@ -71,11 +71,11 @@ function overLimits({ wishes, bills }: Books): readonly string[] {
     const prompts = new Set(own.map(({ prompt }) => prompt));
     const spent = bills.filter(({ prompt }) => prompts.has(prompt));
     const times = bills.map(({ atMs }) => atMs);
-    // A gateway whose clock is wrong may count a picture to the day before or after.
+    // A gateway whose clock is wrong may count an image to the day before or after.
     const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
     const days = 1 + dayOf(Math.max(...times) + skewMsMax) - dayOf(Math.min(...times) - skewMsMax);
     const allowed = limit * days;
-    return spent.length > allowed ? [`${subject} had ${spent.length} of ${allowed} pictures`] : [];
+    return spent.length > allowed ? [`${subject} had ${spent.length} of ${allowed} images`] : [];
   });
 }
 

@@ -4,7 +4,7 @@ import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foun
 import type { SimulatedGateway } from './simulated-gateway.ts';
 import type { World } from './world.ts';
 
-/** One picture that somebody wants, however often they have to ask. */
+/** One image that somebody wants, however often they have to ask. */
 export interface Wish {
   readonly name: string;
   readonly prompt: string;
@@ -75,7 +75,7 @@ async function created(
           modelUri: 'art://folder/model/latest',
           messages: [{ text: prompt }],
         }),
-        applicant: { subject, limits: { imagesPerDayMax } },
+        requester: { subject, limits: { imagesPerDayMax } },
         idempotency:
           key === undefined ? undefined : { recordKey: `${subject} ${key}`, fingerprint: prompt },
       },

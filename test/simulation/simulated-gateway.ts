@@ -120,7 +120,7 @@ export class SimulatedGateway {
       ids: simulatedIds,
       readsPerSecondMax: 50,
       resultCacheBytesMax: 1_000_000,
-      pictureBytesMax: 10_000_000,
+      imageMemoryBytesMax: 10_000_000,
       imageBytesMax: 1_000_000,
       trackedMax: 1_000,
       breakerChanged: (method, state) => this.#world.note(`${method} ${state}`, name),

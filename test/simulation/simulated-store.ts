@@ -1,4 +1,4 @@
-import { LimitBook, type CountRow } from '../../src/state/limit-counters.ts';
+import { LimitCounters, type CountRow } from '../../src/state/limit-counters.ts';
 import { liveRecord, swapRecordIn, type RecordRow } from '../../src/state/record-swap.ts';
 import type {
   Admission,
@@ -20,7 +20,7 @@ export class SimulatedState {
   #records = new MemoryTable<RecordRow>();
   /** Writes since the last durable one: a crash takes some of the last of them back. */
   #undurable: { readonly key: string; readonly before: RecordRow | undefined }[] = [];
-  readonly #limits: LimitBook;
+  readonly #limits: LimitCounters;
   readonly #alive = new Map<string, number>();
 
   readonly #stepped: (from: string, to: string) => void;
@@ -29,7 +29,7 @@ export class SimulatedState {
   constructor(nowMs: () => number, stepped: (from: string, to: string) => void = () => undefined) {
     this.#nowMs = nowMs;
     this.#stepped = stepped;
-    this.#limits = new LimitBook(nowMs, new MemoryTable<CountRow>());
+    this.#limits = new LimitCounters(nowMs, new MemoryTable<CountRow>());
   }
 
   read(key: string): StoredRecord | undefined {

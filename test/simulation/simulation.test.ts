@@ -37,7 +37,7 @@ describe('a history of gateways, a store and an upstream that fail', () => {
       'pause',
       'answer lost',
       'store crash that lost writes',
-      ...['Generate open', 'Generate probation', 'Generate closed', 'probed'],
+      ...['Generate open', 'Generate half-open', 'Generate closed', 'probed'],
     ];
     // The rarest is an answer that comes after its lease: no Generate begins late.
     // An answer that comes after its lease is rare: a create has less time than that.

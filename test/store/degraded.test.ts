@@ -50,7 +50,7 @@ async function create(kind: string, headers: Record<string, string> = {}) {
   return { status: response.status, body, tookMs, retryAfter: response.headers.get('retry-after') };
 }
 
-async function pictureStatus(id: unknown): Promise<number> {
+async function imageStatus(id: unknown): Promise<number> {
   const response = await gateway.fetch(`/operations/${String(id)}/image?wait=5`);
   await response.arrayBuffer();
   return response.status;
@@ -66,7 +66,7 @@ describe.each([
   ['down', () => server.crash(), 100],
   ['slower than 250 ms', async () => server.freeze(), 700],
 ] as const)('with the store %s', (_, fail, refusedInMs) => {
-  it('a create with a key is refused and nothing is spent, pictures and readiness stay', async () => {
+  it('a create with a key is refused and nothing is spent, images and readiness stay', async () => {
     const made = await create('before');
     expect(made.status).toBe(202);
     await fail();
@@ -80,7 +80,7 @@ describe.each([
     expect(Number(refused.retryAfter)).toBeGreaterThanOrEqual(1);
     expect(refused.tookMs).toBeLessThan(refusedInMs);
     expect(emulator.ledger.generates).toBe(spent);
-    expect(await pictureStatus(made.body['id'])).toBe(200);
+    expect(await imageStatus(made.body['id'])).toBe(200);
     expect(await readyStatus()).toBe(200);
   });
 
@@ -89,7 +89,7 @@ describe.each([
     const response = await gateway.create({ prompt: 'a red cat' });
     const { id } = (await response.json()) as { id: string };
     expect(response.status).toBe(202);
-    expect(await pictureStatus(id)).toBe(200);
+    expect(await imageStatus(id)).toBe(200);
   });
 
   it('a create under a shared limit is refused', async () => {
@@ -148,8 +148,8 @@ it('every id outlives a flushed store, and the gateway that made it', async () =
   recordFigure({
     promise: 'P4',
     says: 'Nothing that was paid is lost: callers’ ids go on through the end of a gateway and a flushed store',
-    goal: '10,000 of 10,000 pictures fetched with the ids that callers hold',
-    seen: `${fetched.toLocaleString('en')} of ${count.toLocaleString('en')} pictures fetched from a second gateway, after the first had ended and the store was flushed`,
+    goal: '10,000 of 10,000 images fetched with the ids that callers hold',
+    seen: `${fetched.toLocaleString('en')} of ${count.toLocaleString('en')} images fetched from a second gateway, after the first had ended and the store was flushed`,
     isMet: fetched === count,
     by: 'npm run test:store',
   });

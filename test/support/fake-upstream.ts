@@ -10,13 +10,13 @@ import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 
 const typePrefix = 'type.googleapis.com/';
 
-/** The smallest bytes that pass for a picture: a PNG header of 2×1 pixels. */
+/** The smallest bytes that pass for an image: a PNG header of 2×1 pixels. */
 export const tinyPng = Buffer.from(
   '89504e470d0a1a0a0000000d49484452000000020000000108020000007b40e8dd',
   'hex',
 );
 
-/** An operation that is done, with these bytes as its picture. */
+/** An operation that is done, with these bytes as its image. */
 export function succeededOperation(id: string, image: Uint8Array = tinyPng): Operation {
   const value = toBinary(
     ImageGenerationResponseSchema,

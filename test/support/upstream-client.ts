@@ -57,8 +57,8 @@ export async function failureOf(promise: Promise<unknown>): Promise<GatewayError
     await promise;
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    const { message, detail, faults, upstream, headers } = error;
-    const shown = JSON.stringify([message, detail, faults, upstream, headers]);
+    const { message, detail, violations, upstream, headers } = error;
+    const shown = JSON.stringify([message, detail, violations, upstream, headers]);
     if (!/127\.0\.0\.1|localhost|remote_addr|canary/.test(shown)) return error;
     throw new Error(`it shows what it must not: ${shown}`, { cause: error });
   }

@@ -7,7 +7,7 @@ import { catRequest, failureOf, useRawUpstream } from '../support/upstream-clien
 
 const fixture = useRawUpstream();
 const accepted = toBinary(OperationSchema, runningOperation('upstream1'));
-const picture = (imageBytes: number) =>
+const image = (imageBytes: number) =>
   toBinary(OperationSchema, succeededOperation('upstream1', Buffer.alloc(imageBytes)));
 
 describe('a call', () => {
@@ -126,8 +126,8 @@ describe('reading an operation', () => {
     );
   });
 
-  it('takes a picture up to the limit and refuses a larger one for good', async () => {
-    fixture.upstream.on('Get', raw.ok(picture(1_000_000)), raw.ok(picture(2_200_000)));
+  it('takes an image up to the limit and refuses a larger one for good', async () => {
+    fixture.upstream.on('Get', raw.ok(image(1_000_000)), raw.ok(image(2_200_000)));
     const client = fixture.open();
     expect((await client.getOperation('x')).done).toBe(true);
     expect((await failureOf(client.getOperation('x'))).reason).toBe('upstream_message_too_large');

@@ -1,7 +1,7 @@
 import type { Palette } from './palette.ts';
 import type { SeededNumbers } from './seeded-numbers.ts';
 
-/** Where a picture is painted: pixels, and what with. */
+/** Where an image is painted: pixels, and what with. */
 export interface Canvas {
   readonly width: number;
   readonly height: number;

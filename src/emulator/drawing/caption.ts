@@ -9,7 +9,7 @@ export interface CaptionPlace {
   readonly side: number;
 }
 
-/** The prompt in small letters at the foot of the picture, and that no model drew it. */
+/** The prompt in small letters at the foot of the image, and that no model drew it. */
 export function caption(text: string, seed: bigint, place: CaptionPlace): string {
   const { width, height, side } = place;
   const unit = Math.min(side, height * 1.4) / 1024;

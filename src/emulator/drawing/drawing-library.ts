@@ -9,7 +9,7 @@ export type DrawingLibrary = typeof Sharp;
 let loading: Promise<DrawingLibrary> | undefined;
 
 /**
- * The drawing library with the fonts of its own package, so that pictures are
+ * The drawing library with the fonts of its own package, so that images are
  * the same on a machine without any. Loaded with the first call and not before:
  * it costs a tenth of a second and 20 MB, which an emulator that only stands by
  * should not take. An operator's own FONTCONFIG_FILE stays in force.
@@ -25,7 +25,7 @@ async function load(): Promise<DrawingLibrary> {
     await writeFile(file, fontConfiguration(directory));
     process.env['FONTCONFIG_FILE'] ??= file;
     const { default: sharp } = await import('sharp');
-    // Pictures are drawn a few at a time; each on one thread, and none twice.
+    // Images are drawn a few at a time; each on one thread, and none twice.
     sharp.concurrency(1);
     sharp.cache(false);
     // The fonts are looked up once in a process, with its first text; the files

@@ -1,6 +1,6 @@
 /** A piece of work in line. */
 export interface QueuedDrawing {
-  readonly picture: Promise<Buffer>;
+  readonly image: Promise<Buffer>;
   /** Somebody waits for it now: it goes before those that nobody waits for. */
   hurry(): void;
 }
@@ -38,14 +38,14 @@ export class DrawingQueue {
       };
       this.#waiting.push(waiting);
     });
-    const picture = begun.then(draw).finally(() => {
+    const image = begun.then(draw).finally(() => {
       this.#running -= 1;
       this.#next();
       if (this.#running === 0) for (const closed of this.#closings.splice(0)) closed();
     });
     this.#next();
     return {
-      picture,
+      image,
       hurry: () => {
         if (waiting !== undefined) waiting.isUrgent = true;
       },

@@ -74,7 +74,7 @@ function ridge(
 ): Point[] {
   const swing = height * (terrain === 'mountains' ? 0.15 : 0.065) * (1.15 - 0.6 * nearness);
   const roughness = { hills: 0.16, mountains: 0.24, forest: 0.35 }[terrain];
-  // A wide picture shows more of the same land, not land that is drawn out.
+  // A wide image shows more of the same land, not land that is drawn out.
   const stretch = Math.sqrt(width / height);
   const waves = Array.from({ length: 5 }, (_, octave) => ({
     frequency: 1.1 * stretch * 1.9 ** octave * numbers.between(0.75, 1.25),

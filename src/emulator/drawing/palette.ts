@@ -3,7 +3,7 @@ import type { SeededNumbers } from './seeded-numbers.ts';
 /** Red, green and blue, 0 … 1 each. */
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** What a picture is painted with. */
+/** What an image is painted with. */
 export interface Palette {
   readonly skyTop: Color;
   readonly skyBottom: Color;
@@ -56,7 +56,7 @@ const daySkies: readonly SkyHues[] = [
   [28, 42],
 ];
 
-/** The colours of a picture: those the words name, and a seeded harmony for the rest. */
+/** The colours of an image: those the words name, and a seeded harmony for the rest. */
 export function paletteFromWords(words: readonly string[], numbers: SeededNumbers): Palette {
   const named = words.flatMap((word) => {
     const found = colorWords.find(([pattern]) => pattern.test(word));

@@ -1,17 +1,17 @@
 import { drawingLibrary, type DrawingLibrary } from './drawing-library.ts';
 import { DrawingQueue, type QueuedDrawing } from './drawing-queue.ts';
-import { sceneSvg, type DrawingOrder } from './scene.ts';
+import { sceneSvg, type DrawingRequest } from './scene.ts';
 import { seededNumbers } from './seeded-numbers.ts';
 
 export const drawnMediaTypes = ['image/jpeg', 'image/png', 'image/webp'] as const;
 export type DrawnMediaType = (typeof drawnMediaTypes)[number];
 
-/** Draws pictures off the event loop, a few at a time. */
-export interface Draftsman {
+/** Draws images off the event loop, a few at a time. */
+export interface Renderer {
   /** Drawings that have not begun. */
   readonly waitingCount: number;
-  /** The encoded picture; equal orders give equal bytes. */
-  draw(order: DrawingOrder, mediaType: DrawnMediaType): QueuedDrawing;
+  /** The encoded image; equal orders give equal bytes. */
+  draw(order: DrawingRequest, mediaType: DrawnMediaType): QueuedDrawing;
   /** Gives up the drawings that have not begun, and waits for the others. */
   close(): Promise<void>;
 }
@@ -19,7 +19,7 @@ export interface Draftsman {
 const grainTilePixels = 256;
 const drawingsAtOnceMax = 2;
 
-export function openDraftsman(): Draftsman {
+export function openRenderer(): Renderer {
   const queue = new DrawingQueue(drawingsAtOnceMax);
   let grain: Promise<Buffer> | undefined;
   return {
@@ -38,19 +38,19 @@ export function openDraftsman(): Draftsman {
 async function draw(
   library: DrawingLibrary,
   grain: Buffer,
-  order: DrawingOrder,
+  order: DrawingRequest,
   mediaType: DrawnMediaType,
 ): Promise<Buffer> {
-  const picture = library(Buffer.from(sceneSvg(order)))
+  const image = library(Buffer.from(sceneSvg(order)))
     .composite([{ input: grain, tile: true, blend: 'soft-light' }])
     .flatten();
   switch (mediaType) {
     case 'image/jpeg':
-      return picture.jpeg({ quality: 92, chromaSubsampling: '4:4:4' }).toBuffer();
+      return image.jpeg({ quality: 92, chromaSubsampling: '4:4:4' }).toBuffer();
     case 'image/png':
-      return picture.png({ compressionLevel: 6 }).toBuffer();
+      return image.png({ compressionLevel: 6 }).toBuffer();
     case 'image/webp':
-      return picture.webp({ quality: 88, effort: 2 }).toBuffer();
+      return image.webp({ quality: 88, effort: 2 }).toBuffer();
   }
 }
 

@@ -8,9 +8,9 @@ import { lightOf, sky } from './sky.ts';
 import { porthole, space } from './space.ts';
 import { subject, type Subject } from './subject.ts';
 
-/** What to draw. Equal orders give equal pictures, byte for byte. */
-export interface DrawingOrder {
-  /** What should be in the picture. */
+/** What to draw. Equal orders give equal images, byte for byte. */
+export interface DrawingRequest {
+  /** What should be in the image. */
   readonly prompt: string;
   /** What should not be; no more than that it differs makes a difference. */
   readonly negative: string;
@@ -22,7 +22,7 @@ export interface DrawingOrder {
 
 type Scenery = Terrain | 'sea';
 
-/** Beginnings of words, English and Russian, and what they bring into the picture. */
+/** Beginnings of words, English and Russian, and what they bring into the image. */
 const sceneries: readonly (readonly [RegExp, Scenery])[] = [
   [
     /^(sea|ocean|lake|river|beach|boats?$|sail|ships?$|wave|мор[ея]|океан|озер|рек[аи]|волн|пляж|лодк|парус)/,
@@ -43,8 +43,8 @@ const spaceWords = /^(space|planet|galax|cosm|rocket|nebula|космо|косм�
 const insideWords = /^(spaceship|spacecraft|звездол)/;
 const wordsMax = 200;
 
-/** The picture as SVG. */
-export function sceneSvg(order: DrawingOrder): string {
+/** The image as SVG. */
+export function sceneSvg(order: DrawingRequest): string {
   const { prompt, negative, seed, width, height } = order;
   const words =
     prompt

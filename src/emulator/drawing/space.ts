@@ -2,7 +2,7 @@ import { pieces, px, type Canvas } from './canvas.ts';
 import { colorFromHsl, css, mixed } from './palette.ts';
 import { stars } from './sky.ts';
 
-/** A picture of outer space: nebulae, stars, and a planet in its ring with a moon. */
+/** An image of outer space: nebulae, stars, and a planet in its ring with a moon. */
 export function space(canvas: Canvas): string {
   const { width, height, palette } = canvas;
   const dark = mixed(palette.skyTop, [0, 0, 0], 0.6);

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import { refusalAnswer, type Refusal } from './early-response.ts';
+import { earlyResponseText, type EarlyResponse } from './early-response.ts';
 
 /**
  * One connection of a caller: which answers it is still owed, and whether
@@ -18,7 +18,7 @@ export class Connection {
   /** The last request that was let through, while it matters what became of it. */
   #latest: ServerResponse | undefined;
   /** What is to be told once nothing else is owed. */
-  #refusal: Refusal | undefined;
+  #refusal: EarlyResponse | undefined;
   #isLast = false;
   #isEnded = false;
 
@@ -61,7 +61,7 @@ export class Connection {
    * owed, and ends the connection. An answer out of turn would be taken for
    * that of a request which may have been paid for.
    */
-  refuse(refusal: Refusal): void {
+  refuse(refusal: EarlyResponse): void {
     if (this.#isRefused) return;
     this.#refusal = refusal;
     this.#endIfDone();
@@ -77,7 +77,7 @@ export class Connection {
     this.#refusal = undefined;
     this.#isEnded = true;
     const { reason, status, cause, detail } = refusal;
-    const { text, requestId } = refusalAnswer(refusal);
+    const { text, requestId } = earlyResponseText(refusal);
     const isAnswered = broken?.headersSent === true;
     if (!this.#socket.destroyed) {
       this.#options.log.info({ requestId, status, reason, cause, detail }, 'broken request');

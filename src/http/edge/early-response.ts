@@ -4,7 +4,7 @@ import type { Reason } from '../../errors/reason.ts';
 import { problemKindOf } from '../../schemas/problem-catalog.ts';
 
 /** Why a request was refused before any route saw it. */
-export interface Refusal {
+export interface EarlyResponse {
   readonly reason: Reason;
   readonly status: 400 | 408 | 417 | 431;
   readonly detail: string;
@@ -14,7 +14,7 @@ export interface Refusal {
   readonly cause?: string | undefined;
 }
 
-export const headersTooLarge: Refusal = {
+export const headersTooLarge: EarlyResponse = {
   reason: 'headers_too_large',
   status: 431,
   detail: 'send at most 100 header lines and 8 KiB of headers',
@@ -27,7 +27,7 @@ const notInTime = {
 } as const;
 
 /** What Node's parser or its clock objected to. */
-export function refusalFromClientError({ code, rawPacket }: ClientError): Refusal {
+export function earlyResponseFromClientError({ code, rawPacket }: ClientError): EarlyResponse {
   // The parser keeps the method to itself; what it was reading begins with it, mostly.
   const isHead = rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ';
   if (code === 'HPE_HEADER_OVERFLOW') return { ...headersTooLarge, isHead, cause: code };
@@ -41,12 +41,12 @@ interface ClientError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
 
-export function badRequest(detail: string): Refusal {
+export function badRequest(detail: string): EarlyResponse {
   return { reason: 'invalid_request', status: 400, detail };
 }
 
 /** A whole answer with a problem document, as it goes over the wire. */
-export function refusalAnswer({ reason, status, detail, isHead = false }: Refusal): {
+export function earlyResponseText({ reason, status, detail, isHead = false }: EarlyResponse): {
   readonly text: string;
   readonly requestId: string;
 } {

@@ -1,5 +1,5 @@
 /** What one connection may take before it is cut. Documented in docs/edge.md. */
-export interface EdgeBounds {
+export interface EdgeLimits {
   /** From the first byte of a request, or from the connection's start, to the end of its headers. */
   readonly headersMs: number;
   /** From the first byte of a request to the last of its body. */
@@ -21,7 +21,7 @@ export interface EdgeBounds {
   readonly connectionsMax: number;
 }
 
-export const edgeBounds: EdgeBounds = {
+export const edgeLimits: EdgeLimits = {
   headersMs: 5_000,
   requestMs: 10_000,
   keepAliveMs: 72_000,

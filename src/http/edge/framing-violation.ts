@@ -11,7 +11,7 @@ const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-
  * Node's parser refuses most of these forms; which, depends on its version and
  * on flags of the process. What is refused here is refused by us.
  */
-export function framingFault(request: IncomingMessage): string | undefined {
+export function framingViolation(request: IncomingMessage): string | undefined {
   if (request.httpVersion !== '1.1') return 'send HTTP/1.1';
   const { rawHeaders, method } = request;
   const count = { host: 0, 'content-length': 0, 'transfer-encoding': 0 };

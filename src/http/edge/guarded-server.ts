@@ -8,9 +8,14 @@ import {
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { Connection } from './connection.ts';
-import type { EdgeBounds } from './edge-limits.ts';
-import { framingFault } from './framing-violation.ts';
-import { badRequest, headersTooLarge, refusalFromClientError, type Refusal } from './early-response.ts';
+import type { EdgeLimits } from './edge-limits.ts';
+import { framingViolation } from './framing-violation.ts';
+import {
+  badRequest,
+  headersTooLarge,
+  earlyResponseFromClientError,
+  type EarlyResponse,
+} from './early-response.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
 /**
@@ -21,7 +26,7 @@ import { cutSlowReaders } from './slow-readers.ts';
  */
 export function openGuardedServer(
   serve: RequestListener,
-  { bounds, log }: { readonly bounds: EdgeBounds; readonly log: Log },
+  { bounds, log }: { readonly bounds: EdgeLimits; readonly log: Log },
 ): Server {
   const server = createServer({
     maxHeaderSize: bounds.headerBytesMax,
@@ -72,7 +77,7 @@ export function openGuardedServer(
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || socket.destroyed) socket.destroy();
-    else connectionOf(socket as Socket).refuse(refusalFromClientError(error));
+    else connectionOf(socket as Socket).refuse(earlyResponseFromClientError(error));
   });
   cutSlowReaders(server, { bounds, log });
   tellDropped(server, log);
@@ -82,11 +87,11 @@ export function openGuardedServer(
 function refusalOf(
   request: IncomingMessage,
   { owed }: Connection,
-  { headerLinesMax, pipelinedMax }: EdgeBounds,
-): Refusal | undefined {
+  { headerLinesMax, pipelinedMax }: EdgeLimits,
+): EarlyResponse | undefined {
   // Node drops header lines silently when there are very many; one of them may matter.
   if (request.rawHeaders.length > 2 * headerLinesMax) return headersTooLarge;
-  const fault = framingFault(request);
+  const fault = framingViolation(request);
   if (fault !== undefined) return badRequest(fault);
   if (owed < pipelinedMax) return undefined;
   return badRequest(`send at most ${pipelinedMax} requests ahead of their answers`);

@@ -1,14 +1,14 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import type { EdgeBounds } from './edge-limits.ts';
+import type { EdgeLimits } from './edge-limits.ts';
 import { inodeOf, unacknowledgedBytes, type UnacknowledgedBytes } from './unacknowledged-bytes.ts';
 
 /** An answer of so many bytes is in the peer's kernel at once, whether it reads or not. */
 const smallBytes = 65_536;
 
 /**
- * What Node does not document of a TCP handle. A picture is handed over in one
+ * What Node does not document of a TCP handle. An image is handed over in one
  * piece, and `socket.bytesWritten` counts it whole at that moment.
  */
 interface Handle {
@@ -20,13 +20,13 @@ interface Handle {
 }
 
 /**
- * Cuts readers who take what is pending for them too slowly: each holds a
- * picture in memory, ours or the kernel's. One for whom nothing is pending, an
+ * Cuts readers who take what is pending for them too slowly: each holds an
+ * image in memory, ours or the kernel's. One for whom nothing is pending, an
  * idle event stream for one, is never cut.
  */
 export function cutSlowReaders(
   server: Server,
-  { bounds, log }: { readonly bounds: EdgeBounds; readonly log: Log },
+  { bounds, log }: { readonly bounds: EdgeLimits; readonly log: Log },
 ): void {
   const readers = new Set<Reader>();
   server.on('connection', (socket) => {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticator } from '../../callers/authenticator.ts';
 import type { Identity } from '../../callers/identity.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { presentedFromHeaders } from '../presented-credential.ts';
+import { presentedCredentialFromHeaders } from '../presented-credential.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -57,13 +57,13 @@ function identityOf(
 }
 
 function presentedOf({ headers }: FastifyRequest) {
-  return presentedFromHeaders(headers);
+  return presentedCredentialFromHeaders(headers);
 }
 
 /** Where nobody needs a credential, clients that send one all the same are not refused for its form. */
 function tokenOnly({ headers }: FastifyRequest) {
   try {
-    return presentedFromHeaders(headers);
+    return presentedCredentialFromHeaders(headers);
   } catch {
     return undefined;
   }

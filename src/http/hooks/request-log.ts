@@ -17,7 +17,7 @@ export function logRequests(app: FastifyInstance, log: Log): void {
 
 function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: number): void {
   const { statusCode } = reply;
-  const { operationId, isReplay, upstreamCode, upstreamMs, outcome, error } = request.journal;
+  const { operationId, isReplay, upstreamCode, upstreamMs, outcome, error } = request.logContext;
   const isHungUp = !reply.raw.writableFinished;
   const line = {
     requestId: request.id,

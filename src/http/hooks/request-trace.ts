@@ -28,7 +28,7 @@ export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
 }
 
 function endOf(request: FastifyRequest, reply: FastifyReply) {
-  const { error, operationId } = request.journal;
+  const { error, operationId } = request.logContext;
   const isAnswered = reply.raw.writableFinished;
   const reason = error instanceof GatewayError ? error.reason : undefined;
   return {

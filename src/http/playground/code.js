@@ -13,7 +13,7 @@ function literal(value, indent) {
 function curl(body, { origin, hasKey }) {
   const auth = hasKey ? ` -H "Authorization: Bearer $KEY"` : '';
   const json = shellQuoted(JSON.stringify(body));
-  return `curl -f -H 'Accept: image/*'${auth} --json ${json} ${origin}/v1/images -o picture.jpg`;
+  return `curl -f -H 'Accept: image/*'${auth} --json ${json} ${origin}/v1/images -o image.jpg`;
 }
 
 function fetchCode(body, { origin, hasKey }) {
@@ -26,7 +26,7 @@ function fetchCode(body, { origin, hasKey }) {
   },
   body: JSON.stringify(${literal(body, '  ')}),
 });
-const picture = await response.blob();`;
+const image = await response.blob();`;
 }
 
 function openai({ negativePrompt, aspectRatio, ...body }, { origin, hasKey }) {
@@ -39,7 +39,7 @@ function openai({ negativePrompt, aspectRatio, ...body }, { origin, hasKey }) {
 
 const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: ${hasKey ? 'KEY' : "'none'"} });
 const { data } = await client.images.generate(${literal(request, '')});
-const picture = Buffer.from(data[0].b64_json, 'base64');`;
+const image = Buffer.from(data[0].b64_json, 'base64');`;
 }
 
 /** By the name of their tab. */

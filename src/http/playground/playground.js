@@ -53,7 +53,7 @@ function showProblem(problem) {
   const detail = problem.detail ?? problem.message ?? problem.title ?? 'It did not work.';
   element('problem').textContent =
     `${detail}${/[.!?]$/.test(detail) ? '' : '.'} ${money[problem.outcome] ?? ''}`;
-  say('No picture.');
+  say('No image.');
 }
 
 async function createOperation(body) {
@@ -91,16 +91,16 @@ async function make() {
       return showProblem({ detail: last.error?.message, ...last.error });
     const response = await fetch(`/operations/${last.id}/image?wait=30`, { headers: credential() });
     if (!response.ok) throw new Refused(await response.json());
-    const picture = {
+    const image = {
       ...last.response,
       url: URL.createObjectURL(await response.blob()),
       prompt: body.prompt ?? '',
       seconds: seconds(),
       id: last.id,
     };
-    await show(picture);
-    remember(picture);
-    say(`Ready after ${picture.seconds} s.`);
+    await show(image);
+    remember(image);
+    say(`Ready after ${image.seconds} s.`);
   } finally {
     clearInterval(timer);
   }
@@ -108,27 +108,27 @@ async function make() {
 
 /** Resolves when it is to be seen. */
 function show({ url, prompt, seed, width, height, seconds, mimeType, id }) {
-  element('picture').src = url;
-  element('picture').alt = prompt;
-  element('picture-seed').textContent = seed;
-  element('picture-size').textContent = width === undefined ? 'unknown' : `${width} × ${height}`;
-  element('picture-time').textContent = `${seconds} s`;
+  element('image').src = url;
+  element('image').alt = prompt;
+  element('image-seed').textContent = seed;
+  element('image-size').textContent = width === undefined ? 'unknown' : `${width} × ${height}`;
+  element('image-time').textContent = `${seconds} s`;
   element('download').href = url;
   element('download').download =
     `${id.slice(0, 16)}.${mimeType.replace('image/', '').replace('jpeg', 'jpg')}`;
   element('figure').hidden = false;
-  return element('picture').decode();
+  return element('image').decode();
 }
 
-function remember(picture) {
+function remember(image) {
   const button = document.createElement('button');
   button.type = 'button';
-  button.title = picture.prompt;
-  const image = document.createElement('img');
-  image.src = picture.url;
-  image.alt = `${picture.prompt}, seed ${picture.seed}`;
-  button.append(image);
-  button.addEventListener('click', () => void show(picture));
+  button.title = image.prompt;
+  const thumbnail = document.createElement('img');
+  thumbnail.src = image.url;
+  thumbnail.alt = `${image.prompt}, seed ${image.seed}`;
+  button.append(thumbnail);
+  button.addEventListener('click', () => void show(image));
   const item = document.createElement('li');
   item.append(button);
   const list = element('history');

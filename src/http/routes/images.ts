@@ -9,7 +9,7 @@ import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
-import { pictureForAnswer } from '../image-for-response.ts';
+import { imageForAnswer } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-reply.ts';
 import {
   preferenceApplied,
@@ -19,23 +19,23 @@ import {
   type Preferences,
 } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
-import type { Surface } from '../route-services.ts';
+import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof imageRequestSchema>;
 
 /** POST /v1/images: everything is decided before money is spent, and what was paid for is delivered. */
-export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
+export function imagesRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createImage, async (call) => {
     const { request, reply, caller } = call;
-    const receivedAtMs = surface.clock.nowMs();
-    const negotiated = negotiatedOf(call, surface);
+    const receivedAtMs = services.clock.nowMs();
+    const negotiated = negotiatedOf(call, services);
     const preferences = preferencesFromHeader(request.headers['prefer']);
-    const wanted = createRequestFromCall(call, surface, negotiated);
+    const wanted = createRequestFromCall(call, services, negotiated);
 
-    const started = await createOperation(call, surface, wanted.create);
+    const started = await createOperation(call, services, wanted.create);
     if (negotiated.form === 'events') {
       tellFollowed(reply, { ...preferences, waitS: undefined }, wanted.ignored);
-      return sendEvents(call, surface, started);
+      return sendEvents(call, services, started);
     }
 
     const wantsImage =
@@ -44,14 +44,14 @@ export function imagesRoutes(app: FastifyInstance, surface: Surface): void {
     const snapshot =
       waitS === 0
         ? started
-        : await surface.operations.wait(started.id, {
+        : await services.operations.wait(started.id, {
             ...caller,
-            waitMs: waitLeftMs(waitS, { receivedAtMs, nowMs: surface.clock.nowMs() }),
+            waitMs: waitLeftMs(waitS, { receivedAtMs, nowMs: services.clock.nowMs() }),
             signal: callerGoneSignal(reply.raw),
           });
     tellFollowed(reply, preferences, wanted.ignored);
-    if (wantsImage) return imageOrProblem(call, surface, snapshot, negotiated);
-    return surface.replies.created(reply, snapshot, replyContextOf(call, surface, snapshot));
+    if (wantsImage) return imageOrProblem(call, services, snapshot, negotiated);
+    return services.replies.created(reply, snapshot, replyContextOf(call, services, snapshot));
   });
 }
 
@@ -67,10 +67,10 @@ function tellFollowed(
   if (ignored.length > 0) reply.header('x-ignored-params', ignoredHeader(ignored));
 }
 
-function negotiatedOf(call: Call, surface: Surface): Negotiated {
-  const negotiated = negotiate(call.request.headers.accept, surface.imageMediaTypes);
+function negotiatedOf(call: Call, services: RouteServices): Negotiated {
+  const negotiated = negotiate(call.request.headers.accept, services.imageMediaTypes);
   if (negotiated !== undefined) return negotiated;
-  throw notAcceptable(surface.imageMediaTypes);
+  throw notAcceptable(services.imageMediaTypes);
 }
 
 function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
@@ -79,19 +79,19 @@ function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
 }
 
 /** What the request asks for, once all of it is known to be good. */
-function createRequestFromCall(call: Call, surface: Surface, negotiated: Negotiated) {
+function createRequestFromCall(call: Call, services: RouteServices, negotiated: Negotiated) {
   const { request } = call;
   const { handling } = preferencesFromHeader(request.headers['prefer']);
   const parsed = bodyOf(call, { lenient: handling === 'lenient' });
   const mediaType = requestedMediaType(parsed.body);
   if (mediaType !== undefined) {
-    refuseImpossible(mediaType, surface.imageMediaTypes);
+    refuseImpossible(mediaType, services.imageMediaTypes);
     const contradicts = acceptQuality(request.headers.accept, mediaType) === 0;
     if (negotiated.form === 'image' && contradicts) throw notAcceptable([mediaType]);
   }
-  const generate = imageGenerationRequestFromBody(parsed.body, surface.imageDefaults, {
-    mediaType: negotiated.mediaType ?? surface.imageMediaTypes[0] ?? '',
-    drawnSeed: surface.random.seed(),
+  const generate = imageGenerationRequestFromBody(parsed.body, services.imageDefaults, {
+    mediaType: negotiated.mediaType ?? services.imageMediaTypes[0] ?? '',
+    drawnSeed: services.random.seed(),
   });
   const { operationId } = createImage;
   const application = applicationOf(request, { operationId, body: parsed.body });
@@ -104,36 +104,36 @@ export function refuseImpossible(mediaType: string, possible: readonly string[])
   if (possible.includes(mediaType)) return;
   const detail = `the upstream makes ${possible.join(', ')}`;
   throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
-    faults: [{ pointer: '#/mimeType', code: 'value', detail }],
+    violations: [{ pointer: '#/mimeType', code: 'value', detail }],
   });
 }
 
 async function imageOrProblem(
   call: Call,
-  surface: Surface,
+  services: RouteServices,
   snapshot: OperationSnapshot,
   negotiated: Negotiated,
 ): Promise<FastifyReply> {
   const { request, reply } = call;
-  const context = replyContextOf(call, surface, snapshot);
+  const context = replyContextOf(call, services, snapshot);
   const { retryAfterS } = context;
   if (!isFinished(snapshot)) {
-    if (negotiated.jsonToo) return surface.replies.created(reply, snapshot, context);
-    throw new GatewayError(
-      'generation_timeout',
-      'the picture is not ready yet; it is at Location',
-      {
-        retryAfterS,
-        headers: { location: surface.replies.link(snapshot.id, '/image') },
-      },
-    );
+    if (negotiated.jsonToo) return services.replies.created(reply, snapshot, context);
+    throw new GatewayError('generation_timeout', 'the image is not ready yet; it is at Location', {
+      retryAfterS,
+      headers: { location: services.replies.link(snapshot.id, '/image') },
+    });
   }
   const { id } = snapshot;
-  const bytes = async () => (await pictureForAnswer(call, surface, { id, form: 'bytes' })).bytes;
+  const bytes = async () => (await imageForAnswer(call, services, { id, form: 'bytes' })).bytes;
   return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
 }
 
-function replyContextOf({ caller }: Call, { operations }: Surface, { id }: OperationSnapshot) {
+function replyContextOf(
+  { caller }: Call,
+  { operations }: RouteServices,
+  { id }: OperationSnapshot,
+) {
   return { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
 }
 

@@ -3,13 +3,17 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { IdempotencyScope } from '../../operations/create/creates.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
-import { createOpenAiImage, getModel, listModels } from '../../schemas/contracts/openai-contracts.ts';
+import {
+  createOpenAiImage,
+  getModel,
+  listModels,
+} from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
 import { ignoredByOpenAi, imageGenerationRequestsFromOpenAi } from '../../translation/openai.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation } from '../create-operation.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
-import { pictureForAnswer } from '../image-for-response.ts';
+import { imageForAnswer } from '../image-for-response.ts';
 import { succeeded } from '../image-reply.ts';
 import {
   openAiLimitHeaders,
@@ -19,7 +23,7 @@ import {
 } from '../openai-reply.ts';
 import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
-import type { Surface } from '../route-services.ts';
+import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof openAiRequestSchema>;
 
@@ -32,22 +36,22 @@ const retriesMs = 15 * 60_000;
 const folderPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 
 /** OpenAI's API, for its clients with only their base URL changed. */
-export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
+export function openAiRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createOpenAiImage, async (call) => {
     const { request, reply } = call;
-    const receivedAtMs = surface.clock.nowMs();
+    const receivedAtMs = services.clock.nowMs();
     const { body } = bodyOf(call);
-    tellIgnored(request, reply, ignoredByOpenAi(body, surface.imageMediaTypes));
-    const defaults = { ...surface.imageDefaults, ...folderOf(request) };
+    tellIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
+    const defaults = { ...services.imageDefaults, ...folderOf(request) };
     const requests = imageGenerationRequestsFromOpenAi(body, defaults, {
-      mediaTypes: surface.imageMediaTypes,
-      drawnSeed: surface.random.seed(),
+      mediaTypes: services.imageMediaTypes,
+      drawnSeed: services.random.seed(),
     });
-    const started = await startAll(call, surface, { body, requests });
-    const createdAtMs = surface.clock.nowMs();
+    const started = await startAll(call, services, { body, requests });
+    const createdAtMs = services.clock.nowMs();
     const signal = callerGoneSignal(reply.raw);
     const outcomeOf = (start: Started) =>
-      finish(start, { call, surface, body, signal, receivedAtMs });
+      finish(start, { call, services, body, signal, receivedAtMs });
     const [first] = started;
     if (body.stream === true && first !== undefined) {
       if ('error' in first) throw first.error;
@@ -56,7 +60,7 @@ export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
     const outcomes = await Promise.all(started.map(outcomeOf));
     const errors = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
     const unfinished = errors.find(({ reason }) => reason === 'generation_timeout');
-    // A part of the pictures would be all that the client ever hears of: its retry gets all of them.
+    // A part of the images would be all that the client ever hears of: its retry gets all of them.
     const failure = unfinished ?? (errors.length === outcomes.length ? errors[0] : undefined);
     if (failure !== undefined) throw failure;
     const modelUri = requests[0]?.modelUri ?? '';
@@ -64,11 +68,11 @@ export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
   });
 
   serve(app, listModels, async ({ request, reply }) =>
-    json(reply, { object: 'list', data: modelsOf(request, surface).map(modelJson) }),
+    json(reply, { object: 'list', data: modelsOf(request, services).map(modelJson) }),
   );
 
   serve(app, getModel, async ({ request, reply, id }) => {
-    if (!modelsOf(request, surface).includes(id)) {
+    if (!modelsOf(request, services).includes(id)) {
       throw new GatewayError('not_found', `there is no model ${id.slice(0, 64)} that you may use`);
     }
     return json(reply, modelJson(id));
@@ -77,10 +81,10 @@ export function openAiRoutes(app: FastifyInstance, surface: Surface): void {
 
 type Started = { readonly snapshot: OperationSnapshot } | { readonly error: GatewayError };
 
-/** Starts every picture; when none could be, throws why. */
+/** Starts every image; when none could be, throws why. */
 async function startAll(
   call: Call,
-  surface: Surface,
+  services: RouteServices,
   wanted: {
     readonly body: OpenAiRequestBody;
     readonly requests: readonly ImageGenerationRequest[];
@@ -92,10 +96,10 @@ async function startAll(
       try {
         const snapshot = await createOperation(
           { ...call, limitHeaders: openAiLimitHeaders },
-          surface,
+          services,
           {
             generate,
-            applicant: { subject, limits: caller, allowance },
+            requester: { subject, limits: caller, allowance },
             idempotency: scopeOf(call.request, wanted.body, index),
           },
         );
@@ -108,13 +112,13 @@ async function startAll(
   );
   const [first] = started;
   const isAnyStarted = started.some((start) => 'snapshot' in start);
-  if (isAnyStarted) call.request.journal.outcome = 'accepted';
+  if (isAnyStarted) call.request.logContext.outcome = 'accepted';
   else if (first !== undefined && 'error' in first) throw first.error;
   return started;
 }
 
 /**
- * Under which record a picture stands. Without a key of the caller's, the
+ * Under which record an image stands. Without a key of the caller's, the
  * request itself is one, for as long as its client may repeat it by itself: a
  * repetition joins what the first one began, and a first one begins anew.
  */
@@ -138,37 +142,37 @@ function scopeOf(
   };
 }
 
-/** What became of one picture within the client's patience. Never rejects. */
+/** What became of one image within the client's patience. Never rejects. */
 async function finish(
   start: Started,
   parts: {
     readonly call: Call;
-    readonly surface: Surface;
+    readonly services: RouteServices;
     readonly body: OpenAiRequestBody;
     readonly signal: AbortSignal;
     readonly receivedAtMs: number;
   },
 ): Promise<OpenAiOutcome> {
   if ('error' in start) return start;
-  const { call, surface, body, signal, receivedAtMs } = parts;
+  const { call, services, body, signal, receivedAtMs } = parts;
   const { caller } = call;
   const { id } = start.snapshot;
   try {
-    const nowMs = surface.clock.nowMs();
+    const nowMs = services.clock.nowMs();
     const waitMs = waitLeftMs(waitSecondsOf(call.request), { receivedAtMs, nowMs });
-    const snapshot = await surface.operations.wait(id, { ...caller, waitMs, signal });
+    const snapshot = await services.operations.wait(id, { ...caller, waitMs, signal });
     if (!isFinished(snapshot)) {
-      throw new GatewayError('generation_timeout', 'the picture is not ready yet: ask again', {
+      throw new GatewayError('generation_timeout', 'the image is not ready yet: ask again', {
         retryAfterS: 1,
         outcome: 'accepted',
       });
     }
     const made = succeeded(snapshot, 1);
-    const picture =
+    const image =
       body.responseFormat === 'url'
-        ? surface.replies.imageLink(id, caller.tenant)
-        : (await pictureForAnswer(call, surface, { id, form: 'base64' })).bytes;
-    return { snapshot: made, picture };
+        ? services.replies.imageLink(id, caller.tenant)
+        : (await imageForAnswer(call, services, { id, form: 'base64' })).bytes;
+    return { snapshot: made, image };
   } catch (error) {
     if (error instanceof GatewayError) return { error };
     throw error;
@@ -193,7 +197,7 @@ function tellIgnored(
     const detail = 'this gateway can not follow it';
     throw new GatewayError('invalid_request', `${ignored.join(', ')}: ${detail}`, {
       outcome: 'not_started',
-      faults: ignored.map((name) => ({ pointer: `#/${name}`, code: 'ignored', detail })),
+      violations: ignored.map((name) => ({ pointer: `#/${name}`, code: 'ignored', detail })),
     });
   }
   reply.header('x-ignored-params', ignored.join(', '));
@@ -206,12 +210,17 @@ function folderOf({ headers }: FastifyRequest): { readonly folderId?: string } {
   if (typeof folder === 'string' && folderPattern.test(folder)) return { folderId: folder };
   throw new GatewayError('invalid_request', 'OpenAI-Project: expected the id of a folder', {
     outcome: 'not_started',
-    faults: [{ header: 'OpenAI-Project', code: 'pattern', detail: 'expected the id of a folder' }],
+    violations: [
+      { header: 'OpenAI-Project', code: 'pattern', detail: 'expected the id of a folder' },
+    ],
   });
 }
 
 /** Names that this caller may send as `model`. */
-function modelsOf({ identity }: FastifyRequest, { imageDefaults }: Surface): readonly string[] {
+function modelsOf(
+  { identity }: FastifyRequest,
+  { imageDefaults }: RouteServices,
+): readonly string[] {
   const { defaultModel, modelAliases } = imageDefaults;
   const known = [defaultModel.replace(/\/latest$/, ''), ...modelAliases.keys()];
   return [...new Set(identity.caller.models ?? known)];

@@ -1,16 +1,19 @@
 import type { FastifyInstance } from 'fastify';
 import { isFinished } from '../../operations/result/snapshot.ts';
-import { cancelVendorOperation, createVendorImage } from '../../schemas/contracts/vendor-contracts.ts';
+import {
+  cancelVendorOperation,
+  createVendorImage,
+} from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
-import { pictureForAnswer } from '../image-for-response.ts';
+import { imageForAnswer } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
-import type { Surface } from '../route-services.ts';
+import type { RouteServices } from '../route-services.ts';
 import { refuseImpossible } from './images.ts';
 
 /** The vendor's own REST paths: whoever has code for them changes the host and is done. */
-export async function vendorRoutes(app: FastifyInstance, surface: Surface): Promise<void> {
+export async function vendorRoutes(app: FastifyInstance, services: RouteServices): Promise<void> {
   // The vendor's own samples send JSON by curl's -d, which names it a form.
   acceptFormAsJson(app);
 
@@ -18,33 +21,33 @@ export async function vendorRoutes(app: FastifyInstance, surface: Surface): Prom
     const { request, reply } = call;
     const { body } = bodyOf(call);
     const mediaType = body.generationOptions?.mimeType;
-    if (mediaType !== undefined) refuseImpossible(mediaType, surface.imageMediaTypes);
-    const generate = imageGenerationRequestFromBody(body, surface.imageDefaults, {
-      mediaType: surface.imageMediaTypes[0] ?? '',
-      drawnSeed: surface.random.seed(),
+    if (mediaType !== undefined) refuseImpossible(mediaType, services.imageMediaTypes);
+    const generate = imageGenerationRequestFromBody(body, services.imageDefaults, {
+      mediaType: services.imageMediaTypes[0] ?? '',
+      drawnSeed: services.random.seed(),
     });
     const { operationId } = createVendorImage;
-    const snapshot = await createOperation(call, surface, {
+    const snapshot = await createOperation(call, services, {
       generate,
       isVendorForm: true,
       ...applicationOf(request, { operationId, body }),
     });
     const isReplayOfFinished = snapshot.state.status === 'succeeded';
-    const picture = isReplayOfFinished
-      ? (await pictureForAnswer(call, surface, { id: snapshot.id, form: 'base64' })).bytes
+    const image = isReplayOfFinished
+      ? (await imageForAnswer(call, services, { id: snapshot.id, form: 'base64' })).bytes
       : undefined;
     if (!isFinished(snapshot)) reply.header('retry-after', '1');
-    return surface.replies.vendorForm(reply, snapshot, picture);
+    return services.replies.vendorForm(reply, snapshot, image);
   });
 
   serve(app, cancelVendorOperation, async (call) => {
     const { request, reply, id, caller } = call;
-    request.journal.operationId = id;
-    const snapshot = await surface.operations.cancel(id, caller);
-    const picture =
+    request.logContext.operationId = id;
+    const snapshot = await services.operations.cancel(id, caller);
+    const image =
       snapshot.state.status === 'succeeded'
-        ? (await pictureForAnswer(call, surface, { id, form: 'base64' })).bytes
+        ? (await imageForAnswer(call, services, { id, form: 'base64' })).bytes
         : undefined;
-    return surface.replies.vendorForm(reply, snapshot, picture);
+    return services.replies.vendorForm(reply, snapshot, image);
   });
 }

@@ -1,15 +1,15 @@
 import type { CancelTimer, Clock, Random } from '../../clock/clock.ts';
 
 /**
- * `closed`: calls go. `open`: none goes. `probation`: one goes, and what becomes
+ * `closed`: calls go. `open`: none goes. `half-open`: one goes, and what becomes
  * of it decides.
  */
-export type BreakerState = 'closed' | 'open' | 'probation';
+export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** Leave to make one call. Exactly one of its two ends has to be told, once. */
-export interface Passage {
+export interface Permit {
   /** The upstream answered, be it with a refusal: it is alive. */
-  answered(): void;
+  responded(): void;
   /** It did not answer, or what came was no answer. */
   failed(): void;
 }
@@ -31,15 +31,15 @@ export interface BreakerOptions {
 const failuresMax = 5;
 const openMsMin = 1_000;
 const probeGapMs = 1_000;
-/** While somebody else's call is on probation; it ends within its own deadline. */
-const probationMs = 250;
+/** While somebody else's call is half-open; it ends within its own deadline. */
+const trialMs = 250;
 const jitterRatio = 0.2;
 
 /**
  * Stops calls to an upstream that does not answer: whoever comes is refused at
  * once instead of waiting for a deadline, and the upstream is left in peace.
  *
- * Each probation that fails doubles the time until the next; a probe that fails
+ * Each trial call that fails doubles the time until the next; a probe that fails
  * does not, because it costs nothing and finds out sooner that all is well.
  */
 export class Breaker {
@@ -50,7 +50,7 @@ export class Breaker {
   #openUntilMs = 0;
   /** Changes with the state: what a call of an earlier one tells is old news. */
   #epoch = 0;
-  #isOnProbation = false;
+  #hasTrial = false;
   #cancelTimer: CancelTimer | undefined;
   #isClosed = false;
 
@@ -63,20 +63,20 @@ export class Breaker {
   }
 
   /** Milliseconds until a call may be worth another try, spread over callers; 0 when one may go now. */
-  heldBackMs(): number {
+  openForMs(): number {
     if (this.#state === 'closed') return 0;
-    if (this.#state === 'probation' && !this.#isOnProbation) return 0;
+    if (this.#state === 'half-open' && !this.#hasTrial) return 0;
     const { clock, random } = this.#options;
     const leftMs = this.#state === 'open' ? this.#openUntilMs - clock.nowMs() : 0;
-    return Math.max(leftMs, 0) + probationMs * (1 + random.fraction());
+    return Math.max(leftMs, 0) + trialMs * (1 + random.fraction());
   }
 
   /** Leave for one call, or none. */
-  enter(): Passage | undefined {
+  acquire(): Permit | undefined {
     const epoch = this.#epoch;
     if (this.#state === 'closed') {
       return {
-        answered: () => {
+        responded: () => {
           if (epoch === this.#epoch) this.#failures = 0;
         },
         failed: () => {
@@ -84,10 +84,10 @@ export class Breaker {
         },
       };
     }
-    if (this.#state === 'open' || this.#isOnProbation) return undefined;
-    this.#isOnProbation = true;
+    if (this.#state === 'open' || this.#hasTrial) return undefined;
+    this.#hasTrial = true;
     return {
-      answered: () => this.#enterState('closed'),
+      responded: () => this.#enterState('closed'),
       failed: () => {
         this.#openMs = Math.min(this.#openMs * 2, this.#options.openMsMax);
         this.#open();
@@ -116,7 +116,7 @@ export class Breaker {
   #enterState(state: BreakerState): void {
     this.#epoch += 1;
     this.#failures = 0;
-    this.#isOnProbation = false;
+    this.#hasTrial = false;
     if (state === this.#state) return;
     this.#state = state;
     this.#options.changed?.(state);
@@ -133,7 +133,7 @@ export class Breaker {
     const { probe } = this.#options;
     const isAlive = probe === undefined || (await probe());
     if (this.#isClosed) return;
-    if (isAlive) this.#enterState('probation');
+    if (isAlive) this.#enterState('half-open');
     else this.#lookAfter(probeGapMs);
   }
 }

@@ -14,12 +14,12 @@ export interface BreakerObserver {
 /** An upstream that is not called while it is known not to answer. */
 export interface GuardedUpstream extends UpstreamClient {
   /** Milliseconds for which a call would only be refused; 0 when it may go. */
-  heldBackMs(method: GuardedMethod): number;
+  openForMs(method: GuardedMethod): number;
   stateOf(method: GuardedMethod): BreakerState;
 }
 
 /** The call was not made, because the last ones got no answer. */
-export class HeldBack extends GatewayError {
+export class CircuitOpen extends GatewayError {
   readonly retryAfterMs: number;
 
   constructor(retryAfterMs: number, isGenerate: boolean) {
@@ -71,15 +71,15 @@ export function guardedUpstream(
     call: () => Promise<Result>,
   ): Promise<Result> => {
     const breaker = breakers[method];
-    const passage = breaker.enter();
-    if (passage === undefined) throw new HeldBack(breaker.heldBackMs(), method === 'Generate');
+    const passage = breaker.acquire();
+    if (passage === undefined) throw new CircuitOpen(breaker.openForMs(), method === 'Generate');
     try {
       const result = await call();
-      passage.answered();
+      passage.responded();
       return result;
     } catch (error) {
       if (isCounted(error)) passage.failed();
-      else passage.answered();
+      else passage.responded();
       throw error;
     }
   };
@@ -96,7 +96,7 @@ export function guardedUpstream(
       for (const breaker of Object.values(breakers)) breaker.close();
       return upstream.close(generateGraceMs);
     },
-    heldBackMs: (method) => breakers[method].heldBackMs(),
+    openForMs: (method) => breakers[method].openForMs(),
     stateOf: (method) => breakers[method].state,
   };
 }

@@ -7,20 +7,20 @@ export interface CallerLimits {
   /** A name, `name/version`, or a whole `art://` URI each. Absent: every model. */
   readonly models?: readonly string[] | undefined;
   readonly imagesPerMinuteMax?: number | undefined;
-  /** Pictures being made at the same time. */
+  /** Images being made at the same time. */
   readonly concurrentImagesMax?: number | undefined;
   /** By the calendar day in UTC. */
   readonly imagesPerDayMax?: number | undefined;
 }
 
-/** Pictures that one short-lived token may have made. */
+/** Images that one short-lived token may have made. */
 export interface TokenAllowance {
   readonly tokenId: string;
   readonly imagesMax: number;
   readonly keepMs: number;
 }
 
-export interface Applicant {
+export interface Requester {
   /** Whose limits are used up. */
   readonly subject: string;
   readonly limits: CallerLimits;
@@ -39,15 +39,15 @@ export interface LimitState {
   readonly resetS: number;
 }
 
-/** Room for one picture, taken from every limit that applies. */
-export interface Admitted {
+/** Room for one image, taken from every limit that applies. */
+export interface Reservation {
   readonly limits: readonly LimitState[];
   /** Whether `finished` gives anything back. */
   readonly holdsPlace: boolean;
   /** Gives it back, as nothing was spent; a rate counts attempts, so that stays used. */
-  withdraw(): Promise<void>;
-  /** Gives back what a picture holds only while it is being made. */
-  finished(): Promise<void>;
+  refund(): Promise<void>;
+  /** Gives back what an image holds only while it is being made. */
+  release(): Promise<void>;
 }
 
 export interface AdmissionOptions {
@@ -78,7 +78,7 @@ export class LimitReached extends GatewayError {
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
-/** A picture nobody asks about again gives its place back after that. */
+/** An image nobody asks about again gives its place back after that. */
 const slotLeaseMs = 600_000;
 /**
  * The cap over all is handed out in short periods, so that a burst after a
@@ -95,7 +95,7 @@ interface Limit {
   readonly claim: Claim;
 }
 
-/** Decides, before anything is spent, whether a caller may have one more picture made. */
+/** Decides, before anything is spent, whether a caller may have one more image made. */
 export class Admission {
   readonly #options: AdmissionOptions;
 
@@ -104,12 +104,12 @@ export class Admission {
   }
 
   /**
-   * Takes room for one picture from every limit, or from none.
+   * Takes room for one image from every limit, or from none.
    *
    * @param modelUri The completed `art://` URI.
    * @throws GatewayError `permission_denied`, `rate_limited` (a LimitReached) or `store_unavailable`; nothing was spent.
    */
-  async admit(applicant: Applicant, modelUri: string): Promise<Admitted> {
+  async admit(applicant: Requester, modelUri: string): Promise<Reservation> {
     refuseModel(applicant.limits.models, modelUri);
     const limits = this.#limitsOf(applicant);
     if (limits.length === 0) return unlimited;
@@ -127,12 +127,12 @@ export class Admission {
     return {
       limits: states,
       holdsPlace: limits.some(({ claim }) => claim.kind === 'slot'),
-      withdraw: () => giveBack(['count', 'slot']),
-      finished: () => giveBack(['slot']),
+      refund: () => giveBack(['count', 'slot']),
+      release: () => giveBack(['slot']),
     };
   }
 
-  #limitsOf({ subject, limits, allowance }: Applicant): Limit[] {
+  #limitsOf({ subject, limits, allowance }: Requester): Limit[] {
     const { clock, newHolder, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
     const nowMs = clock.nowMs();
     const day = new Date(nowMs).toISOString().slice(0, 10);
@@ -185,11 +185,11 @@ function rethrowUnspent(error: unknown): never {
   throw error instanceof GatewayError ? error.with({ outcome: 'not_started' }) : error;
 }
 
-const unlimited: Admitted = {
+const unlimited: Reservation = {
   limits: [],
   holdsPlace: false,
-  withdraw: () => Promise.resolve(),
-  finished: () => Promise.resolve(),
+  refund: () => Promise.resolve(),
+  release: () => Promise.resolve(),
 };
 
 function gatewayLimit(perMinute: number): Limit {
@@ -224,15 +224,15 @@ function reachedOf(states: readonly LimitState[]): LimitState {
 function sentenceOf({ name, quantity }: LimitState): string {
   switch (name) {
     case 'minute':
-      return `your limit of ${quantity} pictures a minute is used up`;
+      return `your limit of ${quantity} images a minute is used up`;
     case 'day':
-      return `your limit of ${quantity} pictures a day is used up`;
+      return `your limit of ${quantity} images a day is used up`;
     case 'concurrent':
-      return `${quantity} of your pictures are being made already, which is your limit`;
+      return `${quantity} of your images are being made already, which is your limit`;
     case 'token':
-      return `the token was good for ${quantity} pictures, and they were made`;
+      return `the token was good for ${quantity} images, and they were made`;
     default:
-      return 'the gateway makes no more pictures for now: the limit of all callers is used up';
+      return 'the gateway makes no more images for now: the limit of all callers is used up';
   }
 }
 
@@ -244,6 +244,8 @@ function refuseModel(models: readonly string[] | undefined, modelUri: string): v
   if (models.some((model) => names.has(model))) return;
   throw new GatewayError('permission_denied', `you may use the models ${models.join(', ')}`, {
     outcome: 'not_started',
-    faults: [{ pointer: '#/model', code: 'permission', detail: 'expected a model you may use' }],
+    violations: [
+      { pointer: '#/model', code: 'permission', detail: 'expected a model you may use' },
+    ],
   });
 }

@@ -4,21 +4,21 @@ import type { Reason } from '../../errors/reason.ts';
 import {
   LimitReached,
   type Admission,
-  type Admitted,
-  type Applicant,
+  type Reservation,
+  type Requester,
   type LimitState,
 } from './admission.ts';
-import { HeldBack, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
+import { CircuitOpen, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { Operations } from '../operations.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
 
-/** A picture that somebody wants made. */
+/** An image that somebody wants made. */
 export interface CreateRequest {
   readonly generate: ImageGenerationRequest;
-  readonly applicant: Applicant;
+  readonly requester: Requester;
   /** Whether it comes in the vendor's own form. */
   readonly isVendorForm?: boolean;
   /** Present where the caller sent a key. */
@@ -65,7 +65,7 @@ export interface CreatesOptions {
   readonly clock: Clock;
   /** From the beginning of a create to the end of its Generate, whatever came before that. */
   readonly generateTimeoutMs: number;
-  /** Pictures being made whose places are remembered; those of more come back by time alone. */
+  /** Images being made whose places are remembered; those of more come back by time alone. */
   readonly placesMax: number;
   readonly observer?: CreatesObserver | undefined;
 }
@@ -76,7 +76,7 @@ const underWayMax = 1_000;
 /** Every create goes through here: limits, at most one call that spends, then the books. */
 export class Creates {
   readonly #options: CreatesOptions;
-  readonly #places = new Map<string, Admitted>();
+  readonly #places = new Map<string, Reservation>();
   readonly #underWay = new Set<Promise<Created>>();
   #isClosed = false;
 
@@ -126,14 +126,14 @@ export class Creates {
     const modelUri = request.generate.modelUri;
     const admit = async () => {
       // What would be refused for the upstream's sake takes nothing from the caller's limits.
-      const heldMs = upstream.heldBackMs('Generate');
-      if (heldMs > 0) throw new HeldBack(heldMs, true);
-      return admission.admit(request.applicant, modelUri);
+      const heldMs = upstream.openForMs('Generate');
+      if (heldMs > 0) throw new CircuitOpen(heldMs, true);
+      return admission.admit(request.requester, modelUri);
     };
-    const send = (place: Admitted) =>
+    const send = (place: Reservation) =>
       this.#send(request, { caller, place, timeoutMs: this.#leftMs(beganAtMs) });
     if (request.idempotency === undefined) return (await send(await admit())).created;
-    const withdraw = (place: Admitted) => place.withdraw();
+    const withdraw = (place: Reservation) => place.refund();
     const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
     if ('made' in result) return result.made.created;
     const snapshot = await operations.recall(result.replayOf, caller);
@@ -147,7 +147,7 @@ export class Creates {
     const place = this.#places.get(operationId);
     if (place === undefined) return;
     this.#places.delete(operationId);
-    void place.finished();
+    void place.release();
   }
 
   /** What limits, a slow store and a joined request have left of the time. */
@@ -163,7 +163,7 @@ export class Creates {
       caller,
       place,
       timeoutMs,
-    }: { readonly caller: CallerContext; readonly place: Admitted; readonly timeoutMs: number },
+    }: { readonly caller: CallerContext; readonly place: Reservation; readonly timeoutMs: number },
   ) {
     const { isVendorForm } = request;
     try {
@@ -180,8 +180,8 @@ export class Creates {
       };
     } catch (error) {
       const isUnspent = error instanceof GatewayError && error.outcome === 'not_started';
-      // A picture that may have been paid for stays counted.
-      await (isUnspent ? place.withdraw() : place.finished());
+      // An image that may have been paid for stays counted.
+      await (isUnspent ? place.refund() : place.release());
       throw error;
     }
   }
@@ -199,7 +199,7 @@ export class Creates {
     observer.createEnded({ outcome, reason: isKnown ? error.reason : 'internal_error' });
   }
 
-  #hold(operationId: string, place: Admitted): void {
+  #hold(operationId: string, place: Reservation): void {
     if (place.holdsPlace) this.#places.set(operationId, place);
     if (this.#places.size <= this.#options.placesMax) return;
     for (const oldest of this.#places.keys()) {

@@ -1,5 +1,10 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
-import type { RecordState, RecordWrite, StateStore, StoredRecord } from '../../state/state-store.ts';
+import type {
+  RecordState,
+  RecordWrite,
+  StateStore,
+  StoredRecord,
+} from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
 
 /**

@@ -1,27 +1,27 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { PollingHub } from './polling-hub.ts';
 import type { Clock } from '../../clock/clock.ts';
-import type { ReadLine } from './read-queue.ts';
+import type { ReadQueue } from './read-queue.ts';
 import { isSettled, type ReadResult, type TrackedOperation } from './tracked-operation.ts';
 
-export interface ReadsOptions {
+export interface OnDemandReadsOptions {
   readonly hub: PollingHub;
   readonly clock: Clock;
-  readonly line: ReadLine;
+  readonly readQueue: ReadQueue;
   /** Milliseconds for which a read would only be refused; 0 when it may go. */
-  readonly heldBackMs: () => number;
+  readonly openForMs: () => number;
 }
 
 /** A read that would wait for longer is not begun: what is known then has to do. */
 const queuedMsMax = 2_000;
 
 /** Reads that callers ask for, beside the polls of the hub: within the same budget, joined where one is under way. */
-export class Reads {
-  readonly #options: ReadsOptions;
+export class OnDemandReads {
+  readonly #options: OnDemandReadsOptions;
   /** Reads that wait in line: whoever wants the same one takes no place of its own. */
   readonly #waiting = new Map<TrackedOperation, Promise<ReadResult>>();
 
-  constructor(options: ReadsOptions) {
+  constructor(options: OnDemandReadsOptions) {
     this.#options = options;
   }
 
@@ -38,20 +38,20 @@ export class Reads {
     }
   }
 
-  /** The picture of a succeeded operation. @throws GatewayError when it can't be had. */
-  async picture(tracked: TrackedOperation): Promise<Uint8Array> {
+  /** The image of a succeeded operation. @throws GatewayError when it can't be had. */
+  async image(tracked: TrackedOperation): Promise<Uint8Array> {
     const { bytes, error } = await this.#readInTurn(tracked);
     if (bytes !== undefined) return bytes;
     throw (
       error ??
       tracked.expired ??
-      new GatewayError('bad_upstream_result', 'the upstream sent no picture this time')
+      new GatewayError('bad_upstream_result', 'the upstream sent no image this time')
     );
   }
 
   #mayReadNow(): boolean {
-    const { line, heldBackMs } = this.#options;
-    return heldBackMs() === 0 && line.tryTake();
+    const { readQueue, openForMs } = this.#options;
+    return openForMs() === 0 && readQueue.tryTake();
   }
 
   #readInTurn(tracked: TrackedOperation): Promise<ReadResult> {
@@ -63,12 +63,12 @@ export class Reads {
   }
 
   async #readAtItsTurn(tracked: TrackedOperation): Promise<ReadResult> {
-    const { hub, line, heldBackMs } = this.#options;
+    const { hub, readQueue, openForMs } = this.#options;
     // A read that will be refused here needs no place in the line.
-    if (tracked.reading === undefined && heldBackMs() === 0) {
-      if (!line.tryTake()) {
-        if (line.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
-        await new Promise<void>((resolve) => line.join(resolve, { isFirst: true }));
+    if (tracked.reading === undefined && openForMs() === 0) {
+      if (!readQueue.tryTake()) {
+        if (readQueue.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
+        await new Promise<void>((resolve) => readQueue.join(resolve, { isFirst: true }));
       }
     }
     return hub.read(tracked);
@@ -78,7 +78,7 @@ export class Reads {
 function noReadsLeft(): GatewayError {
   return new GatewayError(
     'overloaded',
-    'more pictures are asked for than the upstream lets the gateway read for now',
+    'more images are asked for than the upstream lets the gateway read for now',
     { retryAfterS: 5 },
   );
 }

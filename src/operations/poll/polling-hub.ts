@@ -1,12 +1,12 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
 import { outcomeFromOperation, type Outcome } from '../../translation/outcome.ts';
-import { HeldBack } from '../breaker/guarded-upstream.ts';
+import { CircuitOpen } from '../breaker/guarded-upstream.ts';
 import type { Release } from '../result/image-memory.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { PollSchedule } from './poll-schedule.ts';
-import type { ReadBudget } from './read-rate-limiter.ts';
-import type { ReadLine } from './read-queue.ts';
+import type { ReadRateLimiter } from './read-rate-limiter.ts';
+import type { ReadQueue } from './read-queue.ts';
 import type { ResultCache } from '../result/result-cache.ts';
 import { snapshotAfter } from '../result/snapshot-after.ts';
 import {
@@ -22,14 +22,14 @@ export type ReadOperation = (tracked: TrackedOperation) => Promise<Operation>;
 export interface PollingHubOptions {
   readonly clock: Clock;
   readonly schedule: PollSchedule;
-  readonly budget: ReadBudget;
-  readonly line: ReadLine;
+  readonly readRateLimiter: ReadRateLimiter;
+  readonly readQueue: ReadQueue;
   readonly results: ResultCache;
   readonly read: ReadOperation;
   /** Room for what one read may bring; rejects with a GatewayError. */
   readonly roomToRead: () => Promise<Release>;
   /** Milliseconds for which a read would only be refused; 0 when it may go. */
-  readonly heldBackMs: () => number;
+  readonly openForMs: () => number;
   readonly imageBytesMax: number;
   readonly observer?: PollingObserver | undefined;
 }
@@ -51,9 +51,9 @@ export interface OperationEnd {
   readonly polls: number;
 }
 
-/** Waiters woken in one turn of the loop, so that a popular picture does not stall everybody else. */
+/** Waiters woken in one turn of the loop, so that a popular image does not stall everybody else. */
 const wakesPerTurnMax = 200;
-/** A result that is no picture is believed when it was read so many times in a row. */
+/** A result that is no image is believed when it was read so many times in a row. */
 const badResultsMax = 3;
 /** The upstream may not know an operation yet that it has just accepted. */
 const notFoundGraceMs = 30_000;
@@ -149,8 +149,8 @@ export class PollingHub {
       this.#settled(tracked, outcome.status, tookMs);
     }
     if (outcome.status !== 'succeeded') return {};
-    results.set(tracked.key, outcome.picture.bytes);
-    return { bytes: outcome.picture.bytes };
+    results.set(tracked.key, outcome.image.bytes);
+    return { bytes: outcome.image.bytes };
   }
 
   async #read(tracked: TrackedOperation): Promise<ReadResult> {
@@ -199,15 +199,15 @@ export class PollingHub {
   }
 
   #failed(tracked: TrackedOperation, error: GatewayError): ReadResult {
-    const { clock, schedule, budget } = this.#options;
+    const { clock, schedule, readRateLimiter } = this.#options;
     tracked.lastError = error;
-    if (error instanceof HeldBack) {
+    if (error instanceof CircuitOpen) {
       // Nobody was asked, so it says nothing about this operation.
       tracked.nextPollAtMs = clock.nowMs() + error.retryAfterMs;
       return { error };
     }
     this.#options.observer?.readFailed(error);
-    if (error.reason === 'quota_exceeded') budget.refused(clock.nowMs());
+    if (error.reason === 'quota_exceeded') readRateLimiter.refused(clock.nowMs());
     tracked.failures += 1;
     const backoffMs = schedule.delayAfterFailureMs(tracked.failures);
     const askedMs = (error.retryAfterS ?? 0) * 1000;
@@ -218,17 +218,17 @@ export class PollingHub {
   #arm(tracked: TrackedOperation): void {
     const isIdle = tracked.waiters.size === 0 || tracked.reading !== undefined;
     if (isIdle || tracked.cancelTimer !== undefined || isSettled(tracked)) return;
-    const { clock, line, heldBackMs } = this.#options;
+    const { clock, readQueue, openForMs } = this.#options;
     const delayMs = Math.max(0, tracked.nextPollAtMs - clock.nowMs());
     tracked.cancelTimer = clock.after(delayMs, () => {
-      const heldMs = heldBackMs();
+      const heldMs = openForMs();
       if (heldMs > 0) {
         tracked.cancelTimer = undefined;
         tracked.nextPollAtMs = clock.nowMs() + heldMs;
         return this.#arm(tracked);
       }
-      if (line.tryTake()) return this.#poll(tracked);
-      tracked.cancelTimer = line.join(() => this.#poll(tracked));
+      if (readQueue.tryTake()) return this.#poll(tracked);
+      tracked.cancelTimer = readQueue.join(() => this.#poll(tracked));
     });
   }
 

@@ -1,11 +1,11 @@
 import type { StateStore } from '../../state/state-store.ts';
 import type { CancelTimer, Clock } from '../../clock/clock.ts';
-import type { ReadBudget } from './read-rate-limiter.ts';
+import type { ReadRateLimiter } from './read-rate-limiter.ts';
 
-export interface FleetShareOptions {
+export interface QuotaShareOptions {
   readonly store: StateStore;
   readonly clock: Clock;
-  readonly budget: ReadBudget;
+  readonly readRateLimiter: ReadRateLimiter;
   /** Reads a second that all gateways together may begin. */
   readonly perSecond: number;
   /** Names this gateway among the others; never the same twice. */
@@ -24,15 +24,15 @@ const newcomerShare = 0.1;
  * store is down the last known number stands: a share that is too small is
  * slow, one that is too large breaks the quota for everybody.
  */
-export class FleetShare {
-  readonly #options: FleetShareOptions;
+export class QuotaShare {
+  readonly #options: QuotaShareOptions;
   #beats = 0;
   #cancelTimer: CancelTimer | undefined;
   #isClosed = false;
 
-  constructor(options: FleetShareOptions) {
+  constructor(options: QuotaShareOptions) {
     this.#options = options;
-    if (options.store.isShared) options.budget.setRate(options.perSecond * newcomerShare);
+    if (options.store.isShared) options.readRateLimiter.setRate(options.perSecond * newcomerShare);
   }
 
   /** Announces this gateway, and again until it is closed. */
@@ -44,21 +44,21 @@ export class FleetShare {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer?.();
-    const { store, gatewayId, budget, perSecond } = this.#options;
+    const { store, gatewayId, readRateLimiter, perSecond } = this.#options;
     if (!store.isShared) return;
     // The reads that are still asked for come out of what is now the share of others.
-    budget.setRate(perSecond * newcomerShare);
+    readRateLimiter.setRate(perSecond * newcomerShare);
     await store.withdraw(gatewayId).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, budget, perSecond, gatewayId } = this.#options;
+    const { store, clock, readRateLimiter, perSecond, gatewayId } = this.#options;
     try {
       const gateways = await store.announce(gatewayId, aliveForMs);
       if (this.#isClosed) return;
       this.#beats += 1;
       const isKnown = this.#beats > 2 || gateways === 1;
-      budget.setRate(perSecond * (isKnown ? 1 / gateways : newcomerShare));
+      readRateLimiter.setRate(perSecond * (isKnown ? 1 / gateways : newcomerShare));
     } catch {
       // What was known last still holds.
     }

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from '../../clock/clock.ts';
-import type { ReadBudget } from './read-rate-limiter.ts';
+import type { ReadRateLimiter } from './read-rate-limiter.ts';
 
 interface Turn {
   go(): void;
@@ -7,20 +7,20 @@ interface Turn {
 
 /**
  * Reads that wait for the budget, in order of arrival; those that somebody
- * waits for with an open hand, a picture's, go before polls.
+ * waits for with an open hand, an image's, go before polls.
  *
  * A place in the budget is taken when the read begins, not when it is planned:
  * timers that are late together would else begin their reads together, and
  * more of them in a second than the quota allows.
  */
-export class ReadLine {
+export class ReadQueue {
   readonly #clock: Clock;
-  readonly #budget: ReadBudget;
+  readonly #budget: ReadRateLimiter;
   readonly #first = new Set<Turn>();
   readonly #others = new Set<Turn>();
   #cancelTimer: CancelTimer | undefined;
 
-  constructor(parts: { readonly clock: Clock; readonly budget: ReadBudget }) {
+  constructor(parts: { readonly clock: Clock; readonly budget: ReadRateLimiter }) {
     this.#clock = parts.clock;
     this.#budget = parts.budget;
   }

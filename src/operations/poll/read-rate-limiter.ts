@@ -18,7 +18,7 @@ const roundingMs = 0.001;
  * The quota may be smaller than it was said to be: a read that is refused for
  * it lowers the rate, which then grows back slowly and finds what is allowed.
  */
-export class ReadBudget {
+export class ReadRateLimiter {
   readonly #burst: number;
   #perSecond: number;
   /** Part of `perSecond` that is used; below 1 after refusals. */

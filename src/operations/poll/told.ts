@@ -15,7 +15,7 @@ const credentialReasons: ReadonlySet<Reason> = new Set([
 ]);
 
 /** What a caller is told: the snapshot, or why there is none worth telling. */
-export function told(tracked: TrackedOperation): OperationSnapshot {
+export function snapshotOrThrow(tracked: TrackedOperation): OperationSnapshot {
   if (tracked.expired !== undefined) throw tracked.expired;
   if (isSettled(tracked)) return tracked.snapshot;
   const { lastError } = tracked;

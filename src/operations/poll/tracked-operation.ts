@@ -1,5 +1,5 @@
 import type { GatewayError } from '../../errors/gateway-error.ts';
-import type { OwnCredential } from '../caller-context.ts';
+import type { PassthroughCredential } from '../caller-context.ts';
 import type { CancelTimer } from '../../clock/clock.ts';
 import type { SealedOperation } from '../operation-id.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
@@ -11,7 +11,7 @@ export interface Waiter {
 
 /** What one read of the upstream brought, shared by all who asked for it. */
 export interface ReadResult {
-  /** The picture, when the read found one; handed on even if no cache can hold it. */
+  /** The image, when the read found one; handed on even if no cache can hold it. */
   readonly bytes?: Uint8Array;
   readonly error?: GatewayError;
 }
@@ -23,7 +23,7 @@ export interface TrackedOperation {
   /** Whose it is. */
   readonly tenant: string;
   /** The credential it is read with, where callers bring their own. */
-  readonly own: OwnCredential | undefined;
+  readonly passthrough: PassthroughCredential | undefined;
   /** Trace of the request that brought it here, which its reads belong to. */
   readonly traceparent: string | undefined;
   readonly sealed: SealedOperation;
@@ -38,7 +38,7 @@ export interface TrackedOperation {
   polls: number;
   /** Reads in a row that brought nothing. */
   failures: number;
-  /** Results in a row that were no pictures. */
+  /** Results in a row that were no images. */
   badResults: number;
   /** Greatest age at which it was seen running. */
   runningAgeMs: number;
@@ -55,14 +55,16 @@ export function isSettled(tracked: TrackedOperation): boolean {
 
 /** An operation of which only the id is known. */
 export function trackedFromSealed(
-  view: Pick<TrackedOperation, 'key' | 'tenant' | 'own' | 'traceparent'> & { readonly id: string },
+  view: Pick<TrackedOperation, 'key' | 'tenant' | 'passthrough' | 'traceparent'> & {
+    readonly id: string;
+  },
   sealed: SealedOperation,
 ): TrackedOperation {
-  const { id, key, tenant, own, traceparent } = view;
+  const { id, key, tenant, passthrough, traceparent } = view;
   return {
     key,
     tenant,
-    own,
+    passthrough,
     traceparent,
     sealed,
     snapshot: {
@@ -74,7 +76,7 @@ export function trackedFromSealed(
       createdBy: '',
       createdAtMs: sealed.acceptedAtMs,
       modifiedAtMs: sealed.acceptedAtMs,
-      told: {},
+      upstreamTimes: {},
       metadata: undefined,
       state: { status: 'running' },
     },

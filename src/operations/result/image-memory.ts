@@ -5,11 +5,11 @@ import type { ResultCache } from './result-cache.ts';
 /** Gives room back; harmless when called again. */
 export type Release = () => void;
 
-export interface PictureMemoryOptions {
+export interface ImageMemoryOptions {
   readonly clock: Clock;
-  /** Of all pictures together: kept, being read, being written. */
+  /** Of all images together: kept, being read, being written. */
   readonly bytesMax: number;
-  /** Makes room by forgetting pictures. */
+  /** Makes room by forgetting images. */
   readonly cache: ResultCache;
 }
 
@@ -29,16 +29,16 @@ const waitMsMax = 10_000;
 const seekersMax = 1_000;
 
 /**
- * Bounds the bytes of pictures in memory.
+ * Bounds the bytes of images in memory.
  *
  * A read takes the largest size that may come before it starts, and gives it
- * back once the picture is in the cache or was dropped. An answer holds its
- * picture until it is written or its socket closes, once for all answers with
- * the same picture. Who finds no room waits in line, for a bounded time; the
+ * back once the image is in the cache or was dropped. An answer holds its
+ * image until it is written or its socket closes, once for all answers with
+ * the same image. Who finds no room waits in line, for a bounded time; the
  * cache gives way first.
  */
-export class PictureMemory {
-  readonly #options: PictureMemoryOptions;
+export class ImageMemory {
+  readonly #options: ImageMemoryOptions;
   readonly #answerBytesMax: number;
   #readBytes = 0;
   #answerBytes = 0;
@@ -46,7 +46,7 @@ export class PictureMemory {
   readonly #answerSeekers = new Set<Seeker>();
   readonly #readSeekers = new Set<Seeker>();
 
-  constructor(options: PictureMemoryOptions) {
+  constructor(options: ImageMemoryOptions) {
     this.#options = options;
     this.#answerBytesMax = options.bytesMax * answerShare;
   }
@@ -58,7 +58,7 @@ export class PictureMemory {
 
   /**
    * Of what answers may hold, 0 … 1. What reads hold is no sign of pressure: most
-   * of it is room for pictures that do not come, or come slowly from a slow upstream.
+   * of it is room for images that do not come, or come slowly from a slow upstream.
    */
   get answerShare(): number {
     return this.#answerBytes / this.#answerBytesMax;
@@ -76,9 +76,9 @@ export class PictureMemory {
   }
 
   /**
-   * Room for an answer with a picture; to be had before the picture is.
+   * Room for an answer with an image; to be had before the image is.
    *
-   * @param key Tells pictures apart: further answers with one that is held cost nothing.
+   * @param key Tells images apart: further answers with one that is held cost nothing.
    * @throws GatewayError `overloaded` when there was none in time.
    */
   async roomToAnswer(key: string, bytes: number, options: RoomOptions = {}): Promise<Release> {
@@ -150,7 +150,7 @@ export class PictureMemory {
     };
   }
 
-  /** Answers go first: their pictures are paid for. */
+  /** Answers go first: their images are paid for. */
   #grantNext(): void {
     for (const seekers of [this.#answerSeekers, this.#readSeekers]) {
       for (const seeker of seekers) {
@@ -176,7 +176,7 @@ export class PictureMemory {
 }
 
 function noRoom(): GatewayError {
-  return new GatewayError('overloaded', 'the gateway holds as many pictures as it can for now', {
+  return new GatewayError('overloaded', 'the gateway holds as many images as it can for now', {
     retryAfterS: 5,
   });
 }

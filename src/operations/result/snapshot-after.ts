@@ -25,8 +25,8 @@ export function snapshotAfter(
     metadata: operation?.metadata ?? before.metadata,
     createdAtMs: createdAtMs ?? before.createdAtMs,
     modifiedAtMs: modifiedAtMs ?? (isChange ? nowMs : before.modifiedAtMs),
-    told: {
-      ...before.told,
+    upstreamTimes: {
+      ...before.upstreamTimes,
       ...(createdAtMs !== undefined && { createdAtMs }),
       ...(modifiedAtMs !== undefined && { modifiedAtMs }),
     },
@@ -35,10 +35,10 @@ export function snapshotAfter(
 
 function stateFromOutcome(outcome: Outcome): OperationState {
   if (outcome.status !== 'succeeded') return outcome;
-  const { bytes, facts } = outcome.picture;
+  const { bytes, facts } = outcome.image;
   return {
     status: 'succeeded',
-    picture: {
+    image: {
       ...facts,
       byteLength: bytes.byteLength,
       sha256: createHash('sha256').update(bytes).digest(),

@@ -2,8 +2,8 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ImageFacts } from '../../image/sniff.ts';
 import type { Failure } from '../../translation/outcome.ts';
 
-/** What is remembered of a finished picture; its bytes live in the result cache. */
-export interface PictureFacts extends ImageFacts {
+/** What is remembered of a finished image; its bytes live in the result cache. */
+export interface FinishedImage extends ImageFacts {
   readonly byteLength: number;
   /** SHA-256 of the bytes. */
   readonly sha256: Buffer;
@@ -12,7 +12,7 @@ export interface PictureFacts extends ImageFacts {
 
 export type OperationState =
   | { readonly status: 'running' }
-  | { readonly status: 'succeeded'; readonly picture: PictureFacts }
+  | { readonly status: 'succeeded'; readonly image: FinishedImage }
   | { readonly status: 'failed'; readonly failure: Failure }
   | { readonly status: 'canceled'; readonly failure: Failure };
 
@@ -23,7 +23,7 @@ export type OperationState =
 export interface OperationSnapshot {
   /** The id callers hold. */
   readonly id: string;
-  /** The seed the picture is made from, always known. */
+  /** The seed the image is made from, always known. */
   readonly seed: bigint;
   /** Whether it was created in the vendor's own form, and is told in that form. */
   readonly isVendorForm: boolean;
@@ -36,7 +36,7 @@ export interface OperationSnapshot {
   /** By the upstream's clock where it tells, else when the gateway learned of the change. */
   readonly modifiedAtMs: number;
   /** The same times, only as far as the upstream itself told them. */
-  readonly told: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
+  readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
   readonly metadata: Any | undefined;
   readonly state: OperationState;
 }

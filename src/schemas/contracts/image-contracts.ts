@@ -24,10 +24,10 @@ export const createImage = routeContract({
   spends: true,
   negotiates: [getOperationImage, streamOperation],
   tag: 'images',
-  summary: 'Make a picture from a text',
+  summary: 'Make an image from a text',
   description: [
-    'Answers 202 with the operation at once; with `Prefer: wait=N` it holds the answer back and answers 200 if the picture is ready by then.',
-    'With `Accept: image/*` the answer is the picture itself, after up to 60 seconds; if it is not ready by then, 504 with Location, or 202 where JSON is acceptable too.',
+    'Answers 202 with the operation at once; with `Prefer: wait=N` it holds the answer back and answers 200 if the image is ready by then.',
+    'With `Accept: image/*` the answer is the image itself, after up to 60 seconds; if it is not ready by then, 504 with Location, or 202 where JSON is acceptable too.',
     'Hanging up cancels nothing. A create is never repeated by the gateway. With an Idempotency-Key it may be repeated by you: the same key and request find the same operation.',
   ].join('\n\n'),
   requestHeaders: z.object({ Prefer: preferHeader, 'Idempotency-Key': idempotencyKeyHeader }),
@@ -74,7 +74,7 @@ export const createImage = routeContract({
       },
     },
     202: {
-      description: 'Accepted; the picture is being made.',
+      description: 'Accepted; the image is being made.',
       headers: headersSchema(
         ['X-Request-Id', 'X-Operation-Id', 'Location', 'Retry-After', 'Cache-Control'],
         createHeadersMaybe,

@@ -30,9 +30,9 @@ export const createOpenAiImage = routeContract({
   spends: true,
   errorShape: 'openai',
   tag: 'openai',
-  summary: 'Make pictures, as OpenAI’s API does',
+  summary: 'Make images, as OpenAI’s API does',
   description: [
-    'For clients of OpenAI with only their base URL changed. The answer waits for the pictures: as long as the client says (`x-stainless-timeout`), 280 seconds at most; then 504, and the client’s own retry joins the same operations.',
+    'For clients of OpenAI with only their base URL changed. The answer waits for the images: as long as the client says (`x-stainless-timeout`), 280 seconds at most; then 504, and the client’s own retry joins the same operations.',
     'With `stream: true` the answer is an event stream: `image_generation.completed`, or `error`.',
   ].join('\n\n'),
   requestHeaders: z.object({
@@ -51,7 +51,7 @@ export const createOpenAiImage = routeContract({
   },
   responses: {
     200: {
-      description: 'The pictures.',
+      description: 'The images.',
       headers: headersSchema(
         ['X-Request-Id', 'Cache-Control'],
         [

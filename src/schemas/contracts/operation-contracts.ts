@@ -44,9 +44,9 @@ export const getOperationImage = routeContract({
   access: 'operations:read',
   takesReadToken: true,
   tag: 'operations',
-  summary: 'The picture itself',
+  summary: 'The image itself',
   description:
-    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for a picture that is not ready. A failed generation answers with the status of its error.',
+    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for an image that is not ready. A failed generation answers with the status of its error.',
   params: idParams,
   requestHeaders: z.object({
     Prefer: preferHeader,
@@ -63,7 +63,7 @@ export const getOperationImage = routeContract({
   query: z.strictObject({ wait: waitQuery, download: downloadQuery, token: tokenQuery }),
   responses: {
     200: {
-      description: 'The picture.',
+      description: 'The image.',
       headers: headersSchema(imageHeaders, imageHeadersMaybe),
       content: imageContent,
     },
@@ -123,7 +123,7 @@ export const getOperation = routeContract({
   takesReadToken: true,
   negotiates: [getOperationImage, streamOperation, vendorFormOfOperation],
   tag: 'operations',
-  summary: 'How far a picture is',
+  summary: 'How far an image is',
   description:
     'Never fails because the generation failed: that is 200 with `error` inside. While pending, Retry-After says when to ask again; `?wait=N` lets the gateway wait. With `Accept: image/*` it answers as the image route does.',
   params: idParams,
@@ -139,7 +139,7 @@ export const cancelOperation = routeContract({
   operationId: 'cancelOperation',
   access: 'images:create',
   tag: 'operations',
-  summary: 'Stop making a picture',
+  summary: 'Stop making an image',
   description:
     'Best effort and idempotent: the answer is the operation as it then is, whatever its state.',
   params: idParams,

@@ -27,7 +27,7 @@ export const downloadQuery = z
   .optional()
   .transform((value) => value === '1')
   .meta({
-    description: '`1` makes a browser save the picture instead of showing it.',
+    description: '`1` makes a browser save the image instead of showing it.',
     override: { type: 'string', enum: ['0', '1'] },
   });
 

@@ -13,9 +13,9 @@ export const createVendorImage = routeContract({
   spends: true,
   errorShape: 'status',
   tag: 'yandex',
-  summary: 'Make a picture, as the vendor’s REST does',
+  summary: 'Make an image, as the vendor’s REST does',
   description:
-    'The request and the answer of `ImageGenerationAsyncService.Generate` as the vendor maps them to REST. The operation is read at `/operations/{id}` in the same form, with the picture as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
+    'The request and the answer of `ImageGenerationAsyncService.Generate` as the vendor maps them to REST. The operation is read at `/operations/{id}` in the same form, with the image as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
   requestHeaders: z.object({ 'Idempotency-Key': idempotencyKeyHeader }),
   query: noQuery,
   body: {
@@ -66,7 +66,7 @@ export const vendorFormOfOperation = routeContract({
   operationId: 'getYandexOperation',
   access: 'operations:read',
   tag: 'yandex',
-  summary: 'How far a picture is, in the vendor’s form',
+  summary: 'How far an image is, in the vendor’s form',
   description: 'Of an operation that was created in that form.',
   params: idParams,
   query: noQuery,
@@ -90,6 +90,6 @@ export const cancelVendorOperation = routeContract({
   operationId: 'cancelYandexOperation',
   access: 'images:create',
   errorShape: 'status',
-  summary: 'Stop making a picture, as the vendor’s REST does',
+  summary: 'Stop making an image, as the vendor’s REST does',
   reasons: ['malformed_json', 'unsupported_media_type', ...operationReasons],
 });

@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Fault } from '../../errors/gateway-error.ts';
+import type { Violation } from '../../errors/gateway-error.ts';
 import { printableText } from '../../errors/printable.ts';
 import {
   BadRequestSchema,
@@ -12,7 +12,7 @@ import { boundedBulkField } from '../../grpc/bounded-fields.ts';
 
 /** What the upstream's google.rpc details tell a caller. */
 export interface ErrorDetails {
-  readonly faults: readonly Fault[];
+  readonly faults: readonly Violation[];
   /** Seconds, rounded up, 1 … 60. */
   readonly retryAfterS: number | undefined;
   readonly requestId: string | undefined;
@@ -36,7 +36,7 @@ export function errorDetailsFromBytes(bytes: Uint8Array | undefined): ErrorDetai
 }
 
 function detailsFromStatus(status: Status): ErrorDetails {
-  const faults: Fault[] = [];
+  const faults: Violation[] = [];
   let retryAfterS: number | undefined;
   let requestId: string | undefined;
   for (const detail of status.details) {

@@ -15,7 +15,7 @@ const probeTimeoutMs = 2_000;
 const sendMsMin = 2_000;
 
 /** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
-export function operationCaller(
+export function rpcCaller(
   options: UpstreamClientOptions,
   channels: Channels,
   inFlight: CallsInFlight,
@@ -61,7 +61,7 @@ export function operationCaller(
     throw errorFromStatus(withoutSecret(result.status, authorization), {
       method: name,
       random,
-      isCallersOwn: own !== undefined,
+      isPassthrough: own !== undefined,
       prompts: promptsOf(request),
     });
   };
@@ -76,7 +76,7 @@ function timeoutMsOf(name: MethodName, options: UpstreamClientOptions): number {
 
 /** Nothing is wrong with the upstream: limits, the store or a credential took the time. */
 function tooLate(): GatewayError {
-  return new GatewayError('overloaded', 'too little time was left to have the picture made', {
+  return new GatewayError('overloaded', 'too little time was left to have the image made', {
     outcome: 'not_started',
   });
 }

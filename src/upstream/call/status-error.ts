@@ -14,7 +14,7 @@ import type { CallStatus } from './unary-call.ts';
 /** `Probe` is a Get that only asks whether the service is alive. */
 export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe';
 
-interface Judgement {
+interface CodeRule {
   readonly reason: Reason;
   /** Whether a Generate that ended so may have been accepted, and so paid for. */
   readonly spend: 'not_started' | 'unknown';
@@ -25,7 +25,7 @@ interface Judgement {
 const refusedGateway = 'the upstream does not accept the credentials of the gateway';
 
 /** What a code means when the upstream itself sent it. */
-const judgements = {
+const codeRules = {
   OK: { reason: 'bad_upstream_result', spend: 'unknown', detail: 'the upstream sent no message' },
   CANCELLED: { reason: 'upstream_error', spend: 'unknown' },
   UNKNOWN: { reason: 'upstream_error', spend: 'unknown' },
@@ -43,10 +43,10 @@ const judgements = {
   UNAVAILABLE: { reason: 'upstream_unavailable', spend: 'unknown' },
   DATA_LOSS: { reason: 'upstream_error', spend: 'unknown' },
   UNAUTHENTICATED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
-} as const satisfies Record<GrpcCodeName, Judgement>;
+} as const satisfies Record<GrpcCodeName, CodeRule>;
 
 /** The same where callers bring their own credential. */
-const ownJudgements: Partial<Record<GrpcCodeName, Judgement>> = {
+const passthroughCodeRules: Partial<Record<GrpcCodeName, CodeRule>> = {
   UNAUTHENTICATED: {
     reason: 'unauthenticated',
     spend: 'not_started',
@@ -83,7 +83,7 @@ export interface StatusContext {
   /** A number in [0, 1), to spread the retries of many callers. */
   readonly random: () => number;
   /** Whether the call carried the caller's own credential, so that its refusal is the caller's. */
-  readonly isCallersOwn?: boolean;
+  readonly isPassthrough?: boolean;
   /** Texts of the request, which an upstream may quote and the log must not hold. */
   readonly prompts?: readonly string[];
 }
@@ -121,8 +121,8 @@ function errorFromAnswer(
   name: GrpcCodeName,
   context: StatusContext,
 ): GatewayError {
-  const judgement: Judgement =
-    (context.isCallersOwn === true ? ownJudgements[name] : undefined) ?? judgements[name];
+  const judgement: CodeRule =
+    (context.isPassthrough === true ? passthroughCodeRules[name] : undefined) ?? codeRules[name];
   const details = errorDetailsFromBytes(status.detailsBytes);
   const reason = refinedReason(judgement.reason, name, status.details, context.method);
   const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
@@ -131,7 +131,7 @@ function errorFromAnswer(
     judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
     {
       cause: causeOf(status, context),
-      faults: quotable.has(reason) ? details.faults : [],
+      violations: quotable.has(reason) ? details.faults : [],
       ...(status.hasAnswered && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
       ...outcomeOf(context.method, judgement.spend),

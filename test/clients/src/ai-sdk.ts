@@ -1,6 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateImage } from 'ai';
-import { assertPicture, origin } from './expectations.js';
+import { assertImage, origin } from './expectations.js';
 
 const gateway = createOpenAICompatible({
   name: 'gateway',
@@ -14,4 +14,4 @@ const { image } = await generateImage({
   size: '1024x1024',
   providerOptions: { gateway: { negative_prompt: 'text, watermark' } },
 });
-await assertPicture(new Blob([image.uint8Array as Uint8Array<ArrayBuffer>]));
+await assertImage(new Blob([image.uint8Array as Uint8Array<ArrayBuffer>]));

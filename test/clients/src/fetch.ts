@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { assertPicture, origin } from './expectations.js';
+import { assertImage, origin } from './expectations.js';
 
-// The picture in one request: it waits for up to a minute.
-const picture = await fetch(`${origin}/v1/images`, {
+// The image in one request: it waits for up to a minute.
+const image = await fetch(`${origin}/v1/images`, {
   method: 'POST',
   headers: {
     'Content-Type': 'application/json',
@@ -11,8 +11,8 @@ const picture = await fetch(`${origin}/v1/images`, {
   },
   body: JSON.stringify({ prompt: 'a red cat' }),
 });
-assert.equal(picture.status, 200);
-await assertPicture(await picture.blob());
+assert.equal(image.status, 200);
+await assertImage(await image.blob());
 
 // Or the operation now, and events until it is done.
 const created = await fetch(`${origin}/v1/images`, {
@@ -23,4 +23,4 @@ const created = await fetch(`${origin}/v1/images`, {
 const { urls } = (await created.json()) as { urls: { events: string; image: string } };
 const events = await (await fetch(urls.events)).text();
 assert.match(events, /event: succeeded/);
-await assertPicture(await (await fetch(urls.image)).blob());
+await assertImage(await (await fetch(urls.image)).blob());

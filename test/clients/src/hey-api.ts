@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { client } from '../generated/hey-api/client.gen.js';
 import { createImage, getOperation, getOperationImage } from '../generated/hey-api/index.js';
-import { assertPicture, origin } from './expectations.js';
+import { assertImage, origin } from './expectations.js';
 
 client.setConfig({ baseUrl: origin });
 
@@ -18,9 +18,9 @@ while (operation.status === 'running') {
 assert.ok(operation.status === 'succeeded');
 assert.match(operation.response.seed, /^\d+$/);
 
-const picture = await getOperationImage({ path });
-assert.ok(picture.data instanceof Blob);
-await assertPicture(picture.data);
+const image = await getOperationImage({ path });
+assert.ok(image.data instanceof Blob);
+await assertImage(image.data);
 
 const refused = await createImage({ body: { prompt: 'x'.repeat(501) } });
 assert.ok(refused.error);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import { assertPicture, origin } from './expectations.js';
+import { assertImage, origin } from './expectations.js';
 
 const client = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'igk_your-key' });
 
@@ -9,6 +9,6 @@ const { data } = await client.images.generate({
   prompt: 'a red cat',
   size: '1024x1024',
 });
-await assertPicture(new Blob([Buffer.from(data?.[0]?.b64_json ?? '', 'base64')]));
+await assertImage(new Blob([Buffer.from(data?.[0]?.b64_json ?? '', 'base64')]));
 
 await assert.rejects(client.images.generate({ prompt: 'x'.repeat(501) }), OpenAI.BadRequestError);

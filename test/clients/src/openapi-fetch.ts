@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import createClient from 'openapi-fetch';
 import type { paths } from '../generated/openapi-typescript.js';
-import { assertPicture, origin } from './expectations.js';
+import { assertImage, origin } from './expectations.js';
 
 const client = createClient<paths>({ baseUrl: origin });
 
@@ -19,15 +19,15 @@ while (operation.status === 'running') {
   operation = data;
 }
 assert.ok(operation.status === 'succeeded');
-// Narrowed by its status: the type knows that there is a picture.
+// Narrowed by its status: the type knows that there is an image.
 assert.match(operation.response.seed, /^\d+$/);
 
-const picture = await client.GET('/operations/{id}/image', {
+const image = await client.GET('/operations/{id}/image', {
   params: { path: { id } },
   parseAs: 'blob',
 });
-assert.ok(picture.data);
-await assertPicture(picture.data as unknown as Blob);
+assert.ok(image.data);
+await assertImage(image.data as unknown as Blob);
 
 const refused = await client.POST('/v1/images', { body: { prompt: 'x'.repeat(501) } });
 assert.equal(refused.error?.code, 'prompt_too_long');

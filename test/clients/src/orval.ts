@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createImage, getOperation, getOperationImage } from '../generated/orval.js';
-import { assertPicture } from './expectations.js';
+import { assertImage } from './expectations.js';
 
 const created = await createImage({ prompt: 'a red cat', aspectRatio: '16:9' });
 assert.ok(created.status === 202);
@@ -16,9 +16,9 @@ while (operation.status === 'running') {
 assert.equal(operation.status, 'succeeded');
 assert.match(operation.response?.seed ?? '', /^\d+$/);
 
-const picture = await getOperationImage(id);
-assert.ok(picture.status === 200);
-await assertPicture(picture.data as Blob);
+const image = await getOperationImage(id);
+assert.ok(image.status === 200);
+await assertImage(image.data as Blob);
 
 const refused = await createImage({ prompt: 'x'.repeat(501) });
 assert.ok(refused.status === 400);

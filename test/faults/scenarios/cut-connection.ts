@@ -4,7 +4,7 @@ import { inParallel } from '../../support/in-parallel.ts';
 import { clientOf } from '../../support/upstream-client.ts';
 import { until } from '../until.ts';
 import { Audience, type CreateRoute } from '../audience.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario, Stage } from '../harness.ts';
 
 const routes: readonly CreateRoute[] = ['native', 'openai', 'vendor'];
@@ -25,7 +25,7 @@ type Credential = (typeof credentials)[number];
 /** The connection breaks at a byte of what Generate sends or is answered: on every route, with every credential. */
 export const cutConnection: Scenario = {
   name: 'cut-connection',
-  fact: 'a connection cut at any byte makes one picture at most, and nobody is told less',
+  fact: 'a connection cut at any byte makes one image at most, and nobody is told less',
   secondsMax: [90, 900],
   async run(stage) {
     const seen: Record<string, number> = {};
@@ -87,7 +87,7 @@ export const cutConnection: Scenario = {
 
 interface Cut {
   readonly clients: Map<string, UpstreamClient>;
-  readonly upstream: PictureUpstream;
+  readonly upstream: ImageUpstream;
   readonly route: CreateRoute;
   readonly direction: Direction;
   /** Absent: not at all. */
@@ -122,7 +122,7 @@ async function createCutAt(
 async function audienceOf(
   stage: Stage,
   parts: {
-    readonly upstream: PictureUpstream;
+    readonly upstream: ImageUpstream;
     readonly credential: Credential;
     readonly clients: ReadonlyMap<string, UpstreamClient>;
   },

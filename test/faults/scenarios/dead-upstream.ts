@@ -63,7 +63,7 @@ export const deadUpstream: Scenario = {
     const slowestMs = Math.max(...healsMs);
     const readMs = Math.max(...readsMs);
     stage.demand(p99Ms < sureRefusalMsMax, `refusals p99 ${p99Ms.toFixed(1)} ms`);
-    const seen = `${rounds} outages, ${refusalsMs.length.toLocaleString('en')} refusals: p99 ${p99Ms.toFixed(1)} ms (a liveness check beside each: ${quantile(controlsMs, 0.99).toFixed(1)} ms), slowest ${Math.max(...refusalsMs).toFixed(0)} ms (while the loss was found, its first ${knownAfterMs} ms: ${Math.max(...discoveriesMs).toFixed(0)} ms); creates back after ${quantile(healsMs, 0.5).toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms (slowest); the first picture read ${readMs.toFixed(0)} ms after that at most`;
+    const seen = `${rounds} outages, ${refusalsMs.length.toLocaleString('en')} refusals: p99 ${p99Ms.toFixed(1)} ms (a liveness check beside each: ${quantile(controlsMs, 0.99).toFixed(1)} ms), slowest ${Math.max(...refusalsMs).toFixed(0)} ms (while the loss was found, its first ${knownAfterMs} ms: ${Math.max(...discoveriesMs).toFixed(0)} ms); creates back after ${quantile(healsMs, 0.5).toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms (slowest); the first image read ${readMs.toFixed(0)} ms after that at most`;
     stage.figure({
       promise: 'P17',
       part: 'dead',

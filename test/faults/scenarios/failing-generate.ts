@@ -2,7 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetOperationRequestSchema } from '../../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
 import * as raw from '../../support/raw-responses.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -54,12 +54,12 @@ export const failingGenerate: Scenario = {
       async () => (await audience.create()).spend === 'accepted',
       { withinMs: 90_000, everyMs: 100 },
     );
-    return `${spanMs / 1_000} s of failing Generates: ${asked} creates, ${risked} sent, ${probes} free probes, ${10 - ids.length} pictures read meanwhile; back ${(backMs / 1_000).toFixed(1)} s after healing`;
+    return `${spanMs / 1_000} s of failing Generates: ${asked} creates, ${risked} sent, ${probes} free probes, ${10 - ids.length} images read meanwhile; back ${(backMs / 1_000).toFixed(1)} s after healing`;
   },
 };
 
 /** Gets of an operation that the upstream never made. */
-function probesOf(upstream: PictureUpstream): number {
+function probesOf(upstream: ImageUpstream): number {
   return upstream.raw.calls.filter(
     ({ path, message }) =>
       path.endsWith('/Get') &&

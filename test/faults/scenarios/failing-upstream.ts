@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '../../support/in-parallel.ts';
 import * as raw from '../../support/raw-responses.ts';
 import { Audience } from '../audience.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -97,7 +97,7 @@ async function lastThrough(stage: Stage, { waiters, spanMs, isFailing }: Weather
   };
 }
 
-function countsOf(upstream: PictureUpstream, { history }: Audience) {
+function countsOf(upstream: ImageUpstream, { history }: Audience) {
   return {
     gets: upstream.calls('Get'),
     generates: upstream.calls('Generate'),

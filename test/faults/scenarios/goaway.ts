@@ -1,7 +1,7 @@
 import { constants } from 'node:http2';
 import * as raw from '../../support/raw-responses.ts';
 import { Audience } from '../audience.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -46,7 +46,7 @@ export const goaway: Scenario = {
 };
 
 interface Scene {
-  readonly upstream: PictureUpstream;
+  readonly upstream: ImageUpstream;
   readonly stage: Stage;
   readonly spends: Record<string, number>;
 }
@@ -90,7 +90,7 @@ async function aroundGets(audience: Audience, { upstream }: Scene): Promise<void
     upstream.raw.on('Get', Get, answer, Get);
     await audience.finished(first, { withinMs: healedMsMax });
     await audience.finished(second, { withinMs: healedMsMax });
-    await audience.picture(second);
+    await audience.image(second);
   }
 }
 

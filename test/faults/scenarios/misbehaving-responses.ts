@@ -1,7 +1,7 @@
 import { inParallel } from '../../support/in-parallel.ts';
 import { Audience } from '../audience.ts';
 import { badAnswers } from '../bad-responses.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -62,14 +62,14 @@ async function answerGets(stage: Stage, kinds: readonly string[]): Promise<void>
       audience.follow(id),
     ]);
     await audience.read(id);
-    await audience.picture(id);
+    await audience.image(id);
   });
 }
 
 let creating: Promise<unknown> = Promise.resolve();
 
 /** A new operation and the upstream's own id of it: made one after the other, to know which is which. */
-function orderedOne(audience: Audience, upstream: PictureUpstream) {
+function orderedOne(audience: Audience, upstream: ImageUpstream) {
   const made = creating.then(async () => {
     const id = await audience.created();
     return { id, upstreamId: upstream.lastId };
@@ -98,7 +98,7 @@ async function answerCancels(stage: Stage, kinds: readonly string[]): Promise<vo
 
 async function audienceOf(
   stage: Stage,
-  upstream: PictureUpstream,
+  upstream: ImageUpstream,
   createMsMax: number,
 ): Promise<Audience> {
   const gateway = await stage.gateway({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { makeCertificate, type TestCertificate } from '../../support/certificate.ts';
 import type { Audience } from '../audience.ts';
 import { startEavesdropper } from '../eavesdropper.ts';
-import type { PictureUpstream } from '../image-upstream.ts';
+import type { ImageUpstream } from '../image-upstream.ts';
 import type { Scenario, Stage } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -85,7 +85,7 @@ interface Peer {
   /** What the gateway trusts. */
   readonly ca: TestCertificate;
   /** Absent: nothing can be spent. */
-  readonly upstream?: PictureUpstream;
+  readonly upstream?: ImageUpstream;
 }
 
 async function audienceOf(stage: Stage, { port, ca, upstream }: Peer): Promise<Audience> {

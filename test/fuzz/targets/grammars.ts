@@ -2,7 +2,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
 import { acceptQuality, acceptsImages, negotiate } from '../../../src/http/accept.ts';
 import { byteRangeFromHeader, ifRangeHolds, matchesETag } from '../../../src/http/conditional.ts';
-import { presentedFromHeaders } from '../../../src/http/presented-credential.ts';
+import { presentedCredentialFromHeaders } from '../../../src/http/presented-credential.ts';
 import { idempotencyKeyFromHeaders } from '../../../src/http/idempotency-key.ts';
 import { preferencesFromHeader } from '../../../src/http/prefer.ts';
 import { continuedTraceparent } from '../../../src/observability/trace-context.ts';
@@ -26,8 +26,8 @@ const checks = {
     promise(isKnown, 'a media type that can not be made');
     const quality = acceptQuality(text, 'application/json');
     promise(quality >= 0 && quality <= 1, `a quality of ${quality}`);
-    const isPictureRead = negotiate(text, 'any')?.form === 'image';
-    promise(!isPictureRead || acceptsImages(text), 'an image that is not wanted');
+    const isImageRead = negotiate(text, 'any')?.form === 'image';
+    promise(!isImageRead || acceptsImages(text), 'an image that is not wanted');
   },
   prefer(text: string) {
     const { waitS } = preferencesFromHeader(text);
@@ -59,13 +59,13 @@ const checks = {
   },
   authorization(text: string) {
     const presented = refusedWith('unauthenticated', () =>
-      presentedFromHeaders({ authorization: text }),
+      presentedCredentialFromHeaders({ authorization: text }),
     );
     promise(presented === undefined || text.includes(presented.text), 'a credential of its own');
   },
   'x-api-key'(text: string) {
     const presented = refusedWith('unauthenticated', () =>
-      presentedFromHeaders({ 'x-api-key': text }),
+      presentedCredentialFromHeaders({ 'x-api-key': text }),
     );
     promise(presented === undefined || text.trim() === presented.text, 'a credential of its own');
   },

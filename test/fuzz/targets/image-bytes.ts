@@ -3,9 +3,9 @@ import { imageBytesFromBase64Text } from '../../../src/image/base64-image.ts';
 import { hasImageMagic, imageFactsFromBytes } from '../../../src/image/sniff.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { realPictures } from '../images.ts';
+import { realImages } from '../images.ts';
 
-interface PictureInput {
+interface ImageInput {
   readonly kind: 'bytes' | 'base64';
   /** In latin1. */
   readonly text: string;
@@ -35,19 +35,19 @@ function checkBase64(text: Buffer): void {
     promise(decoded.equals(found), 'other bytes than the text says');
     return checkBytes(Buffer.from(found));
   }
-  promise(!isCanonical || !hasImageMagic(decoded), 'the text of a picture is refused');
+  promise(!isCanonical || !hasImageMagic(decoded), 'the text of an image is refused');
 }
 
-/** Pictures that were right once, as bytes and as base64. */
-export const pictureBytes: FuzzTarget = {
+/** Images that were right once, as bytes and as base64. */
+export const imageBytes: FuzzTarget = {
   name: 'image-bytes',
   share: 0.1,
   async open() {
-    const pictures = await realPictures();
-    const latin1 = pictures.map((picture) => picture.toString('latin1'));
-    const base64 = pictures.map((picture) => picture.toString('base64'));
-    const kind = <Kind extends PictureInput['kind']>(name: Kind) => fc.constant(name);
-    return openTarget<PictureInput>({
+    const images = await realImages();
+    const latin1 = images.map((image) => image.toString('latin1'));
+    const base64 = images.map((image) => image.toString('base64'));
+    const kind = <Kind extends ImageInput['kind']>(name: Kind) => fc.constant(name);
+    return openTarget<ImageInput>({
       inputs: fc.oneof(
         fc.record({ kind: kind('bytes'), text: mutatedTexts(latin1) }),
         fc.record({

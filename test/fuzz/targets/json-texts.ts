@@ -23,9 +23,9 @@ function checkText(text: string): void {
     promise(error instanceof GatewayError, () => `threw ${String(error)}`);
     const isRefusal = error.reason === 'malformed_json' || error.reason === 'invalid_request';
     promise(isRefusal, `refused as ${error.reason}`);
-    promise(error.faults.length <= 32, 'more faults than are told');
+    promise(error.violations.length <= 32, 'more faults than are told');
     if (plain === undefined) return promise(error.reason === 'malformed_json', 'no JSON at all');
-    const hasCause = error.faults.length > 0 || depthOf(plain.value) > depthMax;
+    const hasCause = error.violations.length > 0 || depthOf(plain.value) > depthMax;
     return promise(hasCause, `refused without a cause: ${error.detail}`);
   }
   promise(plain !== undefined, 'what JSON.parse refuses is taken');

@@ -12,7 +12,7 @@ import { boundedOperationFromBytes } from '../../../src/upstream/call/operation-
 import { errorFromStatus, type MethodName } from '../../../src/upstream/call/status-error.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { realPictures } from '../images.ts';
+import { realImages } from '../images.ts';
 import { upstreamId, wireOperations, wireStatuses } from '../wire-operations.ts';
 
 type WireInput =
@@ -28,7 +28,7 @@ type WireInput =
 
 const sealed = { upstreamId, seed: 7n, acceptedAtMs: 1_795_000_000_000, isVendorForm: false };
 const before = trackedFromSealed(
-  { id: 'op_x', key: 'op_x', tenant: '', own: undefined, traceparent: undefined },
+  { id: 'op_x', key: 'op_x', tenant: '', passthrough: undefined, traceparent: undefined },
   sealed,
 ).snapshot;
 
@@ -81,7 +81,7 @@ export const operationBytes: FuzzTarget = {
   name: 'operation-bytes',
   share: 0.17,
   async open() {
-    const operations = wireOperations(await realPictures());
+    const operations = wireOperations(await realImages());
     return openTarget<WireInput>({
       inputs: fc.oneof(
         {

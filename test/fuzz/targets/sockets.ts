@@ -88,7 +88,7 @@ const pieces = fc.oneof(
 function statusesOf(said: Buffer): readonly number[] {
   const text = said.toString('latin1');
   promise(text === '' || /^HTTP\/1\.1 [1-5][0-9]{2} /.test(text), () => text.slice(0, 80));
-  // A picture may hold anything, but its bytes are known and hold no status line.
+  // An image may hold anything, but its bytes are known and hold no status line.
   return Array.from(text.matchAll(/HTTP\/1\.1 ([1-5][0-9]{2}) /g), ([, status]) => Number(status));
 }
 

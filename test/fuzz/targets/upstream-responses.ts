@@ -4,7 +4,7 @@ import { startRawUpstream } from '../../support/raw-upstream.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { realPictures } from '../images.ts';
+import { realImages } from '../images.ts';
 import { createSurfaces } from '../surfaces.ts';
 import { upstreamId, wireOperations, wireStatuses } from '../wire-operations.ts';
 
@@ -59,7 +59,7 @@ export const upstreamAnswers: FuzzTarget = {
   name: 'upstream-responses',
   share: 0.03,
   async open() {
-    const messages = wireOperations(await realPictures());
+    const messages = wireOperations(await realImages());
     const upstream = await startRawUpstream();
     const gateway = await openFuzzedGateway({
       UPSTREAM_ADDRESS: upstream.address,

@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Breaker, type BreakerState, type Passage } from '../../../src/operations/breaker/breaker.ts';
+import {
+  Breaker,
+  type BreakerState,
+  type Permit,
+} from '../../../src/operations/breaker/breaker.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -29,8 +33,8 @@ function openBreaker({ probed = false, openMsMax = 60_000 } = {}): Breaker {
   });
 }
 
-function passageOf(breaker: Breaker): Passage {
-  const passage = breaker.enter();
+function passageOf(breaker: Breaker): Permit {
+  const passage = breaker.acquire();
   if (passage === undefined) throw new Error('it does not let a call go');
   return passage;
 }
@@ -43,35 +47,35 @@ describe('Breaker', () => {
   it('opens at the fifth failure in a row, and lets nothing go then', () => {
     const breaker = openBreaker();
     fail(breaker, 4);
-    passageOf(breaker).answered();
+    passageOf(breaker).responded();
     fail(breaker, 4);
     expect(breaker.state).toBe('closed');
     fail(breaker);
     expect(breaker.state).toBe('open');
-    expect(breaker.enter()).toBeUndefined();
-    expect(breaker.heldBackMs()).toBeGreaterThan(0);
+    expect(breaker.acquire()).toBeUndefined();
+    expect(breaker.openForMs()).toBeGreaterThan(0);
   });
 
-  it('lets one call go on probation, and closes when that is answered', async () => {
+  it('lets one call go half-open, and closes when that is answered', async () => {
     const breaker = openBreaker();
     fail(breaker, 5);
     await clock.advance(1_200);
     const passage = passageOf(breaker);
-    expect(breaker.enter()).toBeUndefined();
-    expect(breaker.heldBackMs()).toBeGreaterThan(0);
-    passage.answered();
-    expect(states).toEqual(['open', 'probation', 'closed']);
-    expect(breaker.heldBackMs()).toBe(0);
+    expect(breaker.acquire()).toBeUndefined();
+    expect(breaker.openForMs()).toBeGreaterThan(0);
+    passage.responded();
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+    expect(breaker.openForMs()).toBe(0);
   });
 
-  it('stays open twice as long after each failed probation, up to its limit', async () => {
+  it('stays open twice as long after each failed trial, up to its limit', async () => {
     const breaker = openBreaker({ openMsMax: 4_000 });
     fail(breaker, 5);
     for (const openMs of [1_000, 2_000, 4_000, 4_000]) {
       await clock.advance(openMs * 0.79);
       expect(breaker.state).toBe('open');
       await clock.advance(openMs * 0.42);
-      expect(breaker.state).toBe('probation');
+      expect(breaker.state).toBe('half-open');
       fail(breaker);
     }
   });
@@ -84,14 +88,14 @@ describe('Breaker', () => {
     expect(probes).toBeGreaterThan(45);
     isAlive = true;
     await clock.advance(1_300);
-    expect(breaker.state).toBe('probation');
+    expect(breaker.state).toBe('half-open');
   });
 
   it('does not take what a call from before it opened brings', () => {
     const breaker = openBreaker();
     const [early, late] = [passageOf(breaker), passageOf(breaker)];
     fail(breaker, 5);
-    early.answered();
+    early.responded();
     late.failed();
     expect(states).toEqual(['open']);
   });

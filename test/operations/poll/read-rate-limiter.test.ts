@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { ReadBudget } from '../../../src/operations/poll/read-rate-limiter.ts';
-import { ReadLine } from '../../../src/operations/poll/read-queue.ts';
+import { ReadRateLimiter } from '../../../src/operations/poll/read-rate-limiter.ts';
+import { ReadQueue } from '../../../src/operations/poll/read-queue.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
-describe('ReadBudget', () => {
+describe('ReadRateLimiter', () => {
   it('lets no more than its burst begin at once', () => {
-    const budget = new ReadBudget({ perSecond: 10, burst: 2 });
+    const budget = new ReadRateLimiter({ perSecond: 10, burst: 2 });
     expect([budget.tryTake(0), budget.tryTake(0), budget.tryTake(0)]).toEqual([true, true, false]);
     expect(budget.tryTake(100)).toBe(true);
   });
 
   it('finds a quota that was halved, and uses nine tenths of it', () => {
     const allowed = 20;
-    const budget = new ReadBudget({ perSecond: 40, burst: 1 });
+    const budget = new ReadRateLimiter({ perSecond: 40, burst: 1 });
     const taken: number[] = [];
     let refused = 0;
     for (let nowMs = 0; nowMs < 120_000; nowMs += 1) {
@@ -27,17 +27,17 @@ describe('ReadBudget', () => {
   });
 
   it('grows back to what it was once nothing is refused any more', () => {
-    const budget = new ReadBudget({ perSecond: 40, burst: 8 });
+    const budget = new ReadRateLimiter({ perSecond: 40, burst: 8 });
     for (let nowMs = 0; nowMs < 30_000; nowMs += 1_000) budget.refused(nowMs);
     expect(budget.rate(30_000)).toBeLessThan(5);
     expect(budget.rate(120_000)).toBe(40);
   });
 });
 
-describe('ReadLine', () => {
+describe('ReadQueue', () => {
   function openLine(burst = 1) {
     const clock = new VirtualClock();
-    const line = new ReadLine({ clock, budget: new ReadBudget({ perSecond: 40, burst }) });
+    const line = new ReadQueue({ clock, budget: new ReadRateLimiter({ perSecond: 40, burst }) });
     const startMs = clock.nowMs();
     return { clock, line, sinceMs: () => clock.nowMs() - startMs };
   }
@@ -59,7 +59,7 @@ describe('ReadLine', () => {
     const begun: number[] = [];
     const stallMs = 500;
     let isStalled = false;
-    const late = new ReadLine({
+    const late = new ReadQueue({
       clock: {
         ...clock,
         nowMs: () => clock.nowMs(),
@@ -70,7 +70,7 @@ describe('ReadLine', () => {
           return clock.after(delayMs + extraMs, callback);
         },
       },
-      budget: new ReadBudget({ perSecond: 40, burst: 1 }),
+      budget: new ReadRateLimiter({ perSecond: 40, burst: 1 }),
     });
     for (let count = 0; count < 100; count += 1) late.join(() => begun.push(sinceMs()));
     await clock.advance(1_500);
@@ -79,15 +79,15 @@ describe('ReadLine', () => {
     expect(line.waitMs()).toBe(0);
   });
 
-  it('lets pictures go before polls, and forgets who left', async () => {
+  it('lets images go before polls, and forgets who left', async () => {
     const { clock, line } = openLine();
     const order: string[] = [];
     line.join(() => order.push('poll'));
     const leave = line.join(() => order.push('gone'));
-    line.join(() => order.push('picture'), { isFirst: true });
+    line.join(() => order.push('image'), { isFirst: true });
     leave();
     await clock.advance(1_000);
-    expect(order).toEqual(['picture', 'poll']);
+    expect(order).toEqual(['image', 'poll']);
     expect(clock.pending).toBe(0);
   });
 

@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { PictureMemory, type Release } from '../../../src/operations/result/image-memory.ts';
+import { ImageMemory, type Release } from '../../../src/operations/result/image-memory.ts';
 import { ResultCache } from '../../../src/operations/result/result-cache.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 let clock: VirtualClock;
 let cache: ResultCache;
-let memory: PictureMemory;
+let memory: ImageMemory;
 
 beforeEach(() => {
   clock = new VirtualClock();
   cache = new ResultCache({ bytesMax: 1_000 });
-  memory = new PictureMemory({ clock, bytesMax: 1_000, cache });
+  memory = new ImageMemory({ clock, bytesMax: 1_000, cache });
 });
 
 /** What became of somebody who asked for room. */
@@ -24,7 +24,7 @@ async function asked(room: Promise<Release>) {
   return outcome;
 }
 
-describe('PictureMemory', () => {
+describe('ImageMemory', () => {
   it('lets a read wait until there is room for the largest it may bring', async () => {
     const first = await asked(memory.roomToRead(600));
     const second = await asked(memory.roomToRead(600));
@@ -50,7 +50,7 @@ describe('PictureMemory', () => {
     expect(memory.bytesInUse).toBe(0);
   });
 
-  it('counts a picture once for all answers that hold it, until the last is written', async () => {
+  it('counts an image once for all answers that hold it, until the last is written', async () => {
     const answers = [];
     for (let count = 0; count < 5; count += 1) {
       answers.push(await asked(memory.roomToAnswer('a', 400)));
@@ -68,7 +68,7 @@ describe('PictureMemory', () => {
     expect((await asked(memory.roomToRead(500))).release).toBeDefined();
   });
 
-  it('serves a picture that is larger than the whole share, alone', async () => {
+  it('serves an image that is larger than the whole share, alone', async () => {
     const { release } = await asked(memory.roomToAnswer('a', 700));
     expect(release).toBeDefined();
     expect((await asked(memory.roomToAnswer('b', 1))).release).toBeUndefined();

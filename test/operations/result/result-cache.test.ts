@@ -22,7 +22,7 @@ describe('ResultCache', () => {
     expect(cache.byteLength).toBe(900);
   });
 
-  it('does not keep a picture larger than itself, nor throw others out for it', () => {
+  it('does not keep an image larger than itself, nor throw others out for it', () => {
     const cache = new ResultCache({ bytesMax: 100 });
     cache.set('small', new Uint8Array(60));
     cache.set('large', new Uint8Array(101));
@@ -30,7 +30,7 @@ describe('ResultCache', () => {
     expect(cache.get('small')).toBeDefined();
   });
 
-  it('counts a picture once that is set twice', () => {
+  it('counts an image once that is set twice', () => {
     const cache = new ResultCache({ bytesMax: 100 });
     cache.set('a', new Uint8Array(40));
     cache.set('a', new Uint8Array(50));

@@ -61,7 +61,7 @@ describe('the words of the upstream', () => {
       value: toBinary(BadRequestSchema, bad),
     };
     fixture.upstream.on('Generate', raw.status(3, 'bad request', details(any)));
-    expect((await failureOf(fixture.open().generate(catRequest()))).faults).toEqual([
+    expect((await failureOf(fixture.open().generate(catRequest()))).violations).toEqual([
       { pointer: '#/generationOptions/aspectRatio', code: 'upstream', detail: 'too wide' },
       { pointer: '#/messages/1/text', code: 'upstream', detail: 'empty' },
     ]);
@@ -116,6 +116,6 @@ describe('the words of the upstream', () => {
   ])('may come with details %s', async (_, bytes) => {
     fixture.upstream.on('Generate', raw.status(3, 'bad', bytes));
     const error = await failureOf(fixture.open().generate(catRequest()));
-    expect([error.reason, error.faults]).toEqual(['invalid_request', []]);
+    expect([error.reason, error.violations]).toEqual(['invalid_request', []]);
   });
 });

@@ -11,8 +11,7 @@ const fixture = useRawUpstream();
 
 /** Generous: what is refused here costs microseconds, and would cost seconds if it were read. */
 const costMsMax = 50;
-const pictureType =
-  'x/yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse';
+const imageType = 'x/yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse';
 
 /** One field of bytes on the wire. */
 function field(number: number, payload: Uint8Array): Buffer {
@@ -28,7 +27,7 @@ function repeated(hex: string, count: number): Buffer {
   return Buffer.alloc(unit.length * count, unit);
 }
 
-const typeUrl = field(1, Buffer.from(pictureType));
+const typeUrl = field(1, Buffer.from(imageType));
 /** An empty google.protobuf.Any in Status.details: two bytes, a hundred in memory. */
 const emptyDetail = '1a00';
 const unknownVarint = 'a00601';
@@ -42,9 +41,9 @@ const bombs: [string, Buffer][] = [
     Buffer.concat([field(8, repeated(emptyDetail, 9)), field(8, Buffer.alloc(0))]),
   ],
   ['a million unknown fields', repeated(unknownVarint, 1_000_000)],
-  ['unknown fields around the picture’s envelope', field(9, repeated(unknownVarint, 1_000_000))],
+  ['unknown fields around the image’s envelope', field(9, repeated(unknownVarint, 1_000_000))],
   [
-    'unknown fields around the picture',
+    'unknown fields around the image',
     field(9, Buffer.concat([typeUrl, field(2, repeated(unknownVarint, 1_000_000))])),
   ],
   ['a response that comes twice', Buffer.concat([field(9, typeUrl), field(9, typeUrl)])],
@@ -65,7 +64,7 @@ describe('an operation from the wire', () => {
     expect(error.reason).toBe('bad_upstream_result');
   });
 
-  it('keeps its picture a view on the bytes that came', () => {
+  it('keeps its image a view on the bytes that came', () => {
     const image = Buffer.concat([tinyPng, Buffer.alloc(300_000, 7)]);
     const bytes = toBinary(OperationSchema, succeededOperation('fbv1', image));
     const { result } = boundedOperationFromBytes(bytes);

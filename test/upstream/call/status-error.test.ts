@@ -213,9 +213,9 @@ describe('what is shown', () => {
   it('and logged is no prompt that the upstream quotes', async () => {
     const request = catRequest();
     const [{ text } = { text: '' }] = request.messages;
-    upstream.on('Generate', raw.status(13, `no picture of «${text}» today`));
+    upstream.on('Generate', raw.status(13, `no image of «${text}» today`));
     const error = await failureOf(client.generate(request));
     expect(text).not.toBe('');
-    expect(String(error.cause)).toBe('Error: INTERNAL: no picture of «[prompt]» today');
+    expect(String(error.cause)).toBe('Error: INTERNAL: no image of «[prompt]» today');
   });
 });

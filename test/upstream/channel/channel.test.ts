@@ -1,7 +1,10 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../../src/gen/yandex/cloud/operation/operation_pb.ts';
-import type { UpstreamClient, UpstreamClientOptions } from '../../../src/upstream/upstream-client.ts';
+import type {
+  UpstreamClient,
+  UpstreamClientOptions,
+} from '../../../src/upstream/upstream-client.ts';
 import { runningOperation } from '../../support/fake-upstream.ts';
 import { ok } from '../../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../../support/raw-upstream.ts';

@@ -2,7 +2,10 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tokenSourceFromSettings, type TokenSource } from '../../../src/upstream/credentials/token-source.ts';
+import {
+  tokenSourceFromSettings,
+  type TokenSource,
+} from '../../../src/upstream/credentials/token-source.ts';
 import * as raw from '../../support/raw-responses.ts';
 import { failureOf, useRawUpstream } from '../../support/upstream-client.ts';
 

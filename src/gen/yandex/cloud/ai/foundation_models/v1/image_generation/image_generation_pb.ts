@@ -19,7 +19,7 @@ export const file_yandex_cloud_ai_foundation_models_v1_image_generation_image_ge
  */
 export type Message = Message$1<"yandex.cloud.ai.foundation_models.v1.image_generation.Message"> & {
   /**
-   * What the picture should show.
+   * What the image should show.
    *
    * @generated from field: string text = 1;
    */
@@ -66,13 +66,13 @@ export const AspectRatioSchema: GenMessage<AspectRatio> = /*@__PURE__*/
   messageDesc(file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation, 1);
 
 /**
- * How to make the picture.
+ * How to make the image.
  *
  * @generated from message yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationOptions
  */
 export type ImageGenerationOptions = Message$1<"yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationOptions"> & {
   /**
-   * Media type of the picture, for example "image/jpeg".
+   * Media type of the image, for example "image/jpeg".
    *
    * @generated from field: string mime_type = 1;
    */

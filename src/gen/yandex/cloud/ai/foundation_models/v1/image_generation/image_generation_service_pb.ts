@@ -52,13 +52,13 @@ export const ImageGenerationRequestSchema: GenMessage<ImageGenerationRequest> = 
   messageDesc(file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation_service, 0);
 
 /**
- * The finished picture.
+ * The finished image.
  *
  * @generated from message yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse
  */
 export type ImageGenerationResponse = Message<"yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse"> & {
   /**
-   * The encoded picture. Raw bytes on the wire; base64 is only its JSON form.
+   * The encoded image. Raw bytes on the wire; base64 is only its JSON form.
    *
    * @generated from field: bytes image = 1;
    */
@@ -80,7 +80,7 @@ export const ImageGenerationResponseSchema: GenMessage<ImageGenerationResponse> 
   messageDesc(file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation_service, 1);
 
 /**
- * Starts the making of pictures.
+ * Starts the making of images.
  *
  * @generated from service yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationAsyncService
  */
