@@ -1,14 +1,19 @@
 import { canonicalBytes, openSeal, sealOverheadBytes, type SealSecrets } from '../sealing/seal.ts';
 
-/** What an operation id says to the gateways that share its secret, and to nobody else. */
+/**
+ * The JSON form of an operation: the gateway's own, or that of the vendor's REST.
+ * An operation is read in the form it was created in.
+ */
+export type OperationForm = 'native' | 'vendor';
+
+/** What an operation id says to the gateways that share its secret, and to no one else. */
 export interface SealedOperation {
   /** The upstream's own id: visible ASCII, at most `upstreamIdBytesMax`. */
   readonly upstreamId: string;
   readonly seed: bigint;
   /** When the upstream accepted it, milliseconds since 1970. */
   readonly acceptedAtMs: number;
-  /** Whether it was created in the vendor's own form, and is told in that form. */
-  readonly isVendorForm: boolean;
+  readonly form: OperationForm;
 }
 
 /**
@@ -63,7 +68,7 @@ function bytesFromSealed(operation: SealedOperation): Buffer {
   const bytes = Buffer.alloc(fixedBytes + id.length);
   bytes.writeUIntBE(operation.acceptedAtMs, 0, 6);
   bytes.writeBigInt64BE(operation.seed, 6);
-  bytes.writeUInt8(operation.isVendorForm ? vendorFormFlag : 0, 14);
+  bytes.writeUInt8(operation.form === 'vendor' ? vendorFormFlag : 0, 14);
   id.copy(bytes, fixedBytes);
   return bytes;
 }
@@ -72,7 +77,7 @@ function sealedFromBytes(bytes: Buffer): SealedOperation {
   return {
     acceptedAtMs: bytes.readUIntBE(0, 6),
     seed: bytes.readBigInt64BE(6),
-    isVendorForm: bytes.readUInt8(14) === vendorFormFlag,
+    form: bytes.readUInt8(14) === vendorFormFlag ? 'vendor' : 'native',
     upstreamId: bytes.toString('latin1', fixedBytes),
   };
 }

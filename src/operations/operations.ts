@@ -2,7 +2,12 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { CallerContext } from './caller-context.ts';
 import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
-import { upstreamIdBytesMax, type OperationIds, type SealedOperation } from './operation-id.ts';
+import {
+  upstreamIdBytesMax,
+  type OperationForm,
+  type OperationIds,
+  type SealedOperation,
+} from './operation-id.ts';
 import type { ImageMemory, Release, RoomOptions } from './result/image-memory.ts';
 import type { PollSchedule } from './poll/poll-schedule.ts';
 import { PollingHub, type PollingObserver } from './poll/polling-hub.ts';
@@ -88,9 +93,9 @@ export class Operations {
     request: ImageGenerationRequest,
     caller: CallerContext,
     {
-      isVendorForm = false,
+      form = 'native',
       timeoutMs,
-    }: { readonly isVendorForm?: boolean; readonly timeoutMs?: number } = {},
+    }: { readonly form?: OperationForm; readonly timeoutMs?: number } = {},
   ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
     const operation = await upstream.generate(request, {
@@ -108,7 +113,7 @@ export class Operations {
     }
     const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
-    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, isVendorForm };
+    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form };
     const id = ids.seal(sealed, caller.tenant);
     const tracked = this.#remember(id, sealed, caller);
     tracked.known = true;

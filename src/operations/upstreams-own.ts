@@ -16,5 +16,5 @@ export function upstreamsOwn(
 ): SealedOperation | undefined {
   if (passthrough === undefined || !upstreamIdPattern.test(id)) return undefined;
   // Old enough that "not found" is no longer taken for "not yet".
-  return { upstreamId: id, seed: 0n, acceptedAtMs: nowMs - knownForMs, isVendorForm: true };
+  return { upstreamId: id, seed: 0n, acceptedAtMs: nowMs - knownForMs, form: 'vendor' };
 }

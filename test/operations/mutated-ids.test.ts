@@ -42,7 +42,7 @@ it(`none of ${count} mutated ids opens, for its own tenant or another`, () => {
         upstreamId: `fbveu1sntj0a1b2c3d${index}`,
         seed: BigInt(index),
         acceptedAtMs: 1_800_000_000_000,
-        isVendorForm: false,
+        form: 'native',
       },
       tenants[index % tenants.length] ?? '',
     ),

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { openOperationIds } from '../../src/operations/operation-id.ts';
+import { openOperationIds, type SealedOperation } from '../../src/operations/operation-id.ts';
 
 const secret = Buffer.alloc(32, 7);
 const ids = openOperationIds({ current: secret });
-const operation = {
+const operation: SealedOperation = {
   upstreamId: 'fbveu1sntj0a1b2c3d4e',
   seed: 2n ** 53n - 1n,
   acceptedAtMs: 1_800_000_000_123,
-  isVendorForm: false,
+  form: 'native',
 };
 
 describe('operation ids', () => {
@@ -16,9 +16,19 @@ describe('operation ids', () => {
   });
 
   it('tell in which form the operation was created', () => {
-    const vendors = { ...operation, isVendorForm: true };
+    const vendors: SealedOperation = { ...operation, form: 'vendor' };
     expect(ids.open(ids.seal(vendors, ''), '')).toEqual(vendors);
     expect(ids.seal(vendors, '')).not.toBe(ids.seal(operation, ''));
+  });
+
+  it('keep their bytes: ids that callers hold stay valid', () => {
+    const native =
+      'op_AYkvOmLIfqYEWRoX87LEeOf5fJviu138v3jfy60KQhZSkXKwKoSmikGH7KRmxxzeyo1W7ypniuiSuZiVKfCrEzw';
+    const vendors =
+      'op_AYlFX4XnkrxC9HNgOmBHzu33WufRvAI1W5xMC5TvNlwRF0H74fDj2DNpkuT8006Or9gPky8qLFz_KbTbdKzwZOI';
+    expect(ids.open(native, '')).toEqual(operation);
+    expect(ids.open(vendors, '')).toEqual({ ...operation, form: 'vendor' });
+    expect(ids.seal(operation, '')).toBe(native);
   });
 
   it('keep the largest seed exact', () => {

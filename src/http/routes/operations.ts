@@ -32,7 +32,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     }
     const snapshot = await snapshotOf(call, services);
     if (negotiated.form === 'image') return imageOf(call, services, snapshot, false);
-    if (snapshot.isVendorForm) return vendorFormOf(call, services, snapshot);
+    if (snapshot.form === 'vendor') return vendorFormOf(call, services, snapshot);
     const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
     const hasImage = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasImage && request.method === 'GET') {

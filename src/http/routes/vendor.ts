@@ -29,7 +29,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const { operationId } = createVendorImage;
     const snapshot = await createOperation(call, services, {
       generate,
-      isVendorForm: true,
+      form: 'vendor',
       ...applicationOf(request, { operationId, body }),
     });
     const isReplayOfFinished = snapshot.state.status === 'succeeded';

@@ -11,6 +11,7 @@ import {
 import { CircuitOpen, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from '../caller-context.ts';
+import type { OperationForm } from '../operation-id.ts';
 import type { Operations } from '../operations.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
@@ -19,8 +20,8 @@ import type { OperationSnapshot } from '../result/snapshot.ts';
 export interface CreateRequest {
   readonly generate: ImageGenerationRequest;
   readonly requester: Requester;
-  /** Whether it comes in the vendor's own form. */
-  readonly isVendorForm?: boolean;
+  /** Absent: native. */
+  readonly form?: OperationForm;
   /** Present where the caller sent a key. */
   readonly idempotency?: IdempotencyScope | undefined;
 }
@@ -165,11 +166,11 @@ export class Creates {
       timeoutMs,
     }: { readonly caller: CallerContext; readonly place: Reservation; readonly timeoutMs: number },
   ) {
-    const { isVendorForm } = request;
+    const { form } = request;
     try {
       const snapshot = await this.#options.operations.start(request.generate, caller, {
         timeoutMs,
-        ...(isVendorForm !== undefined && { isVendorForm }),
+        ...(form !== undefined && { form }),
       });
       this.#hold(snapshot.id, place);
       this.#options.observer?.createEnded({ outcome: 'accepted' });

@@ -24,11 +24,7 @@ export interface KeyedCreate<Place, Made extends { readonly operationId: string 
   readonly isFresh?: boolean | undefined;
   /** How long the record is of use; 72 h unless told. */
   readonly keepMs?: number | undefined;
-  /**
-   * Everything that may still refuse the create. Refused here, nothing stays behind under the key.
-   *
-   * @throws GatewayError
-   */
+  /** Everything that may still refuse the create, by a GatewayError: then nothing stays under the key. */
   readonly admit: () => Promise<Place>;
   /** Gives the place back: nothing will be sent by this request. */
   readonly withdraw: (place: Place) => Promise<void>;

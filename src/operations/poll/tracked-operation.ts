@@ -70,7 +70,7 @@ export function trackedFromSealed(
     snapshot: {
       id,
       seed: sealed.seed,
-      isVendorForm: sealed.isVendorForm,
+      form: sealed.form,
       revision: 1,
       description: '',
       createdBy: '',

@@ -1,6 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ImageFacts } from '../../image/sniff.ts';
 import type { Failure } from '../../translation/outcome.ts';
+import type { OperationForm } from '../operation-id.ts';
 
 /** What is remembered of a finished image; its bytes live in the result cache. */
 export interface FinishedImage extends ImageFacts {
@@ -25,8 +26,7 @@ export interface OperationSnapshot {
   readonly id: string;
   /** The seed the image is made from, always known. */
   readonly seed: bigint;
-  /** Whether it was created in the vendor's own form, and is told in that form. */
-  readonly isVendorForm: boolean;
+  readonly form: OperationForm;
   /** Grows with every change of the state: 1 running, 2 finished. */
   readonly revision: number;
   readonly description: string;

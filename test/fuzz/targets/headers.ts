@@ -17,7 +17,7 @@ interface HeadersInput {
 }
 
 const id = sealedIds.seal(
-  { upstreamId: 'upstream1', seed: 7n, acceptedAtMs: 1_800_000_000_000, isVendorForm: false },
+  { upstreamId: 'upstream1', seed: 7n, acceptedAtMs: 1_800_000_000_000, form: 'native' },
   anonymousTenant,
 );
 

@@ -26,7 +26,7 @@ type WireInput =
       readonly message: string;
     };
 
-const sealed = { upstreamId, seed: 7n, acceptedAtMs: 1_795_000_000_000, isVendorForm: false };
+const sealed = { upstreamId, seed: 7n, acceptedAtMs: 1_795_000_000_000, form: 'native' as const };
 const before = trackedFromSealed(
   { id: 'op_x', key: 'op_x', tenant: '', passthrough: undefined, traceparent: undefined },
   sealed,

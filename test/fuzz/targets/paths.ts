@@ -1,6 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { anyBytes, mutatedTexts } from '../byte-mutation.ts';
 import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
+import type { OperationForm } from '../../../src/operations/operation-id.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { PromptUpstream } from '../prompt-upstream.ts';
 import { SocketClient } from '../socket-client.ts';
@@ -10,16 +11,13 @@ interface PathInput {
   readonly path: string;
 }
 
-function idOf(upstreamId: string, isVendorForm: boolean, tenant = anonymousTenant): string {
+function idOf(upstreamId: string, form: OperationForm, tenant = anonymousTenant): string {
   const seed = 9_007_199_254_740_993n;
-  return sealedIds.seal(
-    { upstreamId, seed, acceptedAtMs: 1_700_000_000_000, isVendorForm },
-    tenant,
-  );
+  return sealedIds.seal({ upstreamId, seed, acceptedAtMs: 1_700_000_000_000, form }, tenant);
 }
 
-const own = [idOf('upstream1', false), idOf('upstream2', true), idOf('gone', false)];
-const foreign = idOf('upstream1', false, 'k:shop');
+const own = [idOf('upstream1', 'native'), idOf('upstream2', 'vendor'), idOf('gone', 'native')];
+const foreign = idOf('upstream1', 'native', 'k:shop');
 const ids = [...own, foreign];
 
 const pieces = fc.oneof(

@@ -14,7 +14,7 @@ interface SocketInput {
 }
 
 const id = sealedIds.seal(
-  { upstreamId: 'upstream1', seed: 7n, acceptedAtMs: 1_700_000_000_000, isVendorForm: false },
+  { upstreamId: 'upstream1', seed: 7n, acceptedAtMs: 1_700_000_000_000, form: 'native' },
   anonymousTenant,
 );
 

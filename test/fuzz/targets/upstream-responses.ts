@@ -3,6 +3,7 @@ import * as raw from '../../support/raw-responses.ts';
 import { startRawUpstream } from '../../support/raw-upstream.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
+import type { OperationForm } from '../../../src/operations/operation-id.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { realImages } from '../images.ts';
 import { createSurfaces } from '../surfaces.ts';
@@ -70,9 +71,9 @@ export const upstreamAnswers: FuzzTarget = {
     const healthy = raw.ok(Buffer.from(messages[0] ?? '', 'latin1'));
     let seed = 0n;
     // An id that was never read: the gateway has to ask about it.
-    const freshId = (isVendorForm: boolean) => {
+    const freshId = (form: OperationForm) => {
       seed += 1n;
-      return sealedIds.seal({ upstreamId, seed, acceptedAtMs, isVendorForm }, anonymousTenant);
+      return sealedIds.seal({ upstreamId, seed, acceptedAtMs, form }, anonymousTenant);
     };
     const send = async (method: 'GET' | 'POST', path: string, body?: string) => {
       const spentBefore = upstream.spent;
@@ -100,7 +101,7 @@ export const upstreamAnswers: FuzzTarget = {
       upstream.on('Get', healthy);
       upstream.on('Cancel', healthy);
       await send('POST', '/v1/images', '{"prompt":"a cat"}');
-      await send('GET', `/operations/${freshId(false)}`);
+      await send('GET', `/operations/${freshId('native')}`);
     };
     await soothe();
     return openTarget<AnswerInput>({
@@ -125,7 +126,7 @@ export const upstreamAnswers: FuzzTarget = {
         upstream.on('Generate', answer);
         upstream.on('Get', answer);
         upstream.on('Cancel', answer);
-        const id = freshId(input.ask === 'vendor');
+        const id = freshId(input.ask === 'vendor' ? 'vendor' : 'native');
         const surface = createSurfaces[input.surface] ?? createSurfaces[0];
         switch (input.ask) {
           case 'create':
