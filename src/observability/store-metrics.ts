@@ -26,7 +26,13 @@ export function storeMetrics(registry: Registry) {
     registers,
   });
   // A series has to be seen at 0, else Prometheus does not notice its first increase.
-  for (const call of ['swapRecord', 'admit', 'giveBack', 'announce', 'withdraw']) {
+  for (const call of [
+    'swapRecord',
+    'takeClaims',
+    'returnClaims',
+    'announce',
+    'withdrawAnnouncement',
+  ]) {
     failures.inc({ call }, 0);
   }
   return {

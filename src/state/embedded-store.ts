@@ -60,17 +60,17 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     durability: 'machine',
     swapRecord: (key, expected, next) =>
       write(() => swapRecordIn(records, { key, expected, next }, nowMs()), next),
-    async admit(claims) {
-      const work = () => limits.admit(claims);
+    async takeClaims(claims) {
+      const work = () => limits.takeClaims(claims);
       return areCounted(claims) ? await write(work, { durable: false }) : work();
     },
-    async giveBack(claims) {
-      const work = () => limits.giveBack(claims);
+    async returnClaims(claims) {
+      const work = () => limits.returnClaims(claims);
       if (areCounted(claims)) await write(work, { durable: false });
       else work();
     },
     announce: () => Promise.resolve(1),
-    withdraw: () => Promise.resolve(),
+    withdrawAnnouncement: () => Promise.resolve(),
     async close() {
       clearInterval(timer);
       await root.close();

@@ -1,5 +1,5 @@
 import type {
-  Admission,
+  ClaimsResult,
   Claim,
   ClaimState,
   CountClaim,
@@ -31,7 +31,7 @@ type Look = ClaimState & { readonly fits: boolean };
 const sweepFromRows = 1_024;
 
 /**
- * What `StateStore.admit` and `giveBack` promise, for one process. Counts lie in
+ * What `StateStore.takeClaims` and `returnClaims` promise, for one process. Counts lie in
  * a table that may outlive it; rates and slots end with it, as they should:
  * whoever held a slot is gone then.
  */
@@ -47,19 +47,19 @@ export class LimitCounters {
     this.#counts = counts;
   }
 
-  admit(claims: readonly Claim[]): Admission {
+  takeClaims(claims: readonly Claim[]): ClaimsResult {
     this.#sweepWhenLarge();
     const states = claims.map((claim) => this.#look(claim));
     if (!states.every(({ fits }) => fits))
-      return { admitted: false, claims: states.map(withoutFits) };
+      return { areTaken: false, claims: states.map(withoutFits) };
     for (const claim of claims) this.#take(claim);
-    return { admitted: true, claims: claims.map((claim) => withoutFits(this.#look(claim))) };
+    return { areTaken: true, claims: claims.map((claim) => withoutFits(this.#look(claim))) };
   }
 
-  giveBack(claims: readonly Claim[]): void {
+  returnClaims(claims: readonly Claim[]): void {
     for (const claim of claims) {
-      if (claim.kind === 'rate') this.#giveBackRate(claim);
-      else if (claim.kind === 'count') this.#giveBackCount(claim);
+      if (claim.kind === 'rate') this.#returnRate(claim);
+      else if (claim.kind === 'count') this.#returnCount(claim);
       else this.#putHolders(claim.key, this.#holders(claim.key), claim.holder, undefined);
     }
   }
@@ -111,13 +111,13 @@ export class LimitCounters {
     }
   }
 
-  #giveBackRate({ key, cost, quantity, periodMs }: RateClaim): void {
+  #returnRate({ key, cost, quantity, periodMs }: RateClaim): void {
     const row = this.#rates.get(key);
     if (row === undefined) return;
     this.#rates.put(key, { goneAtMs: row.goneAtMs - (cost * periodMs) / quantity });
   }
 
-  #giveBackCount({ key, cost }: CountClaim): void {
+  #returnCount({ key, cost }: CountClaim): void {
     const row = this.#liveCount(key);
     if (row === undefined) return;
     this.#counts.put(key, { ...row, count: Math.max(0, row.count - cost) });

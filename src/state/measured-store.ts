@@ -1,7 +1,7 @@
 import type { StateStore } from './state-store.ts';
 
 /** The calls that take time, by the name of their method. */
-export type StoreCall = 'swapRecord' | 'admit' | 'giveBack' | 'announce' | 'withdraw';
+export type StoreCall = Exclude<keyof StateStore, 'isShared' | 'durability' | 'close'>;
 
 /** Told of every call when it ends; what it does must be quick and may not throw. */
 export interface StoreObserver {
@@ -34,11 +34,12 @@ export function measuredStore(store: StateStore, observer: StoreObserver): State
     },
     swapRecord: (key, expected, next) =>
       watch('swapRecord', () => store.swapRecord(key, expected, next)),
-    admit: (claims) => watch('admit', () => store.admit(claims)),
-    giveBack: (claims) => watch('giveBack', () => store.giveBack(claims)),
+    takeClaims: (claims) => watch('takeClaims', () => store.takeClaims(claims)),
+    returnClaims: (claims) => watch('returnClaims', () => store.returnClaims(claims)),
     announce: (gatewayId, aliveForMs) =>
       watch('announce', () => store.announce(gatewayId, aliveForMs)),
-    withdraw: (gatewayId) => watch('withdraw', () => store.withdraw(gatewayId)),
+    withdrawAnnouncement: (gatewayId) =>
+      watch('withdrawAnnouncement', () => store.withdrawAnnouncement(gatewayId)),
     close: () => store.close(),
   };
 }

@@ -33,7 +33,7 @@ return {1, ARGV[4], fence, ARGV[5], ARGV[6], ARGV[7]}
  * KEYS: one a claim. ARGV[1]: the claims as JSON.
  * Answers {1 or 0, then remaining and reset in ms of each claim}.
  */
-export const admitScript = `${now}
+export const takeClaimsScript = `${now}
 local claims = cjson.decode(ARGV[1])
 local function looked(key, claim)
   if claim.kind == 'rate' then
@@ -83,7 +83,7 @@ return states(1)
 `;
 
 /** KEYS: one a claim. ARGV[1]: the claims as JSON. What has run out is left as it is. */
-export const giveBackScript = `${now}
+export const returnClaimsScript = `${now}
 for i, claim in ipairs(cjson.decode(ARGV[1])) do
   local key = KEYS[i]
   local held = claim.kind ~= 'slot' and tonumber(redis.call('GET', key) or 0)
@@ -109,4 +109,4 @@ return redis.call('ZCARD', KEYS[1])
 `;
 
 /** KEYS: the gateways. ARGV: the one that goes. */
-export const withdrawScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;
+export const withdrawAnnouncementScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;

@@ -1,14 +1,14 @@
 import { DurableWrites } from './durable-writes.ts';
 import { RedisConnection, type RedisConnectionOptions } from './redis-connection.ts';
 import {
-  admitScript,
+  takeClaimsScript,
   announceScript,
-  giveBackScript,
+  returnClaimsScript,
   swapScript,
-  withdrawScript,
+  withdrawAnnouncementScript,
 } from './redis-scripts.ts';
 import type {
-  Admission,
+  ClaimsResult,
   Claim,
   ClaimState,
   RecordState,
@@ -56,14 +56,14 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
     async swapRecord(key, expected, next) {
       return swapResult(await swapper(next.durable)(recordKey(key), swapArgs(expected, next)));
     },
-    async admit(claims) {
-      const reply = await commands.eval(admitScript, claims.map(limitKey), [
+    async takeClaims(claims) {
+      const reply = await commands.eval(takeClaimsScript, claims.map(limitKey), [
         JSON.stringify(claims),
       ]);
       return admissionOf(reply as number[]);
     },
-    async giveBack(claims) {
-      await commands.eval(giveBackScript, claims.map(limitKey), [JSON.stringify(claims)]);
+    async returnClaims(claims) {
+      await commands.eval(returnClaimsScript, claims.map(limitKey), [JSON.stringify(claims)]);
     },
     async announce(gatewayId, aliveForMs) {
       const reply = await commands.eval(
@@ -73,8 +73,8 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
       );
       return Number(reply);
     },
-    async withdraw(gatewayId) {
-      await commands.eval(withdrawScript, [gatewaysKey], [gatewayId]);
+    async withdrawAnnouncement(gatewayId) {
+      await commands.eval(withdrawAnnouncementScript, [gatewaysKey], [gatewayId]);
     },
     async close() {
       commands.close();
@@ -112,10 +112,10 @@ function swapResult(reply: unknown): SwapResult {
   return { swapped: swapped === 1, record };
 }
 
-function admissionOf([admitted, ...numbers]: readonly number[]): Admission {
+function admissionOf([admitted, ...numbers]: readonly number[]): ClaimsResult {
   const claims: ClaimState[] = [];
   for (let index = 0; index < numbers.length; index += 2) {
     claims.push({ remaining: numbers[index] ?? 0, resetMs: numbers[index + 1] ?? 0 });
   }
-  return { admitted: admitted === 1, claims };
+  return { areTaken: admitted === 1, claims };
 }

@@ -44,10 +44,10 @@ export interface StateStore {
    * @param claims Each with a key of its own.
    * @returns One state a claim, in their order.
    */
-  admit(claims: readonly Claim[]): Promise<Admission>;
+  takeClaims(claims: readonly Claim[]): Promise<ClaimsResult>;
 
   /** Returns what `admit` took. What has run out in the meantime is left as it is. */
-  giveBack(claims: readonly Claim[]): Promise<void>;
+  returnClaims(claims: readonly Claim[]): Promise<void>;
 
   /**
    * Says that a gateway is alive, for as long as told.
@@ -57,7 +57,7 @@ export interface StateStore {
   announce(gatewayId: string, aliveForMs: number): Promise<number>;
 
   /** Takes the announcement back. */
-  withdraw(gatewayId: string): Promise<void>;
+  withdrawAnnouncement(gatewayId: string): Promise<void>;
 
   /** Ends every connection and file. Calls afterwards reject. */
   close(): Promise<void>;
@@ -154,7 +154,7 @@ export interface ClaimState {
   readonly resetMs: number;
 }
 
-export interface Admission {
-  readonly admitted: boolean;
+export interface ClaimsResult {
+  readonly areTaken: boolean;
   readonly claims: readonly ClaimState[];
 }

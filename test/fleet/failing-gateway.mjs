@@ -30,10 +30,10 @@ function throughStore(store) {
     durability: store.durability,
     swapRecord: (key, expected, next) =>
       around(stepOfState[next.state] ?? next.state, () => store.swapRecord(key, expected, next)),
-    admit: (claims) => around('admit', () => store.admit(claims)),
-    giveBack: (claims) => store.giveBack(claims),
+    takeClaims: (claims) => around('claims', () => store.takeClaims(claims)),
+    returnClaims: (claims) => store.returnClaims(claims),
     announce: (id, forMs) => store.announce(id, forMs),
-    withdraw: (id) => store.withdraw(id),
+    withdrawAnnouncement: (id) => store.withdrawAnnouncement(id),
     close: () => store.close(),
   };
 }

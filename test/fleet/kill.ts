@@ -16,7 +16,7 @@ import { inParallel } from '../support/in-parallel.ts';
 import { ask, fetchImage, persist } from './persistent-caller.ts';
 
 const failpoints = [
-  ...['before reserve', 'after reserve', 'before admit', 'after admit'],
+  ...['before reserve', 'after reserve', 'before claims', 'after claims'],
   ...['before dispatch', 'after dispatch', 'before generate', 'during generate', 'after generate'],
   ...['before settle', 'after settle', 'before answer', 'after answer'],
 ];

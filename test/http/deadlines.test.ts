@@ -154,7 +154,7 @@ describe('a paid call', () => {
           const value: unknown = Reflect.get(target, name, target);
           if (typeof value !== 'function') return value;
           return async (...args: readonly unknown[]) => {
-            if (name === 'admit') await pause(250);
+            if (name === 'takeClaims') await pause(250);
             return Reflect.apply(value, target, args) as unknown;
           };
         },

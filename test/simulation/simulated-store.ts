@@ -1,7 +1,7 @@
 import { LimitCounters, type CountRow } from '../../src/state/limit-counters.ts';
 import { liveRecord, swapRecordIn, type RecordRow } from '../../src/state/record-swap.ts';
 import type {
-  Admission,
+  ClaimsResult,
   Claim,
   RecordVersion,
   RecordWrite,
@@ -58,12 +58,12 @@ export class SimulatedState {
     return lost.length;
   }
 
-  admit(claims: readonly Claim[]): Admission {
-    return this.#limits.admit(claims);
+  admit(claims: readonly Claim[]): ClaimsResult {
+    return this.#limits.takeClaims(claims);
   }
 
   giveBack(claims: readonly Claim[]): void {
-    this.#limits.giveBack(claims);
+    this.#limits.returnClaims(claims);
   }
 
   announce(gatewayId: string, aliveForMs: number): number {
@@ -91,10 +91,10 @@ export function simulatedStore(state: SimulatedState, transport: Transport = dir
     isShared: true,
     durability: 'server',
     swapRecord: (key, expected, next) => transport(() => state.swap(key, expected, next), next),
-    admit: (claims) => transport(() => state.admit(claims), plain),
-    giveBack: (claims) => transport(() => state.giveBack(claims), plain),
+    takeClaims: (claims) => transport(() => state.admit(claims), plain),
+    returnClaims: (claims) => transport(() => state.giveBack(claims), plain),
     announce: (id, aliveForMs) => transport(() => state.announce(id, aliveForMs), plain),
-    withdraw: (id) => transport(() => state.withdraw(id), plain),
+    withdrawAnnouncement: (id) => transport(() => state.withdraw(id), plain),
     close: () => Promise.resolve(),
   };
 }

@@ -35,14 +35,14 @@ it('finds everything again after it was closed and opened', async () => {
   const claim = { kind: 'count', key: 'c', quantity: 5, keepMs: 60_000, cost: 2 } as const;
   const first = await openEmbeddedStore(options);
   const { record } = await first.swapRecord('k', undefined, { ...write, data: 'kept' });
-  await first.admit([claim]);
+  await first.takeClaims([claim]);
   await first.close();
   const second = await openEmbeddedStore(options);
   expect((await second.swapRecord('k', undefined, write)).record).toMatchObject({
     data: 'kept',
     fence: record?.fence,
   });
-  expect((await second.admit([claim])).claims[0]?.remaining).toBe(1);
+  expect((await second.takeClaims([claim])).claims[0]?.remaining).toBe(1);
   await second.close();
 });
 

@@ -125,13 +125,13 @@ function describeLimits(store: () => StateStore): void {
     const claim = { ...rate, key: newKey() };
     const left: number[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
-      const { admitted, claims } = await store().admit([claim]);
-      expect(admitted).toBe(true);
+      const { areTaken, claims } = await store().takeClaims([claim]);
+      expect(areTaken).toBe(true);
       left.push(claims[0]?.remaining ?? -1);
     }
     expect(left).toEqual([2, 1, 0]);
-    const refused = await store().admit([claim]);
-    expect(refused.admitted).toBe(false);
+    const refused = await store().takeClaims([claim]);
+    expect(refused.areTaken).toBe(false);
     expect(refused.claims[0]?.remaining).toBe(0);
     expect(refused.claims[0]?.resetMs).toBeGreaterThan(18_000);
     expect(refused.claims[0]?.resetMs).toBeLessThanOrEqual(20_000);
@@ -139,40 +139,40 @@ function describeLimits(store: () => StateStore): void {
 
   it('lets a rate come back with time', async () => {
     const claim = { ...rate, key: newKey(), periodMs: 300 };
-    for (let turn = 0; turn < 3; turn += 1) await store().admit([claim]);
-    const { claims } = await store().admit([claim]);
+    for (let turn = 0; turn < 3; turn += 1) await store().takeClaims([claim]);
+    const { claims } = await store().takeClaims([claim]);
     await sleep((claims[0]?.resetMs ?? 0) + 10);
-    expect((await store().admit([claim])).admitted).toBe(true);
+    expect((await store().takeClaims([claim])).areTaken).toBe(true);
   });
 
   it('counts to the quantity, and from nothing when the counter is gone', async () => {
     const claim = { ...count, key: newKey(), keepMs: 150 };
-    await store().admit([claim]);
-    const second = await store().admit([claim]);
+    await store().takeClaims([claim]);
+    const second = await store().takeClaims([claim]);
     expect(second.claims[0]?.remaining).toBe(0);
-    const refused = await store().admit([claim]);
-    expect(refused.admitted).toBe(false);
+    const refused = await store().takeClaims([claim]);
+    expect(refused.areTaken).toBe(false);
     await sleep((refused.claims[0]?.resetMs ?? 0) + 20);
-    const fresh = await store().admit([claim]);
-    expect(fresh).toMatchObject({ admitted: true, claims: [{ remaining: 1 }] });
+    const fresh = await store().takeClaims([claim]);
+    expect(fresh).toMatchObject({ areTaken: true, claims: [{ remaining: 1 }] });
   });
 
   it('gives a slot to so many holders, and again when one gives back', async () => {
     const claim = { ...slot, key: newKey() };
-    expect((await store().admit([claim])).admitted).toBe(true);
-    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(false);
-    expect((await store().admit([claim])).admitted).toBe(true);
-    await store().giveBack([claim]);
-    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(true);
+    expect((await store().takeClaims([claim])).areTaken).toBe(true);
+    expect((await store().takeClaims([{ ...claim, holder: 'b' }])).areTaken).toBe(false);
+    expect((await store().takeClaims([claim])).areTaken).toBe(true);
+    await store().returnClaims([claim]);
+    expect((await store().takeClaims([{ ...claim, holder: 'b' }])).areTaken).toBe(true);
   });
 
   it('frees a slot whose lease ran out', async () => {
     const claim = { ...slot, key: newKey(), leaseMs: 40 };
-    await store().admit([claim]);
-    const { claims } = await store().admit([{ ...claim, holder: 'b' }]);
+    await store().takeClaims([claim]);
+    const { claims } = await store().takeClaims([{ ...claim, holder: 'b' }]);
     expect(claims[0]?.resetMs).toBeLessThanOrEqual(40);
     await sleep(70);
-    expect((await store().admit([{ ...claim, holder: 'b' }])).admitted).toBe(true);
+    expect((await store().takeClaims([{ ...claim, holder: 'b' }])).areTaken).toBe(true);
   });
 
   it('takes all claims or none', async () => {
@@ -182,12 +182,12 @@ function describeLimits(store: () => StateStore): void {
       { ...slot, key: newKey() },
     ];
     const used = { ...count, key: newKey(), quantity: 1 };
-    await store().admit([used]);
-    const refused = await store().admit([...all, used]);
-    expect(refused.admitted).toBe(false);
+    await store().takeClaims([used]);
+    const refused = await store().takeClaims([...all, used]);
+    expect(refused.areTaken).toBe(false);
     expect(refused.claims.map(({ remaining }) => remaining)).toEqual([3, 2, 1, 0]);
-    const { admitted, claims } = await store().admit(all);
-    expect(admitted).toBe(true);
+    const { areTaken, claims } = await store().takeClaims(all);
+    expect(areTaken).toBe(true);
     expect(claims.map(({ remaining }) => remaining)).toEqual([2, 1, 0]);
   });
 
@@ -197,18 +197,18 @@ function describeLimits(store: () => StateStore): void {
       { ...count, key: newKey() },
       { ...slot, key: newKey() },
     ];
-    await store().admit(all);
-    await store().giveBack(all);
-    await store().giveBack(all);
-    const { claims } = await store().admit(all);
+    await store().takeClaims(all);
+    await store().returnClaims(all);
+    await store().returnClaims(all);
+    const { claims } = await store().takeClaims(all);
     expect(claims.map(({ remaining }) => remaining)).toEqual([2, 1, 0]);
   });
 
   it('takes claims of more than one at once', async () => {
     const claim = { ...count, key: newKey(), quantity: 5, cost: 3 };
-    expect((await store().admit([claim])).admitted).toBe(true);
-    const refused = await store().admit([claim]);
-    expect(refused).toMatchObject({ admitted: false, claims: [{ remaining: 2 }] });
+    expect((await store().takeClaims([claim])).areTaken).toBe(true);
+    const refused = await store().takeClaims([claim]);
+    expect(refused).toMatchObject({ areTaken: false, claims: [{ remaining: 2 }] });
   });
 }
 
@@ -237,9 +237,9 @@ function describeSeveral(ends: () => readonly [StateStore, StateStore]): void {
       { ...count, key: newKey(), quantity: 7 },
     ];
     const answers = await Promise.all(
-      Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? one : two).admit(claims)),
+      Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? one : two).takeClaims(claims)),
     );
-    expect(answers.filter(({ admitted }) => admitted)).toHaveLength(7);
+    expect(answers.filter(({ areTaken }) => areTaken)).toHaveLength(7);
   });
 
   it('knows how many gateways are alive', async () => {
@@ -254,7 +254,7 @@ function describeSeveral(ends: () => readonly [StateStore, StateStore]): void {
     await sleep(150);
     expect(await one.announce('a', 10_000)).toBe(1);
     await two.announce('b', 10_000);
-    await two.withdraw('b');
+    await two.withdrawAnnouncement('b');
     expect(await one.announce('a', 10_000)).toBe(1);
   });
 }

@@ -112,7 +112,7 @@ describe('the server', () => {
     await expect(swapAt(store, 'k')).rejects.toMatchObject(unavailable);
     await expect(swapAt(store, 'k', { durable: true })).rejects.toMatchObject(unavailable);
     expect(said.join('\n')).toContain('set maxmemory-policy to noeviction, not allkeys-lru');
-    expect((await store.admit([claim])).admitted).toBe(true);
+    expect((await store.takeClaims([claim])).areTaken).toBe(true);
   });
 
   it('that is full refuses, and evicts nothing', async () => {
@@ -135,8 +135,8 @@ describe('the server', () => {
     server.freeze();
     const plain = await refusalMs(() => swapAt(store, 'k'));
     const durable = await refusalMs(() => swapAt(store, 'k', { durable: true }));
-    const admit = await refusalMs(() => store.admit([claim]));
-    for (const ms of [plain, durable, admit]) {
+    const claims = await refusalMs(() => store.takeClaims([claim]));
+    for (const ms of [plain, durable, claims]) {
       expect(ms).toBeGreaterThan(200);
       expect(ms).toBeLessThan(600);
     }

@@ -114,15 +114,15 @@ export class Admission {
     const limits = this.#limitsOf(applicant);
     if (limits.length === 0) return unlimited;
     const { store } = this.#options;
-    const { admitted, claims } = await store
-      .admit(limits.map(({ claim }) => claim))
+    const { areTaken, claims } = await store
+      .takeClaims(limits.map(({ claim }) => claim))
       .catch(rethrowUnspent);
     const states = limits.map((limit, index) => stateOf(limit, claims[index]));
-    if (!admitted) throw new LimitReached(states, reachedOf(states));
+    if (!areTaken) throw new LimitReached(states, reachedOf(states));
     const giveBack = async (kinds: readonly Claim['kind'][]) => {
       const given = limits.map(({ claim }) => claim).filter(({ kind }) => kinds.includes(kind));
       // What can't be given back now runs out by itself.
-      if (given.length > 0) await store.giveBack(given).catch(() => undefined);
+      if (given.length > 0) await store.returnClaims(given).catch(() => undefined);
     };
     return {
       limits: states,

@@ -48,7 +48,7 @@ export class QuotaShare {
     if (!store.isShared) return;
     // The reads that are still asked for come out of what is now the share of others.
     readRateLimiter.setRate(perSecond * newcomerShare);
-    await store.withdraw(gatewayId).catch(() => undefined);
+    await store.withdrawAnnouncement(gatewayId).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
