@@ -2,8 +2,9 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { LimitState } from '../operations/create/admission.ts';
+import type { JsonWithBytes } from '../translation/json-value.ts';
 import { openAiError } from '../translation/openai-error.ts';
-import { piecesOf, sendBase64Json, type Part } from './json-with-bytes.ts';
+import { partsFromJson, piecesOf, sendJsonWithBytes } from './json-with-bytes.ts';
 import type { SucceededSnapshot } from './image-reply.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 
@@ -31,25 +32,24 @@ export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): Fas
       : [],
   );
   const [first] = made;
-  const head = JSON.stringify({
+  return sendJsonWithBytes(reply.header('cache-control', 'no-store'), {
     created: Math.floor(answer.createdAtMs / 1000),
     id: first?.snapshot.id ?? '',
     model: answer.modelUri,
     ...(first !== undefined && factsOf(first.snapshot)),
     ...(errors.length > 0 && { errors }),
+    data: made.map(({ snapshot, image }) => ({ ...imageField(image), ...originOf(snapshot) })),
   });
-  const parts: Part[] = [`${head.slice(0, -1)},"data":[`];
-  for (const [index, { snapshot, image }] of made.entries()) {
-    if (index > 0) parts.push(',');
-    const rest = JSON.stringify({ seed: String(snapshot.seed), operation_id: snapshot.id });
-    if (typeof image === 'string') {
-      parts.push(`{"url":${JSON.stringify(image)},${rest.slice(1)}`);
-    } else {
-      parts.push('{"b64_json":"', image, `",${rest.slice(1)}`);
-    }
-  }
-  parts.push(']}');
-  return sendBase64Json(reply.header('cache-control', 'no-store'), parts);
+}
+
+/** The bytes or the link, under the name that OpenAI gives it. */
+function imageField(image: Uint8Array | string): Readonly<Record<string, JsonWithBytes>> {
+  return typeof image === 'string' ? { url: image } : { b64_json: image };
+}
+
+/** What it was made from, and the operation it belongs to. */
+function originOf({ seed, id }: SucceededSnapshot) {
+  return { seed: String(seed), operation_id: id };
 }
 
 const heartbeatMs = 15_000;
@@ -89,19 +89,19 @@ async function* eventPieces({
   }
   const { snapshot, image } = result;
   const type = 'image_generation.completed';
-  const data = JSON.stringify({
+  const parts = partsFromJson({
     type,
     created_at: Math.floor(createdAtMs / 1000),
     ...factsOf(snapshot),
     quality: 'auto',
     background: 'opaque',
-    seed: String(snapshot.seed),
-    operation_id: snapshot.id,
+    ...originOf(snapshot),
     usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+    ...imageField(image),
   });
-  const isLink = typeof image === 'string';
-  const key = isLink ? 'url' : 'b64_json';
-  yield* piecesOf([`event: ${type}\ndata: ${data.slice(0, -1)},"${key}":"`, image, `"}\n\n`]);
+  yield `event: ${type}\ndata: `;
+  yield* piecesOf(parts);
+  yield '\n\n';
 }
 
 function firstOf(outcome: Promise<OpenAiOutcome>): Promise<OpenAiOutcome | 'heartbeat'> {

@@ -1,10 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Reason } from '../errors/reason.ts';
 import type { OperationImage } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { problemKindOf } from '../schemas/problem-catalog.ts';
+import type { JsonWithBytes } from '../translation/json-value.ts';
 import { imageLink, operationJson } from '../translation/operation-json.ts';
 import { vendorOperationJson } from '../translation/vendor.ts';
-import { sendBase64Json } from './json-with-bytes.ts';
+import { sendJsonWithBytes } from './json-with-bytes.ts';
 import { matchesETag } from './conditional.ts';
 
 const contentType = 'application/json; charset=utf-8';
@@ -94,27 +96,18 @@ export class OperationReplies {
     { snapshot, bytes }: Pick<OperationImage, 'snapshot' | 'bytes'>,
     tenant: string,
   ): FastifyReply {
-    // `response` is the one object that ends in `url`; the image goes in as its last field.
-    const json = this.#jsonOf(snapshot, tenant);
-    const marker = `"url":${JSON.stringify(imageLink(snapshot.id, this.#links(snapshot.id, tenant)))}`;
-    const split = json.indexOf(marker) + marker.length;
     reply
       .header('cache-control', 'private, no-cache')
       .header('etag', this.#etagOf(snapshot, '-image'))
       .header('vary', 'Accept, Prefer, Origin')
       .header('x-operation-id', snapshot.id);
-    const [before, after] = [json.slice(0, split), json.slice(split)];
-    return sendBase64Json(reply, [`${before},"image":"`, bytes, `"${after}`]);
+    return sendJsonWithBytes(reply, this.#operationJson(snapshot, tenant, bytes));
   }
 
   /** 200 with the operation in the form of the vendor's REST. */
   vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, image?: Uint8Array): FastifyReply {
-    const json = JSON.stringify(vendorOperationJson(snapshot, ''));
     reply.header('cache-control', 'no-store').header('x-operation-id', snapshot.id);
-    if (image === undefined) return reply.header('content-type', contentType).send(json);
-    // No text can hold this: in one, its quotes would be escaped.
-    const split = json.lastIndexOf('"image":""') + '"image":"'.length;
-    return sendBase64Json(reply, [json.slice(0, split), image, json.slice(split)]);
+    return sendJsonWithBytes(reply, vendorOperationJson(snapshot, image));
   }
 
   /** Where the image is, openable as far as its caller is. */
@@ -159,13 +152,16 @@ export class OperationReplies {
     const period = this.#period();
     const kept = this.#json.get(snapshot);
     if (kept?.period === period) return kept.json;
-    const json = JSON.stringify(
-      operationJson(snapshot, {
-        ...this.#links(snapshot.id, tenant),
-        isRetryable: (reason) => problemKindOf(reason).retryable,
-      }),
-    );
+    const json = JSON.stringify(this.#operationJson(snapshot, tenant));
     this.#json.set(snapshot, { json, period });
     return json;
+  }
+
+  #operationJson(snapshot: OperationSnapshot, tenant: string, image?: Uint8Array): JsonWithBytes {
+    const options = {
+      ...this.#links(snapshot.id, tenant),
+      isRetryable: (reason: Reason) => problemKindOf(reason).retryable,
+    };
+    return operationJson(snapshot, options, image);
   }
 }

@@ -12,14 +12,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from '../gen/google/rpc/error_details_pb.ts';
-
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue };
+import type { JsonValue } from './json-value.ts';
 
 /** DebugInfo is left out on purpose: it is about the inside of the upstream. */
 const knownTypes = createRegistry(

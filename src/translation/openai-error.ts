@@ -1,7 +1,7 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Reason } from '../errors/reason.ts';
 import { openAiErrorType } from '../schemas/error-shape.ts';
-import type { JsonValue } from './details-json.ts';
+import type { JsonValue } from './json-value.ts';
 
 /** Reasons that OpenAI's clients know by a code of their own. */
 const codes: Readonly<Partial<Record<Reason, string>>> = {

@@ -2,7 +2,8 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { grpcCodeName } from '../errors/grpc-code.ts';
 import { printableText } from '../errors/printable.ts';
 import type { Reason } from '../errors/reason.ts';
-import { detailsJson, type JsonValue } from './details-json.ts';
+import { detailsJson } from './details-json.ts';
+import type { JsonValue, JsonWithBytes } from './json-value.ts';
 import type { ImageFacts } from '../image/sniff.ts';
 import type { Failure } from './outcome.ts';
 
@@ -37,11 +38,19 @@ export interface OperationJsonOptions {
 
 const messageCharactersMax = 500;
 
-/** The native JSON of an operation, without image bytes. */
-export function operationJson(facts: OperationFacts, options: OperationJsonOptions): JsonValue {
+/**
+ * An operation in the native JSON.
+ *
+ * @param image The bytes to put into the response of a succeeded operation; absent: only their link.
+ */
+export function operationJson(
+  facts: OperationFacts,
+  options: OperationJsonOptions,
+  image?: Uint8Array,
+): JsonWithBytes {
   const { state } = facts;
   const self = `${options.origin}/operations/${facts.id}`;
-  const image = imageLink(facts.id, options);
+  const link = imageLink(facts.id, options);
   return {
     id: facts.id,
     status: state.status,
@@ -59,13 +68,19 @@ export function operationJson(facts: OperationFacts, options: OperationJsonOptio
         ...(state.image.width !== undefined && { width: state.image.width }),
         ...(state.image.height !== undefined && { height: state.image.height }),
         byteLength: state.image.byteLength,
-        url: image,
+        url: link,
+        ...(image !== undefined && { image }),
       },
     }),
     ...((state.status === 'failed' || state.status === 'canceled') && {
       error: failureJson(state.failure, options),
     }),
-    urls: { self, image, events: tokenLink(`${self}/events`, options), cancel: `${self}/cancel` },
+    urls: {
+      self,
+      image: link,
+      events: tokenLink(`${self}/events`, options),
+      cancel: `${self}/cancel`,
+    },
   };
 }
 

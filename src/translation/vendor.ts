@@ -1,7 +1,8 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { rpcCodeOf } from '../errors/vendor-status.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import { detailsJson, type JsonValue } from './details-json.ts';
+import { detailsJson } from './details-json.ts';
+import type { JsonValue, JsonWithBytes } from './json-value.ts';
 import { publicMessage, timestampJson, type OperationFacts } from './operation-json.ts';
 
 /** What the vendor's JSON of an operation is made from, beside what the native one needs. */
@@ -13,12 +14,12 @@ export interface VendorFacts extends OperationFacts {
 const typePrefix = 'type.googleapis.com/';
 
 /**
- * An operation as the vendor's REST writes it: null for what the upstream does
- * not tell, no key for an absent result.
+ * An operation in the JSON of the vendor's REST: null for what the upstream does
+ * not say, no key for an absent result.
  *
- * @param image Stands for the base64 of the image, in a succeeded one.
+ * @param image The bytes that a succeeded operation holds as base64.
  */
-export function vendorOperationJson(facts: VendorFacts, image: string): JsonValue {
+export function vendorOperationJson(facts: VendorFacts, image?: Uint8Array): JsonWithBytes {
   const { state, upstreamTimes } = facts;
   const timeJson = (ms: number | undefined) => (ms === undefined ? null : timestampJson(ms));
   return {
@@ -32,7 +33,7 @@ export function vendorOperationJson(facts: VendorFacts, image: string): JsonValu
     ...(state.status === 'succeeded' && {
       response: {
         '@type': typePrefix + ImageGenerationResponseSchema.typeName,
-        image,
+        image: image ?? '',
         modelVersion: state.image.modelVersion,
       },
     }),

@@ -49,7 +49,7 @@ function checkOperation(bytes: Buffer): void {
   });
   const read = operationSchema.safeParse(JSON.parse(JSON.stringify(json)));
   promise(read.success, () => `no operation: ${read.error?.message}`);
-  const text = JSON.stringify(vendorOperationJson(snapshot, ''));
+  const text = JSON.stringify(vendorOperationJson(snapshot));
   promise(text.isWellFormed(), 'half of a surrogate pair');
 }
 
