@@ -1,25 +1,28 @@
-/**
- * What the operations core takes from its surroundings.
- *
- * The core reads no clock and draws no number itself, so that a simulation can
- * run years of it in seconds and repeat any run from its seed.
- */
-
-/** Ends a timer that has not fired; harmless afterwards. */
+/** Cancels a timer that has not fired; harmless afterwards. */
 export type CancelTimer = () => void;
 
+/**
+ * Time and timers, as the code that needs them takes them from its surroundings.
+ *
+ * There are two kinds of time, and they don't mix:
+ *
+ * - Wall time (`nowMs`) follows the calendar and steps whenever somebody or NTP
+ *   sets the machine's clock. It is for what outlives the process (records,
+ *   sealed ids, expiry dates of tokens) and for what people read.
+ * - Monotonic time (`elapsedMs`) never steps. It is for every duration: how
+ *   long to wait, how long ago, how many in a second. A duration measured by
+ *   wall time makes callers wait for an hour when the clock is set back by one.
+ *
+ * A simulation brings its own clock, so it runs hours of traffic in seconds and
+ * repeats any run from its seed.
+ */
 export interface Clock {
-  /** Milliseconds since 1970-01-01 UTC. May step; used for what callers read. */
+  /** Wall time: milliseconds since 1970-01-01 UTC. May step forwards and backwards. */
   nowMs(): number;
-  /** Calls back once after at least `delayMs`; never inside this call. */
+  /** Monotonic time: milliseconds since some moment of this process. Never goes back; means nothing elsewhere. */
+  elapsedMs(): number;
+  /** Calls back once after at least `delayMs` of monotonic time; never inside this call. */
   after(delayMs: number, callback: () => void): CancelTimer;
   /** Calls back in a later turn of the loop, after waiting I/O was served. */
   nextTurn(callback: () => void): void;
-}
-
-export interface Random {
-  /** A number in [0, 1). */
-  fraction(): number;
-  /** A seed for the upstream, 1 … 2^53 − 1: exact in a double, and never "draw one". */
-  seed(): bigint;
 }

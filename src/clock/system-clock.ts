@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock, Random } from './clock.ts';
+import type { Clock } from './clock.ts';
+import type { Random } from './random.ts';
 
 /** The machine's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs).unref();
     return () => clearTimeout(timer);

@@ -1,7 +1,8 @@
 import type { Creates } from '../operations/create/creates.ts';
 import type { LoadShedding } from '../load/load-shedding.ts';
 import type { Operations } from '../operations/operations.ts';
-import type { Clock, Random } from '../clock/clock.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
 import type { ImageDefaults } from '../translation/images.ts';
 import type { OperationReplies } from './operation-reply.ts';
 

@@ -140,10 +140,12 @@ export class SimulatedGateway {
   #clock(): Clock {
     const { time } = this.#world;
     const life = this.#life;
+    const bootedAtMs = time.nowMs;
     const after: Clock['after'] = (delayMs, callback) =>
       time.after(delayMs, () => this.#inLife(life, callback));
     return {
       nowMs: () => Math.round(time.nowMs + this.#skewMs),
+      elapsedMs: () => time.nowMs - bootedAtMs,
       after,
       nextTurn: (callback) => void after(0, callback),
     };

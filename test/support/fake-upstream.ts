@@ -72,7 +72,7 @@ export class FakeUpstream implements UpstreamClient {
       throw new GatewayError('upstream_unavailable', 'dead', { outcome: 'unknown' });
     }
     const id = `upstream${this.counts.generate}`;
-    this.#startedAtMs.set(id, this.#clock.nowMs());
+    this.#startedAtMs.set(id, this.#clock.elapsedMs());
     return runningOperation(id);
   }
 
@@ -107,7 +107,7 @@ export class FakeUpstream implements UpstreamClient {
     if (startedAtMs === undefined)
       throw new GatewayError('operation_not_found', 'no such operation');
     if (this.#canceled.has(id)) return failedOperation(id, 1, 'operation was cancelled');
-    const isDone = this.#clock.nowMs() - startedAtMs >= this.#latencyMs;
+    const isDone = this.#clock.elapsedMs() - startedAtMs >= this.#latencyMs;
     return isDone ? succeededOperation(id) : runningOperation(id);
   }
 }

@@ -6,22 +6,34 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock that moves only when told to, and then runs what is due, in order. */
+/** A clock that moves only by `advance`, and then runs what is due, in order. Its wall time can be stepped. */
 export class VirtualClock implements Clock {
-  #nowMs: number;
+  /** Small, as in a process that has just started: wall and monotonic time can't be mixed up unnoticed. */
+  #elapsedMs = 1_000;
+  #wallAheadMs: number;
   #order = 0;
   #timers: Timer[] = [];
 
   constructor(startMs = 1_800_000_000_000) {
-    this.#nowMs = startMs;
+    this.#wallAheadMs = startMs - this.#elapsedMs;
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#elapsedMs + this.#wallAheadMs;
+  }
+
+  elapsedMs(): number {
+    return this.#elapsedMs;
+  }
+
+  /** Sets the wall time forwards or backwards, as NTP or an operator does. No timer fires for it. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms;
   }
 
   after(delayMs: number, callback: () => void): CancelTimer {
-    const timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: (this.#order += 1), callback };
+    const atMs = this.#elapsedMs + Math.max(0, delayMs);
+    const timer = { atMs, order: (this.#order += 1), callback };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
@@ -39,7 +51,7 @@ export class VirtualClock implements Clock {
 
   /** Moves on, firing timers at their moment and letting promises settle in between. */
   async advance(ms: number): Promise<void> {
-    const untilMs = this.#nowMs + ms;
+    const untilMs = this.#elapsedMs + ms;
     await settle();
     for (;;) {
       const next = this.#timers
@@ -47,11 +59,11 @@ export class VirtualClock implements Clock {
         .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)[0];
       if (next === undefined) break;
       this.#timers = this.#timers.filter((timer) => timer !== next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.atMs);
       next.callback();
       await settle();
     }
-    this.#nowMs = untilMs;
+    this.#elapsedMs = untilMs;
   }
 }
 

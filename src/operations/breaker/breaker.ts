@@ -1,4 +1,5 @@
-import type { CancelTimer, Clock, Random } from '../../clock/clock.ts';
+import type { CancelTimer, Clock } from '../../clock/clock.ts';
+import type { Random } from '../../clock/random.ts';
 
 /**
  * `closed`: calls go. `open`: none goes. `half-open`: one goes, and what becomes

@@ -2,7 +2,8 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Reason } from '../../errors/reason.ts';
 import type { UpstreamClient } from '../../upstream/upstream-client.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
-import type { Clock, Random } from '../../clock/clock.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Random } from '../../clock/random.ts';
 
 /** Methods that have a breaker each. */
 export type GuardedMethod = 'Generate' | 'Get' | 'Cancel';

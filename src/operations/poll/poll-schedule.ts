@@ -1,4 +1,4 @@
-import type { Random } from '../../clock/clock.ts';
+import type { Random } from '../../clock/random.ts';
 
 const samplesMax = 256;
 const samplesMin = 8;

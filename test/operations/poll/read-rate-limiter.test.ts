@@ -63,6 +63,7 @@ describe('ReadQueue', () => {
       clock: {
         ...clock,
         nowMs: () => clock.nowMs(),
+        elapsedMs: () => clock.elapsedMs(),
         nextTurn: (callback) => clock.nextTurn(callback),
         after: (delayMs, callback) => {
           const extraMs = isStalled ? 0 : stallMs;
