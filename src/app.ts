@@ -26,6 +26,7 @@ import { measuredStore } from './state/measured-store.ts';
 import { openStateStore } from './state/open-store.ts';
 import type { StateStore } from './state/state-store.ts';
 import { silenceGrpcLogger } from './upstream/channel/silence-grpc-logger.ts';
+import { reachableHost } from './text/host.ts';
 import type { UpstreamClient } from './upstream/upstream-client.ts';
 
 export interface App {
@@ -230,10 +231,8 @@ function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
   return max ?? (isTls ? 450 : undefined);
 }
 
-/** An address to listen on is not always one to connect to: all addresses are reached by loopback. */
 function originOf(host: string, port: number): string {
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+  return `http://${reachableHost(host)}:${port}`;
 }
 
 function messageOf(cause: unknown): string | undefined {

@@ -6,6 +6,7 @@ import {
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
 } from 'jose';
+import { isLoopbackHost } from '../text/host.ts';
 import type { Caller } from './caller.ts';
 import { openKeySet, type KeySetLog } from './key-set.ts';
 
@@ -90,8 +91,8 @@ export function openJwtVerifier({
 /** In the clear, the keys could be replaced on their way, and with them every token. */
 function keysUrlFromText(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const loopback = /^(?:localhost|127(?:\.[0-9]+){3}|\[::1\])$/.test(url?.hostname ?? '');
-  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && loopback)) {
+  const isLoopback = isLoopbackHost(url?.hostname ?? '');
+  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
     throw new Error('jwksUrl: must be an https URL (http only on loopback)');
   }
   if (url.username !== '' || url.password !== '') {

@@ -1,4 +1,5 @@
 import { settings, type SettingValues } from './settings.ts';
+import { isLoopbackHost } from '../text/host.ts';
 
 /** Everything that is wrong with the settings, at once. Holds names, never values. */
 export class ConfigurationError extends Error {
@@ -21,8 +22,6 @@ const credentialNames = [
 ] as const;
 
 const jwtNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const;
-
-const loopbackHosts = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1|\[::1\])$/;
 
 /**
  * Reads the settings from an environment. An empty value is an absent one.
@@ -82,7 +81,7 @@ export function imageMemoryBytesMaxOf(values: SettingValues): number {
 
 /** Whether whoever reaches this gateway over a network may spend: meant, and worth a warning. */
 export function isOpenToAll({ AUTH, HOST }: SettingValues): boolean {
-  return AUTH === 'none' && !loopbackHosts.test(HOST);
+  return AUTH === 'none' && !isLoopbackHost(HOST);
 }
 
 function callerMistakes(values: SettingValues): readonly string[] {

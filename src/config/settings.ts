@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostAndPortFromText } from '../text/host.ts';
 import { callerSettings } from './caller-settings.ts';
 import { edgeSettings } from './edge-settings.ts';
 import {
@@ -24,10 +25,9 @@ const origins = z.union([
   text.transform((value) => value.split(',').map((item) => item.trim())).pipe(z.array(origin)),
 ]);
 
-const address = text.refine(
-  (value) => /^(?:https?:\/\/)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/.test(value),
-  { error: 'must be host:port for TLS, or http://host:port for plaintext' },
-);
+const address = text.refine((value) => hostAndPortFromText(value) !== undefined, {
+  error: 'must be host:port for TLS, or http://host:port for plaintext',
+});
 
 const instanceMetadataOrigin = 'http://169.254.169.254';
 

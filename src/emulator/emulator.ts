@@ -12,6 +12,7 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { hostInUrl, reachableHost } from '../text/host.ts';
 import { CredentialVerifier, type AcceptedCredentials } from './credential-verifier.ts';
 import { openRenderer } from './drawing/renderer.ts';
 import { FaultInjector } from './fault-injector.ts';
@@ -81,18 +82,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     retentionMs: options.retentionMs ?? 3 * dayMs,
     imageBytesMax: options.imageBytesMax ?? 32 * 1_048_576,
     operationTimes: options.operationTimes ?? false,
-    draftsman,
+    renderer: draftsman,
   });
   const desk = new CredentialVerifier(options.credentials, ledger);
   const server = new Server();
-  addImageService(server, { options, ledger, faults, book, desk, nowMs });
-  addOperationService(server, { options, ledger, faults, book, desk, nowMs });
+  addImageService(server, { options, ledger, faults, operations: book, verifier: desk, nowMs });
+  addOperationService(server, { options, ledger, faults, operations: book, verifier: desk, nowMs });
   addVendorServices(server, desk, nowMs);
   addStandardServices(server);
-  const boundPort = await bind(server, `${inUrl(host)}:${port}`, options.tls);
+  const boundPort = await bind(server, `${hostInUrl(host)}:${port}`, options.tls);
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {
-    address: `${scheme}://${inUrl(reachable(host))}:${boundPort}`,
+    address: `${scheme}://${reachableHost(host)}:${boundPort}`,
     port: boundPort,
     ledger,
     faults,
@@ -103,27 +104,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   };
 }
 
-/** An address to listen on is not always one to connect to. */
-function reachable(host: string): string {
-  return { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-}
-
-function inUrl(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
 interface Parts {
   readonly options: EmulatorOptions;
   readonly ledger: Ledger;
   readonly faults: FaultInjector;
-  readonly book: OperationTable;
-  readonly desk: CredentialVerifier;
+  readonly operations: OperationTable;
+  readonly verifier: CredentialVerifier;
   readonly nowMs: () => number;
 }
 
 function addImageService(
   server: Server,
-  { options, ledger, faults, book, desk, nowMs }: Parts,
+  { options, ledger, faults, operations, verifier, nowMs }: Parts,
 ): void {
   const { latencyMs = 3_000, latencySpreadRatio = 0.2, random = Math.random } = options;
   const drawSeed = () => 1n + BigInt(Math.floor(random() * seedsDrawn));
@@ -145,13 +137,13 @@ function addImageService(
   server.addService(serviceDefinitionFromDescriptor(ImageGenerationAsyncService), {
     generate: unary((call: Call<ImageGenerationRequest>) =>
       faults.apply('Generate', async () => {
-        desk.check(call.metadata, nowMs());
+        verifier.check(call.metadata, nowMs());
         const order = renderRequestFromGenerate(call.request, rules, drawSeed);
         perMinute.take(nowMs());
         perDay.take(nowMs());
         const id = operationId();
         const spread = 1 + latencySpreadRatio * (2 * random() - 1);
-        book.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
+        operations.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
         options.onBilled?.(call.request, id);
         ledger.accepted(id, call.metadata.get('x-client-request-id')[0]?.toString());
         // The first answer of a real call carried nothing else.
@@ -163,7 +155,7 @@ function addImageService(
 
 function addOperationService(
   server: Server,
-  { options, ledger, faults, book, desk, nowMs }: Parts,
+  { options, ledger, faults, operations, verifier, nowMs }: Parts,
 ): void {
   const perSecond = new QuotaCounter({
     name: 'ai.operations.results',
@@ -174,21 +166,21 @@ function addOperationService(
     get: unary((call: Call<GetOperationRequest>) => {
       ledger.gets += 1;
       return faults.apply('Get', async () => {
-        desk.check(call.metadata, nowMs());
+        verifier.check(call.metadata, nowMs());
         try {
           perSecond.take(nowMs());
         } catch (refusal) {
           ledger.getsOverQuota += 1;
           throw refusal;
         }
-        return book.get(call.request.operationId, nowMs());
+        return operations.get(call.request.operationId, nowMs());
       });
     }),
     cancel: unary((call: Call<CancelOperationRequest>) => {
       ledger.cancels += 1;
       return faults.apply('Cancel', async () => {
-        desk.check(call.metadata, nowMs());
-        return book.cancel(call.request.operationId, nowMs());
+        verifier.check(call.metadata, nowMs());
+        return operations.cancel(call.request.operationId, nowMs());
       });
     }),
   });

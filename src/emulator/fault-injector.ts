@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import { RpcError, type Detail } from './rpc-error.ts';
+import { RpcError, type RpcErrorDetail } from './rpc-error.ts';
 
 /** One misbehaviour that a well-formed gRPC server is capable of. */
 export type Fault =
@@ -10,7 +10,7 @@ export type Fault =
       readonly kind: 'status';
       readonly code: number;
       readonly message: string;
-      readonly details?: readonly Detail[];
+      readonly details?: readonly RpcErrorDetail[];
       readonly afterwards?: boolean;
     }
   /** Answers late. */
@@ -36,7 +36,7 @@ export class FaultInjector {
   readonly #ordered = new Map<FaultyMethod, Fault[]>();
 
   /** The next calls of a method misbehave, in this order. */
-  order(method: FaultyMethod, ...faults: readonly Fault[]): void {
+  inject(method: FaultyMethod, ...faults: readonly Fault[]): void {
     this.#ordered.set(method, [...(this.#ordered.get(method) ?? []), ...faults]);
   }
 

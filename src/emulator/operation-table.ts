@@ -22,12 +22,12 @@ export interface OperationTableOptions {
   readonly imageBytesMax: number;
   /** Whether created_at and modified_at are told; recorded calls did not. */
   readonly operationTimes: boolean;
-  readonly draftsman: Renderer;
+  readonly renderer: Renderer;
 }
 
 interface Entry {
   readonly id: string;
-  readonly order: RenderRequest;
+  readonly renderRequest: RenderRequest;
   readonly acceptedAtMs: number;
   readonly doneAtMs: number;
   canceledAtMs: number | undefined;
@@ -55,7 +55,7 @@ export class OperationTable {
     const { nowMs, latencyMs } = times;
     const entry: Entry = {
       id,
-      order,
+      renderRequest: order,
       acceptedAtMs: nowMs,
       doneAtMs: nowMs + latencyMs,
       canceledAtMs: undefined,
@@ -63,8 +63,8 @@ export class OperationTable {
     };
     this.#entries.set(id, entry);
     this.#expire(nowMs);
-    const { draftsman } = this.#options;
-    if (order.ending === 'image' && draftsman.waitingCount < drawnAheadMax) {
+    const { renderer } = this.#options;
+    if (order.ending === 'image' && renderer.waitingCount < drawnAheadMax) {
       // A drawing that fails is tried again when it is asked for; nobody listens yet.
       this.#draw(entry).image.catch(() => undefined);
     }
@@ -88,7 +88,7 @@ export class OperationTable {
   }
 
   async #operation(entry: Entry, nowMs: number): Promise<Operation> {
-    const { id, order, acceptedAtMs, doneAtMs, canceledAtMs } = entry;
+    const { id, renderRequest, acceptedAtMs, doneAtMs, canceledAtMs } = entry;
     const endedAtMs = canceledAtMs ?? (nowMs >= doneAtMs ? doneAtMs : undefined);
     const operation = create(OperationSchema, {
       id,
@@ -101,10 +101,11 @@ export class OperationTable {
     if (endedAtMs === undefined) return operation;
     if (canceledAtMs !== undefined)
       return failed(operation, status.CANCELLED, 'operation was cancelled');
-    if (order.ending === 'refused-later') {
+    if (renderRequest.ending === 'refused-later') {
       return failed(operation, status.INVALID_ARGUMENT, moderationMessage);
     }
-    if (order.ending === 'fails') return failed(operation, status.INTERNAL, 'generation failed');
+    if (renderRequest.ending === 'fails')
+      return failed(operation, status.INTERNAL, 'generation failed');
     const response = create(ImageGenerationResponseSchema, {
       image: await this.#image(entry),
       modelVersion,
@@ -133,8 +134,8 @@ export class OperationTable {
   }
 
   #draw(entry: Entry): QueuedDrawing {
-    const { drawing: order, mediaType } = entry.order;
-    const drawing = this.#options.draftsman.draw(order, mediaType);
+    const { drawing: order, mediaType } = entry.renderRequest;
+    const drawing = this.#options.renderer.draw(order, mediaType);
     entry.drawing = drawing;
     drawing.image.then(
       (image) => this.#keep(entry.id, image.length),

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
-import { detail, RpcError } from './rpc-error.ts';
+import { rpcErrorDetail, RpcError } from './rpc-error.ts';
 
 /** So many of something in a window of time. */
 export interface Quota {
@@ -36,8 +36,8 @@ export class QuotaCounter {
       nanos: Math.floor(waitMs % 1000) * 1_000_000,
     });
     throw new RpcError(status.RESOURCE_EXHAUSTED, `Quota ${name} exceeded: ${max}`, [
-      detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })),
-      detail(
+      rpcErrorDetail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })),
+      rpcErrorDetail(
         QuotaFailureSchema,
         create(QuotaFailureSchema, {
           violations: [{ subject: name, description: `limit ${max}` }],

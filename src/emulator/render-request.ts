@@ -5,7 +5,7 @@ import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { drawnMediaTypes, type DrawnMediaType } from './drawing/renderer.ts';
 import type { DrawingRequest } from './drawing/scene.ts';
-import { detail, RpcError } from './rpc-error.ts';
+import { rpcErrorDetail, RpcError } from './rpc-error.ts';
 
 export interface RenderRequestRules {
   readonly promptCharactersMax: number;
@@ -141,5 +141,7 @@ function rounded(pixels: number): number {
 
 function badField(field: string, description: string): RpcError {
   const violations = create(BadRequestSchema, { fieldViolations: [{ field, description }] });
-  return new RpcError(status.INVALID_ARGUMENT, description, [detail(BadRequestSchema, violations)]);
+  return new RpcError(status.INVALID_ARGUMENT, description, [
+    rpcErrorDetail(BadRequestSchema, violations),
+  ]);
 }

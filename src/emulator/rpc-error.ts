@@ -10,7 +10,7 @@ export class RpcError extends Error {
   readonly details: string;
   readonly metadata: Metadata;
 
-  constructor(code: Status, message: string, details: readonly Detail[] = []) {
+  constructor(code: Status, message: string, details: readonly RpcErrorDetail[] = []) {
     super(message);
     this.code = code;
     this.details = message;
@@ -24,15 +24,15 @@ export class RpcError extends Error {
   }
 }
 
-export interface Detail {
+export interface RpcErrorDetail {
   readonly typeName: string;
   readonly value: Uint8Array;
 }
 
 /** A message of google/rpc/error_details.proto, ready to go into a refusal. */
-export function detail<Desc extends DescMessage>(
+export function rpcErrorDetail<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
-): Detail {
+): RpcErrorDetail {
   return { typeName: schema.typeName, value: toBinary(schema, message) };
 }

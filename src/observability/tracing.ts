@@ -10,7 +10,7 @@ import {
   type Span,
 } from '@opentelemetry/api';
 import { grpcCodeNumber } from '../errors/grpc-code.ts';
-import { textFromTraceParent, traceParentFromText } from './trace-context.ts';
+import { textFromTraceParent, traceParentFromText } from '../text/traceparent.ts';
 
 /** The span of one request. */
 export interface RequestSpan {

@@ -1,6 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { grpcCodeName } from '../errors/grpc-code.ts';
-import { printableText } from '../errors/printable.ts';
+import { printableText } from '../text/printable.ts';
 import type { Reason } from '../errors/reason.ts';
 import { detailsJson } from './details-json.ts';
 import type { JsonValue, JsonWithBytes } from './json-value.ts';

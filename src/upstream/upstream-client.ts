@@ -13,6 +13,7 @@ import {
   OperationService,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { isVisibleAscii } from '../text/visible-ascii.ts';
 import { CallsInFlight } from './call/calls-in-flight.ts';
 import { UpstreamChannel } from './channel/channel.ts';
 import { channelOptions, type ReceiveLimits } from './channel/channel-options.ts';
@@ -221,7 +222,9 @@ function throwUnlessAlive(error: unknown): void {
   if (!signsOfLife.has(error.reason) && !isUnimplemented) throw error;
 }
 
+const upstreamIdCharactersMax = 1_024;
+
 /** An id goes into a sealed id and back onto the wire, so it has to be plain text of some length. */
 function isUsableId(id: string): boolean {
-  return /^[\x21-\x7e]{1,1024}$/.test(id);
+  return isVisibleAscii(id, upstreamIdCharactersMax);
 }

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
-import { detail } from '../../src/emulator/rpc-error.ts';
+import { rpcErrorDetail } from '../../src/emulator/rpc-error.ts';
 import { RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
 import { cancel, generate, get, order, imageOf, refusalOf, start } from './emulator-client.ts';
 
@@ -9,7 +9,7 @@ describe('misbehaviour on order', () => {
   it('is used up by one call each', async () => {
     const { emulator, grpc } = await start();
     const { id } = await grpc.call(generate, order('a cat'));
-    emulator.faults.order(
+    emulator.faults.inject(
       'Get',
       { kind: 'status', code: 14, message: 'gone' },
       { kind: 'error', code: 13, message: 'broken', done: false },
@@ -32,7 +32,7 @@ describe('misbehaviour on order', () => {
   it('can lose the answer to an order that was billed', async () => {
     const { emulator, grpc } = await start();
     const fault = { kind: 'status', code: 14, message: 'gone' } as const;
-    emulator.faults.order('Generate', fault, { ...fault, afterwards: true });
+    emulator.faults.inject('Generate', fault, { ...fault, afterwards: true });
     expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
     expect(emulator.ledger.generates).toBe(0);
     expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
@@ -43,21 +43,21 @@ describe('misbehaviour on order', () => {
     const { emulator, grpc } = await start();
     const { id } = await grpc.call(generate, order('a cat'));
     const { image } = imageOf(await grpc.call(get, { operationId: id }));
-    emulator.faults.order('Get', { kind: 'base64' });
+    emulator.faults.inject('Get', { kind: 'base64' });
     const text = imageOf(await grpc.call(get, { operationId: id })).image;
     expect(Buffer.from(text).toString('latin1')).toBe(Buffer.from(image).toString('base64'));
   });
 
   it('can come with typed details, and with a delay', async () => {
     const { emulator, grpc } = await start();
-    emulator.faults.order(
+    emulator.faults.inject(
       'Cancel',
       {
         kind: 'status',
         code: 8,
         message: 'later',
         details: [
-          detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: 5n } })),
+          rpcErrorDetail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: 5n } })),
         ],
       },
       { kind: 'delay', delayMs: 60 },

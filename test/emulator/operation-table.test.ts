@@ -93,7 +93,7 @@ function openBook(imageBytesMax: number) {
     retentionMs: 1_000,
     imageBytesMax,
     operationTimes: false,
-    draftsman: {
+    renderer: {
       // So many that none is begun before it is asked for.
       waitingCount: 100,
       close: () => Promise.resolve(),

@@ -77,7 +77,7 @@ describe('the server', () => {
 
   it('frees its port and ends calls when it is closed, however often', async () => {
     const { emulator, grpc } = await start({ latencyMs: 60_000 });
-    emulator.faults.order('Get', { kind: 'delay', delayMs: 60_000 });
+    emulator.faults.inject('Get', { kind: 'delay', delayMs: 60_000 });
     const refusal = refusalOf(grpc.call(get, { operationId: 'x' }));
     await expect.poll(() => emulator.ledger.gets).toBe(1);
     await emulator.close();

@@ -86,7 +86,7 @@ describe('the events of an operation', () => {
   });
 
   it('tell of a failure as of any other end', async () => {
-    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const id = await idOf(gateway.create(prompt, key));
     const events = await eventsOf(
       await gateway.fetch(`/operations/${id}/events`, { headers: key }),
@@ -148,7 +148,7 @@ describe('the events of an operation', () => {
       UPSTREAM_ADDRESS: emulator.address,
       EMULATOR_LATENCY_MS: '0',
     });
-    emulator.faults.order('Get', { kind: 'delay', delayMs: 3_000 });
+    emulator.faults.inject('Get', { kind: 'delay', delayMs: 3_000 });
     const id = await idOf(other.create(prompt));
     const listening = other.fetch(`/operations/${id}/events`).then((response) => response.text());
     await new Promise((resolve) => setTimeout(resolve, 100));

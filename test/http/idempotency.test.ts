@@ -135,7 +135,7 @@ describe('a create with an Idempotency-Key', () => {
 
   it('is unknown, and not sent again, when the answer was lost', async () => {
     const key = freshKey();
-    emulator.faults.order('Generate', {
+    emulator.faults.inject('Generate', {
       kind: 'status',
       code: 14,
       message: 'gone',

@@ -106,7 +106,7 @@ describe('a limit of images a day', () => {
     await start({ shop: { imagesPerDayMax: 2 } });
     const refused = await create('shop', {}, { prompt: 'something forbidden' });
     expect(refused.json).toMatchObject({ outcome: 'not_started' });
-    emulator.faults.order('Generate', {
+    emulator.faults.inject('Generate', {
       kind: 'status',
       code: 13,
       message: 'lost',
@@ -137,7 +137,7 @@ describe('a limit of images at once', () => {
   it('holds no place for what was refused or lost', async () => {
     await start({ shop: { concurrentImagesMax: 1 } });
     await create('shop', {}, { prompt: 'something forbidden' });
-    emulator.faults.order('Generate', { kind: 'status', code: 13, message: 'lost' });
+    emulator.faults.inject('Generate', { kind: 'status', code: 13, message: 'lost' });
     await create('shop');
     expect((await create('shop')).status).toBe(202);
   });

@@ -93,7 +93,7 @@ describe('an unmodified openai client', () => {
   });
 
   it('hears in the stream of an image that failed, and before it of a refusal', async () => {
-    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const stream = await client.images.generate({ ...request, stream: true });
     const failed = await failureOf(
       (async () => {
@@ -186,7 +186,7 @@ describe('a refusal', () => {
   });
 
   it('of a part of the images leaves the others', async () => {
-    emulator.faults.order('Generate', {
+    emulator.faults.inject('Generate', {
       kind: 'status',
       code: 13,
       message: 'lost',
@@ -201,7 +201,7 @@ describe('a refusal', () => {
 
   it('with an unknown outcome is not repeated by the client', async () => {
     const before = emulator.ledger.generates;
-    emulator.faults.order('Generate', {
+    emulator.faults.inject('Generate', {
       kind: 'status',
       code: 13,
       message: 'lost',
@@ -239,7 +239,7 @@ describe('the client’s own retry', () => {
         { ...request, prompt: 'a retried cat' },
         { headers: { 'x-stainless-retry-count': count } },
       );
-    emulator.faults.order('Generate', {
+    emulator.faults.inject('Generate', {
       kind: 'status',
       code: 13,
       message: 'lost',

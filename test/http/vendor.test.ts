@@ -142,13 +142,13 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
   ])('answers gRPC code %i with HTTP %i', async (code, status) => {
     // In a row, these are what opens the breaker.
     await idOf(post(request));
-    emulator.faults.order('Generate', { kind: 'status', code, message: 'no' });
+    emulator.faults.inject('Generate', { kind: 'status', code, message: 'no' });
     expect(await jsonOf(post(request))).toMatchObject({ httpStatus: status, code });
   });
 
   it('tells of a failed operation inside it', async () => {
     const id = await idOf(post(request));
-    emulator.faults.order('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const { error, ...operation } = await finished(id);
     expect(error).toEqual({ code: 13, message: 'broken', details: [] });
     expect(operation).not.toHaveProperty('response');

@@ -10,38 +10,39 @@ export interface Layer {
 
 /** The rows are in order: a folder imports only from rows above its own, so there is no cycle. */
 export const layers: Readonly<Record<string, Layer>> = {
+  text: { imports: [], packages: [], pure: true },
   errors: { imports: [], packages: [], pure: true },
   clock: { imports: [], packages: [], pure: false },
   load: { imports: ['errors'], packages: [], pure: false },
   gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
   schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
-  config: { imports: [], packages: ['zod'], pure: true },
+  config: { imports: ['text'], packages: ['zod'], pure: true },
   state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
   callers: {
-    imports: ['errors', 'schemas', 'sealing'],
+    imports: ['errors', 'schemas', 'sealing', 'text'],
     packages: ['jose', 'zod'],
     pure: false,
   },
   observability: {
-    imports: ['errors'],
+    imports: ['errors', 'text'],
     packages: ['@opentelemetry/api', 'pino', 'prom-client'],
     pure: false,
   },
   image: { imports: ['errors'], packages: [], pure: true },
   grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
-    imports: ['errors', 'gen', 'image', 'schemas'],
+    imports: ['errors', 'gen', 'image', 'schemas', 'text'],
     packages: ['@bufbuild/protobuf'],
     pure: true,
   },
   upstream: {
-    imports: ['errors', 'gen', 'grpc'],
+    imports: ['errors', 'gen', 'grpc', 'text'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
   emulator: {
-    imports: ['gen', 'grpc'],
+    imports: ['gen', 'grpc', 'text'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'dejavu-fonts-ttf', 'sharp'],
     pure: false,
   },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Metadata } from '@grpc/grpc-js';
+import { traceParentFromText } from '../../text/traceparent.ts';
 
 export interface FixedMetadata {
   /** `false` asks the upstream not to keep prompts. */
@@ -7,9 +8,6 @@ export interface FixedMetadata {
   /** Sent only where the operator wants it. */
   readonly folderId?: string | undefined;
 }
-
-/** W3C Trace Context, section 3.2; what does not look so is not passed on. */
-const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
  * All metadata a call carries. Built here from nothing: a header of a caller's
@@ -25,7 +23,7 @@ export function callMetadata(
   if (authorization !== undefined) metadata.set('authorization', authorization);
   if (!fixed.dataLogging) metadata.set('x-data-logging-enabled', 'false');
   if (fixed.folderId !== undefined) metadata.set('x-folder-id', fixed.folderId);
-  if (traceparent !== undefined && traceparentPattern.test(traceparent)) {
+  if (traceparent !== undefined && traceParentFromText(traceparent) !== undefined) {
     metadata.set('traceparent', traceparent);
   }
   return metadata;

@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Violation } from '../../errors/gateway-error.ts';
-import { printableText } from '../../errors/printable.ts';
+import { printableText } from '../../text/printable.ts';
 import {
   BadRequestSchema,
   RequestInfoSchema,
@@ -12,13 +12,13 @@ import { boundedBulkField } from '../../grpc/bounded-fields.ts';
 
 /** What the upstream's google.rpc details tell a caller. */
 export interface ErrorDetails {
-  readonly faults: readonly Violation[];
+  readonly violations: readonly Violation[];
   /** Seconds, rounded up, 1 … 60. */
   readonly retryAfterS: number | undefined;
   readonly requestId: string | undefined;
 }
 
-const nothing: ErrorDetails = { faults: [], retryAfterS: undefined, requestId: undefined };
+const nothing: ErrorDetails = { violations: [], retryAfterS: undefined, requestId: undefined };
 const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
 const faultsMax = 50;
 const retryAfterSMax = 60;
@@ -56,7 +56,7 @@ function detailsFromStatus(status: Status): ErrorDetails {
     }
     requestId ??= anyUnpack(detail, RequestInfoSchema)?.requestId;
   }
-  return { faults, retryAfterS, requestId };
+  return { violations: faults, retryAfterS, requestId };
 }
 
 /** `generation_options.aspect_ratio`, `messages[0].text` → JSON pointers in camelCase. */

@@ -14,7 +14,7 @@ export interface LocalStatus {
    * Holds only while nothing of an answer has arrived. An upstream may itself
    * send such a text on, and then it is no proof that the request stayed here.
    */
-  readonly isBeforeAnswer?: true;
+  readonly isBeforeResponse?: true;
 }
 
 /** Begins the text of a call that was never handed to grpc-js. */
@@ -32,7 +32,7 @@ const ended = 'the gateway ended the call';
 
 /** The request never left this process, or was given back unread. */
 function unsent(code: number, text: RegExp, reason: Reason, detail: string): LocalStatus {
-  return { code, text, reason, detail, spend: 'not_started', isBeforeAnswer: true };
+  return { code, text, reason, detail, spend: 'not_started', isBeforeResponse: true };
 }
 
 /** The request may have been read. */

@@ -51,12 +51,12 @@ export function rpcCaller(
     const result = await inFlight.follow(name, started);
     if (client !== undefined) {
       if (isSilence(result)) channel.timedOut(client);
-      else channel.answered(client);
+      else channel.responded(client);
     }
     const end = endOf(result);
     span?.end(end.code);
     observer?.callEnded({ method: name, ...end, durationMs: performance.now() - startMs });
-    if (own === undefined) gateway.answered(authorization, result);
+    if (own === undefined) gateway.settle(authorization, result);
     if (result.ok) return result.message;
     throw errorFromStatus(withoutSecret(result.status, authorization), {
       method: name,
@@ -84,7 +84,7 @@ function tooLate(): GatewayError {
 /** Whether the deadline came before any sign of the upstream. */
 function isSilence(result: UnaryResult<unknown>): boolean {
   if (result.ok) return false;
-  return result.status.code === status.DEADLINE_EXCEEDED && !result.status.hasAnswered;
+  return result.status.code === status.DEADLINE_EXCEEDED && !result.status.hasResponded;
 }
 
 function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string } {

@@ -6,7 +6,7 @@ import {
   type GrpcCodeName,
 } from '../../errors/grpc-code.ts';
 import type { Reason } from '../../errors/reason.ts';
-import { printableText } from '../../errors/printable.ts';
+import { printableText } from '../../text/printable.ts';
 import { errorDetailsFromBytes } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
 import type { CallStatus } from './unary-call.ts';
@@ -131,8 +131,8 @@ function errorFromAnswer(
     judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
     {
       cause: causeOf(status, context),
-      violations: quotable.has(reason) ? details.faults : [],
-      ...(status.hasAnswered && { upstream: traceOf(status, details.requestId) }),
+      violations: quotable.has(reason) ? details.violations : [],
+      ...(status.hasResponded && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
       ...outcomeOf(context.method, judgement.spend),
     },
@@ -154,9 +154,9 @@ function refinedReason(
 
 function localStatusOf(status: CallStatus): LocalStatus | undefined {
   return localStatuses.find(
-    ({ code, text, isBeforeAnswer }) =>
+    ({ code, text, isBeforeResponse }) =>
       (code === undefined || code === status.code) &&
-      !(isBeforeAnswer === true && status.hasAnswered) &&
+      !(isBeforeResponse === true && status.hasResponded) &&
       text.test(status.details),
   );
 }

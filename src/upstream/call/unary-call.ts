@@ -26,7 +26,7 @@ export interface CallStatus {
   /** `grpc-status-details-bin`, where the upstream sent one. */
   readonly detailsBytes: Uint8Array | undefined;
   /** Whether the upstream sent headers or trailers of its own. */
-  readonly hasAnswered: boolean;
+  readonly hasResponded: boolean;
   readonly requestId: string | undefined;
 }
 
@@ -101,7 +101,7 @@ function overdueStatus(received: Metadata | undefined): CallStatus {
     code: status.DEADLINE_EXCEEDED,
     details: 'Deadline exceeded after all of its time: nothing was heard of the call',
     detailsBytes: undefined,
-    hasAnswered: received !== undefined,
+    hasResponded: received !== undefined,
     requestId: requestIdOf(received),
   };
 }
@@ -118,7 +118,7 @@ function notSent(code: number, why: string): UnaryCall<never> {
         code,
         details: unsentText + why,
         detailsBytes: undefined,
-        hasAnswered: false,
+        hasResponded: false,
         requestId: undefined,
       },
     }),
@@ -140,7 +140,7 @@ function statusOf(error: ServiceError | null, received: Metadata | undefined): C
     code: error?.code,
     details: error?.details ?? '',
     detailsBytes: Buffer.isBuffer(details) ? details : undefined,
-    hasAnswered: received !== undefined || hasTrailers,
+    hasResponded: received !== undefined || hasTrailers,
     requestId: requestIdOf(received) ?? requestIdOf(trailers),
   };
 }

@@ -59,7 +59,7 @@ export class UpstreamChannel {
   }
 
   /** A call on this client ended with an answer of the upstream's, good or bad. */
-  answered(client: Client): void {
+  responded(client: Client): void {
     if (client === this.#client) this.#silences = 0;
   }
 

@@ -26,7 +26,7 @@ export class GatewayCredential {
     throw this.#error('the upstream does not accept the credentials of the gateway', isGenerate);
   }
 
-  answered(authorization: string | undefined, result: UnaryResult<unknown>): void {
+  settle(authorization: string | undefined, result: UnaryResult<unknown>): void {
     if (authorization === undefined) return;
     if (result.ok) return this.#refused.clear(authorization);
     if (result.status.code !== status.UNAUTHENTICATED) return;

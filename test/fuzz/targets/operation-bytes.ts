@@ -55,8 +55,8 @@ function checkOperation(bytes: Buffer): void {
 
 function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
   const detailsBytes = Buffer.from(input.text, 'latin1');
-  const { faults, retryAfterS, requestId } = errorDetailsFromBytes(detailsBytes);
-  promise(faults.length <= 50, `${faults.length} faults`);
+  const { violations, retryAfterS, requestId } = errorDetailsFromBytes(detailsBytes);
+  promise(violations.length <= 50, `${violations.length} faults`);
   const isSoon = retryAfterS === undefined || (retryAfterS >= 1 && retryAfterS <= 60);
   promise(isSoon, `to be tried again in ${retryAfterS} s`);
   promise(requestId === undefined || typeof requestId === 'string', 'an id that is no text');
@@ -66,7 +66,7 @@ function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
       code: isText ? undefined : Number(input.code),
       details: input.message,
       detailsBytes,
-      hasAnswered: true,
+      hasResponded: true,
       requestId: undefined,
     },
     { method: input.method, random: () => 0.5 },

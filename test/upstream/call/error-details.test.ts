@@ -96,14 +96,14 @@ describe('the words of the upstream', () => {
   );
 
   it('are read as far as they are few', () => {
-    expect(errorDetailsFromBytes(details(...inBounds)).faults).toHaveLength(50);
+    expect(errorDetailsFromBytes(details(...inBounds)).violations).toHaveLength(50);
   });
 
   it.each([
     ['details', details(...inBounds, ...inBounds)],
     ['faults', details(badRequest(Buffer.alloc(40_000, Buffer.of(0x0a, 0))))],
   ])('are not read when they are too many %s', (_, bytes) => {
-    expect(errorDetailsFromBytes(bytes).faults).toEqual([]);
+    expect(errorDetailsFromBytes(bytes).violations).toEqual([]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /**
- * A text of somebody else's, fit for an answer or a log line: bounded, on one
- * line, without control characters. Cut between characters, not within one.
+ * A text from outside, fit for a response or a log line: bounded, on one line,
+ * without control characters. Cut between characters, not within one.
  */
 export function printableText(text: string, charactersMax: number): string {
   const clean = text
