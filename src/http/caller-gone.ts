@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * Aborts when the caller goes away before it got its answer.
+ * A signal that aborts when the caller hangs up before its response is written.
  *
- * Not `request.signal`: it follows the request's "close" event, which comes as
- * soon as the body has been read, so on a POST it aborts while the caller waits.
+ * `request.signal` is no substitute: it follows the request's "close" event, which
+ * comes as soon as the body has been read, so on a POST it aborts while the caller waits.
  */
 export function callerGoneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();

@@ -6,7 +6,7 @@ const charactersMax = 4_096;
 
 /**
  * The credential of a request, from `Authorization: Bearer …`, `Authorization:
- * Api-Key …` or `X-Api-Key: …`; undefined when it brings none.
+ * Api-Key …` or `X-Api-Key: …`; undefined when there is none.
  *
  * @throws GatewayError `unauthenticated` for two that differ, or one that can't be read.
  */

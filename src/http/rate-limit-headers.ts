@@ -1,6 +1,6 @@
 import type { LimitState } from '../operations/create/admission.ts';
 
-/** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10); none without limits. */
+/** The headers `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10); none without limits. */
 export function rateLimitHeaders(limits: readonly LimitState[]): Record<string, string> {
   if (limits.length === 0) return {};
   const policies = limits.map(({ name, quantity, windowS }) =>

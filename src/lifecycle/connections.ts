@@ -4,46 +4,46 @@ import type { Clock } from '../clock/clock.ts';
 
 export interface ConnectionsOptions {
   readonly clock: Clock;
-  /** Told when the last connection is gone. */
+  /** Called when the last connection is gone. */
   readonly emptied: () => void;
 }
 
-/** What is known of one connection. */
-interface Use {
-  /** Answers that are not written yet: more than one where a client pipelines. */
-  readonly answers: Set<ServerResponse>;
-  /** Bytes received when it was last seen idle. */
+/** The state of one connection. */
+interface ConnectionUse {
+  /** Responses that are not written yet: more than one where a client pipelines. */
+  readonly responses: Set<ServerResponse>;
+  /** Bytes received when the connection last became idle. */
   bytesRead: number;
   idleSinceMs: number;
-  /** Whether its client has been told to let go of it. */
-  isTold: boolean;
+  /** Whether a response on it said `Connection: close`. */
+  isAskedToClose: boolean;
 }
 
-/** A part of a request is given so many times as long as silence. */
+/** A connection with a part of a request gets this many times the idle time. */
 const partPatience = 2;
-/** Clients that go on connecting do not keep it open for ever. */
+/** Clients that keep connecting must not keep the listening socket open for ever. */
 const acceptLooksMax = 100;
 
 /**
- * The connections of a server, which end without a request being lost: clients
- * are told to let go, and a connection that is closed all the same has been
+ * The connections of a server, which can be closed without losing a request:
+ * clients are asked to close theirs, and a connection that we close has been
  * silent for a while.
  *
- * Node's own close() destroys idle connections at once, with whatever request
- * is on the wire.
+ * Node's own close() destroys idle connections at once, together with any
+ * request that is on the wire.
  */
 export class Connections {
   readonly #server: Server;
   readonly #options: ConnectionsOptions;
-  readonly #open = new Map<Socket, Use>();
+  readonly #open = new Map<Socket, ConnectionUse>();
   #accepted = 0;
-  #isLettingGo = false;
+  #isAskingToClose = false;
 
   constructor(server: Server, options: ConnectionsOptions) {
     this.#server = server;
     this.#options = options;
     server.on('connection', (socket: Socket) => this.#add(socket));
-    // Before the routes: they may answer within the same event.
+    // Before the routes, which may respond within the same event.
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#follow(request.socket, response),
     );
@@ -53,33 +53,33 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** From now on every answer says `Connection: close` (RFC 9112, section 9.6). */
-  letGo(): void {
-    this.#isLettingGo = true;
-    for (const use of this.#open.values()) tell(use);
+  /** From now on every response says `Connection: close` (RFC 9112, section 9.6). */
+  askToClose(): void {
+    this.#isAskingToClose = true;
+    for (const use of this.#open.values()) askToClose(use);
   }
 
   /** Closes the listening socket and nothing else. */
   async stopListening(): Promise<void> {
     if (!this.#server.listening) return;
-    // What the kernel has accepted, and Node takes over one in a turn, would be reset.
+    // Connections that the kernel accepted and Node has not taken over yet would be reset.
     const { clock } = this.#options;
     const turn = () => new Promise<void>((resolve) => clock.nextTurn(resolve));
     let accepted = -1;
     for (let look = 0; look < acceptLooksMax && accepted !== this.#accepted; look += 1) {
       accepted = this.#accepted;
-      // The turn that is under way may be past the point where connections come in.
+      // Two turns: the present one may be past the point where connections come in.
       await turn();
       await turn();
     }
     TcpServer.prototype.close.call(this.#server);
   }
 
-  /** Closes those that were idle for so long. @returns How many are left. */
+  /** Closes connections that were idle for this long. @returns How many are left. */
   sweep(idleMs: number): number {
     const nowMs = this.#options.clock.nowMs();
     for (const [socket, use] of this.#open) {
-      if (use.answers.size > 0) continue;
+      if (use.responses.size > 0) continue;
       const isInPart = socket.bytesRead !== use.bytesRead;
       const patienceMs = isInPart ? idleMs * partPatience : idleMs;
       if (nowMs - use.idleSinceMs >= patienceMs) socket.destroy();
@@ -88,15 +88,20 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Breaks all of them off. */
-  cut(): void {
+  /** Closes all connections at once, with what is under way on them. */
+  closeAll(): void {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
   #add(socket: Socket): void {
     this.#accepted += 1;
     const idleSinceMs = this.#options.clock.nowMs();
-    this.#open.set(socket, { answers: new Set(), bytesRead: 0, idleSinceMs, isTold: false });
+    this.#open.set(socket, {
+      responses: new Set(),
+      bytesRead: 0,
+      idleSinceMs,
+      isAskedToClose: false,
+    });
     socket.once('close', () => this.#remove(socket));
   }
 
@@ -107,10 +112,10 @@ export class Connections {
   #follow(socket: Socket, response: ServerResponse): void {
     const use = this.#open.get(socket);
     if (use === undefined) return;
-    use.answers.add(response);
-    if (this.#isLettingGo) tell(use);
+    use.responses.add(response);
+    if (this.#isAskingToClose) askToClose(use);
     response.once('close', () => {
-      use.answers.delete(response);
+      use.responses.delete(response);
       use.bytesRead = socket.bytesRead;
       use.idleSinceMs = this.#options.clock.nowMs();
     });
@@ -118,12 +123,13 @@ export class Connections {
 }
 
 /**
- * Puts it on the answer that is under way, if that can be done still. Node ends
- * the connection after such an answer, so it must be the last one.
+ * Puts `Connection: close` on the response that is under way, if its head is not
+ * sent yet. Node ends the connection after it, so it must be the last response.
  */
-function tell(use: Use): void {
-  const [response, next] = use.answers;
-  if (response === undefined || next !== undefined || use.isTold || response.headersSent) return;
+function askToClose(use: ConnectionUse): void {
+  const [response, next] = use.responses;
+  if (response === undefined || next !== undefined || use.isAskedToClose || response.headersSent)
+    return;
   response.setHeader('connection', 'close');
-  use.isTold = true;
+  use.isAskedToClose = true;
 }

@@ -30,7 +30,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
   const drain = new Drain({
     clock,
     parts: {
-      leave: () => connections.letGo(),
+      leave: () => connections.askToClose(),
       async stopTaking() {
         await connections.stopListening();
         creates.close();
@@ -45,7 +45,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
             'the time is over for who is connected still',
           );
         }
-        connections.cut();
+        connections.closeAll();
         await creates.ended();
       },
       async close() {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Polyglot } from './polyglots.ts';
 
-/** Elements that load a file of somebody else's; `U` stands for its address. */
+/** Elements that load a file of another site; `U` stands for its address. */
 const embeds = [
   '<img id="shown" src="U">',
   '<img srcset="U 1x" crossorigin>',
@@ -37,7 +37,7 @@ export class HostileSite {
   hits = 0;
   /** Served at /careless with the type that makes it run, and without the headers of a careful server. */
   careless: Polyglot | undefined;
-  readonly #server = createServer((request, response) => this.#answer(request, response));
+  readonly #server = createServer((request, response) => this.#response(request, response));
 
   static async open(): Promise<HostileSite> {
     const site = new HostileSite();
@@ -59,7 +59,7 @@ export class HostileSite {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  #response(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(request.url ?? '/', this.origin);
     response.setHeader('cache-control', 'no-store');
     if (pathname === '/hit') {

@@ -14,7 +14,7 @@ let browser: Browser;
 let emulator: Emulator;
 let gateway: Gateway;
 let page: Page;
-let faults: string[] = [];
+let consoleErrors: string[] = [];
 
 beforeAll(async () => {
   browser = await launchChromium();
@@ -32,21 +32,21 @@ afterAll(async () => {
   await emulator.close();
 });
 
-/** A fresh page, with everything it complains of and every request to another host. */
+/** Opens a new page, and records its errors and its requests to other hosts. */
 async function open(origin = gateway.origin, viewport = { width: 1280, height: 900 }) {
-  faults = [];
+  consoleErrors = [];
   const context = await browser.newContext({
     viewport,
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   page = await context.newPage();
   page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text());
+    if (message.type() === 'error') consoleErrors.push(message.text());
   });
-  page.on('pageerror', (error) => void faults.push(String(error)));
+  page.on('pageerror', (error) => void consoleErrors.push(String(error)));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(origin) && !/^(?:blob|data):/.test(url)) faults.push(`asked ${url}`);
+    if (!url.startsWith(origin) && !/^(?:blob|data):/.test(url)) consoleErrors.push(`asked ${url}`);
   });
   await page.goto(origin);
 }
@@ -54,7 +54,7 @@ async function open(origin = gateway.origin, viewport = { width: 1280, height: 9
 const textOf = (selector: string) => page.locator(selector).innerText();
 
 async function makeImage(): Promise<void> {
-  await page.getByRole('button', { name: 'Make the image' }).click();
+  await page.getByRole('button', { name: 'Create the image' }).click();
   await page.locator('#status', { hasText: 'Ready after' }).waitFor();
 }
 
@@ -65,10 +65,10 @@ async function imageWidth(): Promise<number> {
 }
 
 describe('the playground', () => {
-  it('makes an image, tells of it, keeps it, and asks nobody else', async () => {
+  it('creates an image, shows its facts, keeps it, and asks no other host', async () => {
     await open();
-    await page.getByLabel('What it should show').fill('a red cat under a purple sky');
-    await page.getByLabel('Ratio').selectOption('16:9');
+    await page.getByLabel('Prompt', { exact: true }).fill('a red cat under a purple sky');
+    await page.getByLabel('Aspect ratio').selectOption('16:9');
     await page.getByLabel('Seed').fill('1863');
     await makeImage();
     expect(await imageWidth()).toBeGreaterThan(500);
@@ -83,13 +83,13 @@ describe('the playground', () => {
     expect(download.suggestedFilename()).toMatch(/\.jpg$/);
     await makeImage();
     expect(await page.locator('#history li').count()).toBe(2);
-    expect(faults).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   it.each(['curl', 'fetch', 'openai'])('gives the same request as %s that runs', async (name) => {
     await open();
-    await page.getByLabel('What it should show').fill('a cat\'s dream, "red"');
-    await page.getByLabel('Ratio').selectOption('3:2');
+    await page.getByLabel('Prompt', { exact: true }).fill('a cat\'s dream, "red"');
+    await page.getByLabel('Aspect ratio').selectOption('3:2');
     await page.getByRole('tab', { name }).click();
     await page.getByRole('button', { name: 'Copy' }).click();
     const code = await page.evaluate<string>('navigator.clipboard.readText()');
@@ -103,28 +103,28 @@ describe('the playground', () => {
   it('shows a refused prompt at its field, and spends nothing', async () => {
     await open();
     const before = emulator.ledger.generates;
-    const prompt = page.getByLabel('What it should show');
+    const prompt = page.getByLabel('Prompt', { exact: true });
     await prompt.fill('x'.repeat(501));
-    await page.getByRole('button', { name: 'Make the image' }).click();
-    await page.locator('#prompt-fault', { hasText: '501 characters' }).waitFor();
+    await page.getByRole('button', { name: 'Create the image' }).click();
+    await page.locator('#prompt-violation', { hasText: '501 characters' }).waitFor();
     expect(await prompt.getAttribute('aria-invalid')).toBe('true');
     expect(await prompt.evaluate((field) => field === field.ownerDocument.activeElement)).toBe(
       true,
     );
     expect(await textOf('#problem')).toContain('Nothing was spent.');
     await prompt.fill('something forbidden');
-    await page.getByRole('button', { name: 'Make the image' }).click();
+    await page.getByRole('button', { name: 'Create the image' }).click();
     await page.locator('#problem', { hasText: 'terms of us' }).waitFor();
     expect(emulator.ledger.generates).toBe(before);
-    // Chromium itself reports the refusals; the page has nothing to add.
-    expect(faults.filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
+    // Chromium itself reports the error responses; the page adds nothing.
+    expect(consoleErrors.filter((line) => !line.startsWith('Failed to load resource'))).toEqual([]);
   });
 
-  it('takes a lost connection up where it was', async () => {
+  it('continues after a lost connection', async () => {
     const gate = await TcpGate.open(Number(new URL(gateway.origin).port));
     await open(gate.address);
     const before = emulator.ledger.generates;
-    await page.getByRole('button', { name: 'Make the image' }).click();
+    await page.getByRole('button', { name: 'Create the image' }).click();
     await expect.poll(() => emulator.ledger.generates).toBe(before + 1);
     await page.waitForTimeout(200);
     gate.cut();
@@ -136,10 +136,10 @@ describe('the playground', () => {
 
   it('works by keyboard alone', async () => {
     await open();
-    await page.getByLabel('What it should show').focus();
+    await page.getByLabel('Prompt', { exact: true }).focus();
     for (let steps = 0; steps < 12; steps += 1) {
       const name = await page.evaluate<string>('document.activeElement.textContent.trim()');
-      if (name === 'Make the image') break;
+      if (name === 'Create the image') break;
       await page.keyboard.press('Tab');
     }
     await page.keyboard.press('Enter');
@@ -147,7 +147,7 @@ describe('the playground', () => {
     await page.getByRole('tab', { name: 'curl' }).focus();
     await page.keyboard.press('ArrowRight');
     expect(await textOf('#code')).toContain('await fetch(');
-    expect(faults).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 
   it('fits a phone', async () => {
@@ -163,16 +163,16 @@ describe('the playground', () => {
       await page.emulateMedia({ colorScheme: 'dark' });
       await page.screenshot({ path: `${directory}/dark.png` });
     }
-    expect(faults).toEqual([]);
+    expect(consoleErrors).toEqual([]);
   });
 });
 
-it('the documentation page shows every route, complains of nothing and asks nobody else', async () => {
+it('the documentation page shows every route, reports no error and asks no other host', async () => {
   await open();
   await page.goto(`${gateway.origin}/docs`);
   await page.locator('.opblock').first().waitFor();
   expect(await page.locator('.opblock').count()).toBe(contracts.length);
-  expect(faults).toEqual([]);
+  expect(consoleErrors).toEqual([]);
   const directory = process.env['SCREENSHOTS'];
   if (directory !== undefined) await page.screenshot({ path: `${directory}/docs.png` });
 });
@@ -195,20 +195,20 @@ describe('the playground of a gateway with keys', () => {
     await file.remove();
   });
 
-  it('asks for a key, and works with one, or with a token', async () => {
+  it('asks for a key, and works with a key or a token', async () => {
     await open(closed.origin);
-    await page.getByRole('button', { name: 'Make the image' }).click();
+    await page.getByRole('button', { name: 'Create the image' }).click();
     const key = page.getByLabel('Sent as a bearer credential');
     await key.waitFor();
     await key.fill(file.keys['shop'] ?? '');
     await makeImage();
     expect(await textOf('#code')).toContain('Authorization: Bearer $KEY');
-    const lent = await closed.fetch('/v1/tokens', {
+    const created = await closed.fetch('/v1/tokens', {
       method: 'POST',
       headers: { 'x-api-key': file.keys['shop'] ?? '', 'content-type': 'application/json' },
       body: JSON.stringify({ scopes: ['images:create', 'operations:read'] }),
     });
-    await key.fill(((await lent.json()) as { token: string }).token);
+    await key.fill(((await created.json()) as { token: string }).token);
     await makeImage();
     expect(await page.locator('#history li').count()).toBe(2);
   });

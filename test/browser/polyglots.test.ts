@@ -16,7 +16,7 @@ import { refusedPolyglots, servedPolyglots, type Payload, type Polyglot } from '
 const vendorPath = '/foundationModels/v1/imageGenerationAsync';
 const cry = 'a script has run';
 /** What was tried in all, and what came of it. */
-const sums = { files: 0, provenToRun: 0, ways: 0, answers: 0, ran: 0, shown: 0 };
+const sums = { files: 0, provenToRun: 0, ways: 0, responses: 0, ran: 0, shown: 0 };
 let site: HostileSite;
 let upstream: RawUpstream;
 let file: ApiKeysFile;
@@ -74,7 +74,7 @@ async function ranSince(): Promise<number> {
   return ran;
 }
 
-/** Goes there as somebody who follows a link; a download is no page, and ends the way there. */
+/** Opens a page as a person who follows a link does; a download ends the navigation without a page. */
 async function visit(url: string): Promise<void> {
   await page.goto(url).catch((error: Error) => {
     if (!/ERR_ABORTED|Download is starting/.test(error.message)) throw error;
@@ -149,13 +149,13 @@ async function tried(polyglot: Polyglot) {
   const widths = [await visitAndEmbed(plain.image), await visitAndEmbed(signed.image)];
   await visitAndEmbed(`${plain.image}?download=1`);
   await openOtherwise(plain.image);
-  const answers = [plain.self, `${plain.self}?include=image`, plain.events];
-  for (const address of answers) await visit(address);
+  const responses = [plain.self, `${plain.self}?include=image`, plain.events];
+  for (const address of responses) await visit(address);
   const ran = await ranSince();
   const isShown = widths.every((width) => width > 0);
   sums.files += 1;
   sums.provenToRun += isProven ? 1 : 0;
-  sums.ways += answers.length;
+  sums.ways += responses.length;
   sums.ran += ran;
   sums.shown += isShown ? 1 : 0;
   return { statuses: [plain.status, signed.status], isProven, isShown, ran };
@@ -181,7 +181,7 @@ it('what only claims to be an image is refused, and the refusal runs nothing', a
   }
 }, 400_000);
 
-it('no answer that holds the words of a caller or of the upstream runs them', async () => {
+it('no response that holds the words of a caller or of the upstream runs them', async () => {
   const words = `<!doctype html><script>${payload.script}</script>`;
   const inUrl = encodeURIComponent(`<script>${payload.script}</script>`);
   const failed = failedOperation('operation1', 3, words);
@@ -207,7 +207,7 @@ it('no answer that holds the words of a caller or of the upstream runs them', as
     await visit(site.embedding(String(address)));
   }
   expect(JSON.stringify(await jsonOf(fetch(String(self))))).toContain('<script>');
-  // A form of somebody else's page can send a body, and shows what comes back.
+  // A form of another site's page can send a body, and shows what comes back.
   const posts = ['/v1/images', '/v1/images/generations', '/v1/tokens', vendorPath];
   for (const path of posts) {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
@@ -227,22 +227,22 @@ it('no answer that holds the words of a caller or of the upstream runs them', as
       ]);
     }
   }
-  sums.answers = addresses.length * (1 + embedCount) + posts.length * 3;
+  sums.responses = addresses.length * (1 + embedCount) + posts.length * 3;
   const ran = await ranSince();
   sums.ran += ran;
   expect(ran).toBe(0);
 }, 400_000);
 
 afterAll(() => {
-  const { files, provenToRun, ways, answers, ran, shown } = sums;
+  const { files, provenToRun, ways, responses, ran, shown } = sums;
   recordFigure({
     promise: 'P19',
     says: 'Served images are inert',
     goal: 'polyglots in a real browser: 0 scripts run',
     seen:
       `${files} files, ${provenToRun} of which run where a server is careless, opened and embedded in ` +
-      `${ways} ways, and ${answers} of JSON, events and problems: ${ran} scripts or styles ran; ${shown} shown as images`,
-    isMet: ran === 0 && files === filesInAll && answers > 0,
+      `${ways} ways, and ${responses} of JSON, events and problems: ${ran} scripts or styles ran; ${shown} shown as images`,
+    isMet: ran === 0 && files === filesInAll && responses > 0,
     by: 'npm run test:browser',
   });
 });

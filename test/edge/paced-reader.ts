@@ -4,9 +4,9 @@ import { connect, type Socket } from 'node:net';
 const probedBytesPerSecondMax = 16_384;
 const probeMs = 500;
 
-/** Reads an answer no faster than it is told to, and counts. */
+/** A client that reads a response at a given pace, and counts its bytes. */
 export class PacedReader {
-  /** Bytes of the answer so far, its head included. */
+  /** Bytes of the response so far, its head included. */
   bytes = 0;
   /** Resolves when the connection is gone, with how long it lived. */
   readonly gone: Promise<number>;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 /** What came back on one connection until the other side closed it. */
 export interface Exchange {
   readonly text: string;
-  /** Status codes of all answers, in order. */
+  /** Status codes of all responses, in order. */
   readonly statuses: readonly number[];
   /** From the connection's start to its end. */
   readonly livedMs: number;
@@ -29,7 +29,7 @@ export function exchange(
         ? undefined
         : setInterval(() => socket.write(drip.bytes, 'latin1'), drip.everyMs);
     socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
-    // Whoever goes on sending after it was cut is told by a reset.
+    // A client that goes on sending after it was cut gets a reset.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });

@@ -12,7 +12,7 @@ import { exchange } from './raw-caller.ts';
 
 /** Longer than anything should take here, on a machine that is busy with other things. */
 const longMs = 6_000;
-const bounds = {
+const limits = {
   ...edgeLimits,
   headersMs: 300,
   requestMs: 600,
@@ -54,7 +54,7 @@ beforeAll(async () => {
         response.end('whole');
       });
     },
-    { bounds, log },
+    { limits, log },
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -83,8 +83,8 @@ describe.concurrent('a connection', () => {
         'x',
         [408],
       ],
-      // The answer was given: a second one would be taken for that of the next request.
-      ['whose body drips after its answer', post('/refused'), 'x', [401]],
+      // It has its response: a second one would be taken for that of the next request.
+      ['whose body drips after its response', post('/refused'), 'x', [401]],
     ])('%s', async (_, bytes, drip, statuses) => {
       const found = await exchange(
         origin,
@@ -143,7 +143,7 @@ describe.concurrent('a connection', () => {
 });
 
 describe('the gateway', () => {
-  it('has these bounds', async () => {
+  it('has these limits', async () => {
     expect(edgeLimits).toEqual({
       headersMs: 5_000,
       requestMs: 10_000,

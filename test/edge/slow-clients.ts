@@ -1,6 +1,6 @@
 /**
  * Thousands of slow and silent clients at once against a built gateway: each is
- * cut within its bound, and everybody else is served meanwhile.
+ * cut within its limit, and every other client is served meanwhile.
  *
  *     npm run test:edge -- [--connections N]
  */
@@ -81,11 +81,11 @@ await gateway.stop();
 await upstream.close();
 await rm(dataDirectory, { recursive: true, force: true });
 
-judge();
+report();
 
 /**
- * Connections are accepted in the order they came in, so whoever comes behind
- * them is answered after them. More than the listening socket's queue holds
+ * Connections are accepted in the order in which they came, so this request gets
+ * its response after all of them were accepted. More than the listening socket's queue holds
  * would look connected from here while the gateway has not heard of them.
  */
 async function allAccepted(): Promise<void> {
@@ -98,9 +98,9 @@ async function imagePath(id: string, bytes: number): Promise<string> {
   upstream.on('Generate', raw.ok(toBinary(OperationSchema, runningOperation(id))));
   upstream.on('Get', raw.ok(toBinary(OperationSchema, succeededOperation(id, image))));
   const path = `/operations/${await createdId()}/image`;
-  const answer = await fetch(`${origin}${path}?wait=20`);
-  const { byteLength } = await answer.arrayBuffer();
-  if (byteLength !== bytes) throw new Error(`${answer.status}: ${byteLength} of ${bytes} bytes`);
+  const response = await fetch(`${origin}${path}?wait=20`);
+  const { byteLength } = await response.arrayBuffer();
+  if (byteLength !== bytes) throw new Error(`${response.status}: ${byteLength} of ${bytes} bytes`);
   return path;
 }
 
@@ -113,15 +113,15 @@ async function runningPath(): Promise<string> {
 }
 
 async function createdId(): Promise<string> {
-  const answer = await fetch(`${origin}/v1/images`, {
+  const response = await fetch(`${origin}/v1/images`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"prompt":"a red cat"}',
   });
-  return ((await answer.json()) as { id: string }).id;
+  return ((await response.json()) as { id: string }).id;
 }
 
-/** Somebody who has nothing to do with it: an image and the health, one after the other. */
+/** An ordinary client at the same time: fetches an image and the health, one after the other. */
 async function callOrdinarily(): Promise<{ latenciesMs: readonly number[]; failures: number }> {
   const latenciesMs: number[] = [];
   let failures = 0;
@@ -129,9 +129,9 @@ async function callOrdinarily(): Promise<{ latenciesMs: readonly number[]; failu
     for (const path of ['/livez', crowdPath]) {
       const startMs = performance.now();
       try {
-        const answer = await fetch(`${origin}${path}`);
-        await answer.arrayBuffer();
-        if (answer.status !== 200) failures += 1;
+        const response = await fetch(`${origin}${path}`);
+        await response.arrayBuffer();
+        if (response.status !== 200) failures += 1;
       } catch {
         failures += 1;
       }
@@ -142,9 +142,9 @@ async function callOrdinarily(): Promise<{ latenciesMs: readonly number[]; failu
   return { latenciesMs, failures };
 }
 
-function judge(): void {
+function report(): void {
   const faults: string[] = [];
-  const told = lives.map(({ kind, boundMs, livedMs, early }) => {
+  const lines = lives.map(({ kind, boundMs, livedMs, early }) => {
     const longestMs = Math.max(...livedMs);
     if (!(longestMs <= boundMs + slackMs)) faults.push(`${kind} lived ${longestMs} ms`);
     if (early > 0) faults.push(`${early} ${kind} were gone before ${boundMs} ms`);
@@ -161,7 +161,7 @@ function judge(): void {
   if (spent !== 3) faults.push(`${spent} creates were paid for in place of 3`);
   const mib = (kib: number) => Math.round(kib / 1_024);
   const seen = [
-    `${connections} at once on two processes: ${told.join(', ')}`,
+    `${connections} at once on two processes: ${lines.join(', ')}`,
     `${left} connections left`,
     `${latenciesMs.length} ordinary requests meanwhile, ${failures} failed, p99 ${Math.round(p99Ms)} ms`,
     `a reader at 64 KiB/s and an idle event stream ${isSteadyWhole && isIdleAlive ? 'were left alone' : 'were cut'}`,

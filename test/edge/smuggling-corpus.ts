@@ -10,7 +10,7 @@ const json = '{"prompt":"smuggled"}';
 /** Tells the smuggled request in the log. */
 export const smuggledId = 'smuggled-request';
 
-/** What must never reach a route: a create that an attacker wants to run in somebody else's name. */
+/** What must never reach a route: a create that an attacker wants to run in another caller's name. */
 export function smuggledRequest(id = smuggledId): string {
   return [
     'POST /v1/images HTTP/1.1',
@@ -207,7 +207,7 @@ const bodies: readonly SmugglingPayload[] = [
   started('GET that hides a request', 'GET /livez HTTP/1.1', {
     lines: [`content-length: ${smuggledRequest().length}`],
   }),
-  started('an expectation nobody meets', 'GET /livez HTTP/1.1', { lines: ['expect: 200-ok'] }),
+  started('an expectation that is not met', 'GET /livez HTTP/1.1', { lines: ['expect: 200-ok'] }),
   started('GET with a body to be asked for', 'GET /livez HTTP/1.1', {
     lines: [length, 'expect: 100-continue'],
     body: json,

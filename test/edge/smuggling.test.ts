@@ -27,7 +27,7 @@ afterAll(async () => {
 const create = smuggledRequest('');
 
 describe('a request whose ends are in doubt', () => {
-  it('is answered once with 4xx, and nothing behind it is read', async () => {
+  it('gets one 4xx response, and nothing behind it is read', async () => {
     const spentBefore = upstream.spent;
     const faults: string[] = [];
     await inParallel(smugglingCorpus.values(), 16, async ({ name, bytes }) => {
@@ -36,7 +36,7 @@ describe('a request whose ends are in doubt', () => {
       const isProblem =
         head.includes('content-type: application/problem+json') &&
         head.includes('connection: close') &&
-        // The answer to a HEAD has none.
+        // The response to a HEAD has none.
         (name.startsWith('HEAD ') ? body === '' : body.includes('"outcome":"not_started"'));
       const isRefusal = statuses.length === 1 && Math.floor((statuses[0] ?? 0) / 100) === 4;
       if (!isRefusal || !isProblem) faults.push(`${name}: ${text.slice(0, 300)}`);
@@ -47,7 +47,7 @@ describe('a request whose ends are in doubt', () => {
       promise: 'P15',
       says: 'One request is one request',
       goal: '≥ 60 smuggling payloads: one 4xx and a close each',
-      seen: `${smugglingCorpus.length} payloads, each with a create behind it: ${smugglingCorpus.length - faults.length} answered once with 4xx and closed, ${spent} creates ran`,
+      seen: `${smugglingCorpus.length} payloads, each with a create behind it: ${smugglingCorpus.length - faults.length} one 4xx response and closed, ${spent} creates ran`,
       isMet: smugglingCorpus.length >= 60 && faults.length === 0 && spent === 0,
       by: 'npx vitest run test/edge/smuggling.test.ts',
     });
@@ -55,7 +55,7 @@ describe('a request whose ends are in doubt', () => {
     expect(spent).toBe(0);
   });
 
-  it('does not take the place of an answer that is owed: a paid create is told first', async () => {
+  it('does not take the place of a pending response: the response to a paid create comes first', async () => {
     const { text, statuses } = await exchange(gateway.origin, `${create}NO HTTP\r\n\r\n`);
     expect(statuses).toEqual([202, 400]);
     expect(text.indexOf('"status":"running"')).toBeLessThan(
@@ -63,7 +63,7 @@ describe('a request whose ends are in doubt', () => {
     );
   });
 
-  it('gets no second answer when it was refused before its body broke off', async () => {
+  it('gets no second response when it was refused before its body broke off', async () => {
     const { statuses } = await exchange(
       gateway.origin,
       `POST /v1/images HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-type: text/plain\r\n\r\nxyz\r\n`,
@@ -103,7 +103,7 @@ describe('what is allowed', () => {
     expect((await exchange(gateway.origin, start)).statuses).toEqual([100, 202]);
   });
 
-  it('is to offer HTTP/2, which is not taken: the answer is HTTP/1.1 and the last', async () => {
+  it('is to offer HTTP/2, which is ignored: the response is HTTP/1.1 and the last', async () => {
     const offer =
       'host: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: \r\n';
     const { statuses, text } = await exchange(gateway.origin, get(offer) + smuggledRequest());
@@ -113,7 +113,7 @@ describe('what is allowed', () => {
 });
 
 describe('a connection', () => {
-  it('takes a bounded number of requests ahead of their answers', async () => {
+  it('takes a bounded number of requests ahead of their responses', async () => {
     const waiting = create.replace('host:', 'prefer: wait=60\r\nhost:');
     const livez = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
     const bounded = await startGateway(
@@ -136,7 +136,9 @@ describe('a connection', () => {
       exchange(bounded.origin, 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n'),
     ]);
     expect([first.statuses, second.statuses]).toEqual([[408], []]);
-    await expect.poll(() => bounded.logLines.join('')).toContain('too many connections');
+    await expect
+      .poll(() => bounded.logLines.join(''))
+      .toContain('connections dropped: too many are open');
     await bounded.close();
   });
 });

@@ -119,7 +119,7 @@ describe('AUTH=keys', () => {
     expect(await statusOf(gateway.create(prompt, headers(shop)))).toBe(202);
   });
 
-  const strangers: [string, Record<string, string>][] = [
+  const unknownCredentials: [string, Record<string, string>][] = [
     ['no credential', {}],
     ['an unknown key', { authorization: 'Bearer igk_000000000000000000000000000000000' }],
     ['a word', { authorization: 'Bearer letmein' }],
@@ -128,8 +128,8 @@ describe('AUTH=keys', () => {
     ['an empty X-Api-Key', { 'x-api-key': '' }],
     ['a forged token', { authorization: `Bearer igt_${'A'.repeat(80)}` }],
   ];
-  it.each(strangers)(
-    'answers %s with 401 on every route, and spends nothing',
+  it.each(unknownCredentials)(
+    'responds to %s with 401 on every route, and spends nothing',
     async (_n, headers) => {
       const before = emulator.ledger.generates;
       const paths: [string, string][] = [
@@ -227,7 +227,7 @@ describe('AUTH=keys', () => {
     const third = await gateway.create(prompt, bearer(token ?? ''));
     expect(third.headers.get('ratelimit')).toMatch(/"token";r=0/);
     expect(await codeOf(third)).toBe('429 rate_limited');
-    // What it made belongs to the caller that lent it; reading was not lent.
+    // The image belongs to the caller that made the token; the token has no right to read.
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: bearer(shop) }))).toBe(200);
     const read = await gateway.fetch(`/operations/${id}`, { headers: bearer(token ?? '') });
     expect(await codeOf(read)).toBe('403 permission_denied');
@@ -298,7 +298,7 @@ describe('AUTH=keys', () => {
 });
 
 describe('AUTH=none', () => {
-  it('lets everybody in, with whatever credential clients send out of habit', async () => {
+  it('serves every request, whatever credential its client sends', async () => {
     const gateway = await gatewayWith({});
     expect(await statusOf(gateway.create(prompt))).toBe(202);
     expect(await statusOf(gateway.create(prompt, { authorization: 'Bearer sk-none' }))).toBe(202);
@@ -368,8 +368,8 @@ describe('AUTH=passthrough', () => {
     expect(await statusOf(gateway.create(prompt))).toBe(401);
   });
 
-  it('answers a credential that the upstream refuses with 401, not with its own fault', async () => {
-    const refused = await gateway.create(prompt, { 'x-api-key': 'key-of-nobody' });
+  it('responds with 401 to a credential that the upstream refuses, not with 502', async () => {
+    const refused = await gateway.create(prompt, { 'x-api-key': 'unknown-key' });
     expect(refused.headers.get('content-type')).toContain('problem+json');
     const problem = (await refused.json()) as Record<string, unknown>;
     expect(problem).toMatchObject({ code: 'unauthenticated', outcome: 'not_started', status: 401 });
@@ -382,8 +382,8 @@ describe('AUTH=passthrough', () => {
     const path = `/operations/${id}/image`;
     expect(await statusOf(gateway.fetch(path, { headers: anna }))).toBe(200);
     expect(guarded.ledger.gets).toBe(before);
-    const stranger = await gateway.fetch(path, { headers: { 'x-api-key': 'key-of-nobody' } });
-    expect(await statusOf(stranger)).toBe(401);
+    const unknown = await gateway.fetch(path, { headers: { 'x-api-key': 'unknown-key' } });
+    expect(await statusOf(unknown)).toBe(401);
     // Ben's key belongs to the same account upstream, which decides that he may see it.
     const ben = await gateway.fetch(path, { headers: { 'x-api-key': 'key-of-ben' } });
     expect(await statusOf(ben)).toBe(200);
@@ -412,8 +412,8 @@ describe('AUTH=passthrough', () => {
     const image = await through.fetch(`/operations/${upstreamId}/image`, { headers: anna });
     expect(image.headers.has('x-image-seed')).toBe(false);
     expect(await statusOf(image)).toBe(200);
-    const stranger = { 'x-api-key': 'key-of-nobody' };
-    const refused = through.fetch(`/operations/${upstreamId}/image`, { headers: stranger });
+    const unknown = { 'x-api-key': 'unknown-key' };
+    const refused = through.fetch(`/operations/${upstreamId}/image`, { headers: unknown });
     expect(await statusOf(refused)).toBe(401);
     const wrong = through.fetch(`/operations/${'a'.repeat(20)}`, { headers: anna });
     expect([404, 410]).toContain(await statusOf(wrong));

@@ -54,14 +54,14 @@ describe('a page of another origin', () => {
     );
   });
 
-  it('reads every answer with every header: an operation, an image, a stream, an error', async () => {
+  it('reads every response with every header: an operation, an image, a stream, an error', async () => {
     const headers = { origin: shop, 'x-api-key': file.keys['shop'] ?? '' };
     const created = await gateway.create(
       { prompt: 'a red cat' },
       { ...headers, prefer: 'wait=10' },
     );
     const { id } = (await created.json()) as { id: string };
-    const answers = {
+    const responses = {
       created,
       operation: await gateway.fetch(`/operations/${id}`, { headers }),
       image: await gateway.fetch(`/operations/${id}/image`, { headers }),
@@ -70,7 +70,7 @@ describe('a page of another origin', () => {
       unauthenticated: await gateway.fetch(`/operations/${id}`, { headers: { origin: shop } }),
       unknown: await gateway.fetch('/nothing', { headers }),
     };
-    for (const [name, response] of Object.entries(answers)) {
+    for (const [name, response] of Object.entries(responses)) {
       expect(response.headers.get('access-control-allow-origin'), name).toBe(shop);
       const exposed = response.headers.get('access-control-expose-headers') ?? '';
       for (const header of Object.keys(responseHeaders)) expect(exposed, name).toContain(header);

@@ -102,7 +102,7 @@ function jsonOf({ body }: Answer): Record<string, unknown> {
   return JSON.parse(body.toString()) as Record<string, unknown>;
 }
 
-/** Upstream calls of Generate that are answered when the test says so. */
+/** Upstream calls of Generate that end when the test says so. */
 function heldGenerates(): (() => void)[] {
   const held: (() => void)[] = [];
   const act = (...call: Parameters<typeof running.act>) => held.push(() => running.act(...call));
@@ -111,7 +111,7 @@ function heldGenerates(): (() => void)[] {
 }
 
 describe('a gateway that leaves', () => {
-  it('is not ready, serves everything, and tells clients to let go of their connections', async () => {
+  it('is not ready, serves everything, and asks clients to close their connections', async () => {
     const ask1 = client();
     expect((await ask1('/readyz')).status).toBe(200);
     void gateway.drain(limits);
@@ -132,20 +132,20 @@ describe('a gateway that leaves', () => {
     expect((await ask1('/nothing')).headers.connection).toBe('close');
   });
 
-  it('says so on an answer that was waited for before', async () => {
+  it('asks for it on a response that was waited for before', async () => {
     const id = String(jsonOf(await client()('/v1/images', { body: cat }))['id']);
     const waiting = client()(`/operations/${id}?wait=60`);
     await expect.poll(() => upstream.calls.length).toBeGreaterThan(1);
     void gateway.drain(limits);
     await clock.advance(5_000);
-    const answer = await waiting;
-    expect([answer.status, answer.headers.connection]).toEqual([200, 'close']);
-    expect(jsonOf(answer)['status']).toBe('running');
+    const response = await waiting;
+    expect([response.status, response.headers.connection]).toEqual([200, 'close']);
+    expect(jsonOf(response)['status']).toBe('running');
   });
 });
 
 describe('a gateway that finishes', () => {
-  it('refuses creates, each surface in its own form, and answers all else', async () => {
+  it('refuses creates, each surface in its own form, and serves all other requests', async () => {
     const clients = [client(), client(), client(), client()];
     for (const each of clients) await each('/livez');
     void gateway.drain(undelayed);
@@ -173,13 +173,13 @@ describe('a gateway that finishes', () => {
     expect(vendorRefusal?.status).toBe(503);
     expect(vendorRefusal && jsonOf(vendorRefusal)).toMatchObject({ code: 14 });
     expect((await other?.('/livez'))?.status).toBe(200);
-    for (const answer of [refusal, openAiRefusal, vendorRefusal]) {
-      expect([answer?.isReused, answer?.headers.connection]).toEqual([true, 'close']);
+    for (const response of [refusal, openAiRefusal, vendorRefusal]) {
+      expect([response?.isReused, response?.headers.connection]).toEqual([true, 'close']);
     }
     expect(upstream.spent).toBe(0);
   });
 
-  it('takes no new connection, and answers at once who would wait', async () => {
+  it('takes no new connection, and ends every wait at once', async () => {
     const waiter = client();
     const id = String(jsonOf(await client()('/v1/images', { body: cat }))['id']);
     await waiter('/livez');
@@ -193,10 +193,11 @@ describe('a gateway that finishes', () => {
     const waiting = await Promise.all(
       Array.from({ length: 30 }, () => open('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')),
     );
-    const answers = waiting.map(async (socket) => String((await once(socket, 'data'))[0]));
+    const responses = waiting.map(async (socket) => String((await once(socket, 'data'))[0]));
     void gateway.drain(undelayed);
     await clock.advance(0);
-    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1\.1 200/);
+    for (const response of await Promise.all(responses))
+      expect(response).toMatch(/^HTTP\/1\.1 200/);
   });
 
   it('ends event streams as streams end, so that a browser comes back elsewhere', async () => {
@@ -217,8 +218,8 @@ describe('a gateway that finishes', () => {
     const [used, unused] = sockets;
     await clock.advance(900);
     used?.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
-    const [answer] = (await once(used as Socket, 'data')) as [Buffer];
-    expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
+    const [response] = (await once(used as Socket, 'data')) as [Buffer];
+    expect(response.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
     const closed = once(unused as Socket, 'close');
     unused?.resume();
     await clock.advance(100);
@@ -257,15 +258,15 @@ describe('a gateway that finishes', () => {
     expect(await over(ended)).toBe(true);
   });
 
-  it('answers a create that it has accepted', async () => {
+  it('responds to a create that it has accepted', async () => {
     const held = heldGenerates();
     const creating = client()('/v1/images', { body: cat });
     await expect.poll(() => held.length).toBe(1);
     const ended = gateway.drain(limits);
     await clock.advance(15_000);
     held[0]?.();
-    const answer = await creating;
-    expect([answer.status, answer.headers.connection]).toEqual([202, 'close']);
+    const response = await creating;
+    expect([response.status, response.headers.connection]).toEqual([202, 'close']);
     await clock.advance(1_000);
     expect(await over(ended)).toBe(true);
   });
@@ -283,7 +284,7 @@ describe('a gateway that settles', () => {
     await expect(creating).rejects.toThrow('no answer');
   }
 
-  it('writes down what was paid for, although nobody is there to be told', async () => {
+  it('records what was paid for, although its caller is gone', async () => {
     const held = heldGenerates();
     await abandon(held);
     const ended = gateway.drain(limits);

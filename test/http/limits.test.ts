@@ -43,7 +43,7 @@ async function create(
 }
 
 describe('a limit of images a minute', () => {
-  it('refuses more, spends nothing, and tells when to come again', async () => {
+  it('refuses further creates, spends nothing, and says when to retry', async () => {
     await start({ shop: { imagesPerMinuteMax: 3 }, blog: { imagesPerMinuteMax: 3 } });
     const first = await create('shop');
     expect(first.headers.get('ratelimit-policy')).toBe('"minute";q=3;w=60');
@@ -120,7 +120,7 @@ describe('a limit of images a day', () => {
 });
 
 describe('a limit of images at once', () => {
-  it('gives the place back when an image is done', async () => {
+  it('releases the slot when an image is done', async () => {
     await start({ shop: { concurrentImagesMax: 2 } });
     const first = await create('shop');
     await create('shop');
@@ -134,7 +134,7 @@ describe('a limit of images at once', () => {
     await expect.poll(async () => (await create('shop')).status, { timeout: 2_000 }).toBe(202);
   });
 
-  it('holds no place for what was refused or lost', async () => {
+  it('keeps no slot for a create that was refused or lost', async () => {
     await start({ shop: { concurrentImagesMax: 1 } });
     await create('shop', {}, { prompt: 'something forbidden' });
     emulator.faults.inject('Generate', { kind: 'status', code: 13, message: 'lost' });

@@ -157,9 +157,9 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a drain ends calls that may be paid for with the last connection',
     file: 'src/lifecycle/gateway-drain.ts',
-    right: `connections.cut();
+    right: `connections.closeAll();
         await creates.ended();`,
-    wrong: `connections.cut();`,
+    wrong: `connections.closeAll();`,
     noticedBy: 'test/http/drain.test.ts',
   },
   {
@@ -177,17 +177,17 @@ export const mutations: readonly Mutation[] = [
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {
-    name: 'what stands behind a refused request is served',
+    name: 'a request behind a refused one is served',
     file: 'src/http/edge/guarded-server.ts',
     right: `if (connection.isShut) return false;`,
-    wrong: `if (connection.isShut && connection.owed > bounds.pipelinedMax) return false;`,
+    wrong: `if (connection.isShut && connection.pending > limits.pipelinedMax) return false;`,
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {
-    name: 'a refusal takes the place of an answer that is owed',
+    name: 'an early response takes the place of a pending one',
     file: 'src/http/edge/connection.ts',
-    right: `if (this.#owed.size > Number(isBrokenOwed)) return;`,
-    wrong: `if (this.#owed.size < Number(isBrokenOwed)) return;`,
+    right: `if (this.#pending.size > Number(isBrokenPending)) return;`,
+    wrong: `if (this.#pending.size < Number(isBrokenPending)) return;`,
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {

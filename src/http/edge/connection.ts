@@ -4,21 +4,21 @@ import type { Log } from '../../observability/log.ts';
 import { earlyResponseText, type EarlyResponse } from './early-response.ts';
 
 /**
- * One connection of a caller: which answers it is still owed, and whether
- * anything more is read from it.
+ * One connection of a caller: the responses that are under way on it, and
+ * whether anything more is read from it.
  *
  * Node hands out pipelined requests as soon as they are parsed, while earlier
- * answers are still being made. So what stands behind a refused request would
- * run although its answer is never sent.
+ * responses are still being made. Without this class, a request behind a
+ * refused one would run although its response is never sent.
  */
 export class Connection {
   readonly #socket: Socket;
   readonly #options: { readonly log: Log; readonly lingerMs: number };
-  readonly #owed = new Set<ServerResponse>();
-  /** The last request that was let through, while it matters what became of it. */
+  readonly #pending = new Set<ServerResponse>();
+  /** Response to the last request that was passed on, until that request and its response are complete. */
   #latest: ServerResponse | undefined;
-  /** What is to be told once nothing else is owed. */
-  #refusal: EarlyResponse | undefined;
+  /** The response that ends the connection, while it waits for the pending ones. */
+  #early: EarlyResponse | undefined;
   #isLast = false;
   #isEnded = false;
 
@@ -27,57 +27,57 @@ export class Connection {
     this.#options = options;
   }
 
-  /** Whether a request was refused, or let through as the last: then nothing that follows it is one. */
+  /** Whether a request was refused, or passed on as the last one: no request is read after it. */
   get isShut(): boolean {
     return this.#isLast || this.#isRefused;
   }
 
   get #isRefused(): boolean {
-    return this.#refusal !== undefined || this.#isEnded;
+    return this.#early !== undefined || this.#isEnded;
   }
 
-  /** Answers under way. */
-  get owed(): number {
-    return this.#owed.size;
+  /** Number of responses under way. */
+  get pending(): number {
+    return this.#pending.size;
   }
 
-  /** Lets a request through. @param isLast nothing behind it is read. */
-  admit(response: ServerResponse, { isLast }: { readonly isLast: boolean }): void {
-    this.#owed.add(response);
+  /** Follows the response to a request that is passed on. @param isLast nothing behind it is read. */
+  follow(response: ServerResponse, { isLast }: { readonly isLast: boolean }): void {
+    this.#pending.add(response);
     this.#latest = response;
     if (isLast) {
       response.shouldKeepAlive = false;
       this.#isLast = true;
     }
     response.once('close', () => {
-      this.#owed.delete(response);
+      this.#pending.delete(response);
       if (this.#latest === response && response.req.complete) this.#latest = undefined;
       this.#endIfDone();
     });
   }
 
   /**
-   * Answers that this is no request, after the answers that earlier ones are
-   * owed, and ends the connection. An answer out of turn would be taken for
-   * that of a request which may have been paid for.
+   * Sends an early response after all pending ones and ends the connection.
+   * Sent out of order, it would be taken for the response to an earlier
+   * request, which may have been paid for.
    */
-  refuse(refusal: EarlyResponse): void {
+  refuse(early: EarlyResponse): void {
     if (this.#isRefused) return;
-    this.#refusal = refusal;
+    this.#early = early;
     this.#endIfDone();
   }
 
   #endIfDone(): void {
-    const refusal = this.#refusal;
-    if (refusal === undefined) return;
-    // The request that broke off is not owed an answer of its own: this is it.
+    const early = this.#early;
+    if (early === undefined) return;
+    // A request that broke off gets no response of its own: the early response is that.
     const broken = this.#latest?.req.complete === false ? this.#latest : undefined;
-    const isBrokenOwed = broken !== undefined && this.#owed.has(broken);
-    if (this.#owed.size > Number(isBrokenOwed)) return;
-    this.#refusal = undefined;
+    const isBrokenPending = broken !== undefined && this.#pending.has(broken);
+    if (this.#pending.size > Number(isBrokenPending)) return;
+    this.#early = undefined;
     this.#isEnded = true;
-    const { reason, status, cause, detail } = refusal;
-    const { text, requestId } = earlyResponseText(refusal);
+    const { reason, status, cause, detail } = early;
+    const { text, requestId } = earlyResponseText(early);
     const isAnswered = broken?.headersSent === true;
     if (!this.#socket.destroyed) {
       this.#options.log.info({ requestId, status, reason, cause, detail }, 'broken request');
@@ -86,12 +86,12 @@ export class Connection {
   }
 
   /**
-   * Closing at once would reset the connection, and the answers be lost with
-   * it. How long they take to be on their way is watched by `cutSlowReaders`.
+   * Ends politely: closing at once would reset the connection, and responses
+   * that are still in the kernel would be lost. `cutSlowReaders` limits how long that takes.
    */
   #end(text: string): void {
     const socket = this.#socket;
-    // Node ends it by itself after an answer that was the last.
+    // After a response with `Connection: close` Node ends it by itself.
     if (!socket.writable) return;
     socket.end(text, () => {
       const linger = setTimeout(() => socket.destroy(), this.#options.lingerMs);

@@ -1,23 +1,23 @@
-/** What one connection may take before it is cut. Documented in docs/edge.md. */
+/** The limits of one connection, beyond which it is closed. Documented in docs/edge.md. */
 export interface EdgeLimits {
   /** From the first byte of a request, or from the connection's start, to the end of its headers. */
   readonly headersMs: number;
   /** From the first byte of a request to the last of its body. */
   readonly requestMs: number;
-  /** From an answer to the next request on the same connection. */
+  /** From a response to the next request on the same connection. */
   readonly keepAliveMs: number;
   readonly headerBytesMax: number;
   readonly headerLinesMax: number;
-  /** Requests on one connection that wait for their answers at once. */
+  /** Requests on one connection that wait for their responses at once. */
   readonly pipelinedMax: number;
-  /** A reader below this is cut, by its average over `readWindowMs` with bytes pending throughout. */
+  /** A reader slower than this is cut: its average over `readWindowMs`, while bytes were pending all the time. */
   readonly readBytesPerSecondMin: number;
   readonly readWindowMs: number;
-  /** How often connections are looked at: what is cut lives so much longer than its bound at most. */
+  /** How often connections are checked, so a connection lives at most this much longer than its limit. */
   readonly sweepMs: number;
-  /** How long a connection that was refused stays half open, for the answer to arrive. */
+  /** How long a refused connection stays half open, so that the early response arrives. */
   readonly lingerMs: number;
-  /** Connections at once; those above it are closed as they come. */
+  /** Connections at once; further ones are closed when they come. */
   readonly connectionsMax: number;
 }
 

@@ -4,12 +4,12 @@ import type { IncomingMessage } from 'node:http';
 const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?$/;
 
 /**
- * Why the ends of this request are in doubt, or undefined. Two servers that
- * read such a request differently can be made to see one as two, and the second
- * then runs in somebody else's name (RFC 9112, section 11.2).
+ * The reason why the end of this request is ambiguous, or undefined. Two servers
+ * that read such a request differently see one request or two, and the second
+ * one then runs in another caller's name (RFC 9112, section 11.2).
  *
- * Node's parser refuses most of these forms; which, depends on its version and
- * on flags of the process. What is refused here is refused by us.
+ * Node's parser refuses most of these forms, but which ones depends on its
+ * version and on flags of the process. This check depends on neither.
  */
 export function framingViolation(request: IncomingMessage): string | undefined {
   if (request.httpVersion !== '1.1') return 'send HTTP/1.1';
@@ -41,7 +41,7 @@ export function framingViolation(request: IncomingMessage): string | undefined {
 
 type FramingName = 'host' | 'content-length' | 'transfer-encoding';
 
-/** Told apart by length first: this runs for every header line of every request. */
+/** The header's part in framing. Compares lengths first, because this runs for every header line of every request. */
 function framingName(name: string): FramingName | 'disguised' | undefined {
   if (name.length !== 4 && name.length !== 14 && name.length !== 17) return undefined;
   switch (name.toLowerCase()) {
@@ -51,7 +51,7 @@ function framingName(name: string): FramingName | 'disguised' | undefined {
       return 'content-length';
     case 'transfer-encoding':
       return 'transfer-encoding';
-    // What some gateways read as the header with hyphens.
+    // Some gateways read these as the headers with hyphens.
     case 'content_length':
     case 'transfer_encoding':
       return 'disguised';
@@ -60,7 +60,7 @@ function framingName(name: string): FramingName | 'disguised' | undefined {
   }
 }
 
-/** A path is for whichever host was named; a whole URL names one itself. */
+/** Whether the target is a path, or a whole URL of the same host as Host. */
 function isForHost(target: string, host: string): boolean {
   if (target.startsWith('/') || target === '*') return true;
   const [, authority] = /^https?:\/\/([^/?#]*)/i.exec(target) ?? [];

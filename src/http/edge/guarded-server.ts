@@ -19,50 +19,51 @@ import {
 import { cutSlowReaders } from './slow-readers.ts';
 
 /**
- * An HTTP server that lets through what is surely one request, and cuts who
- * is slow or silent, before any route runs or anything is spent.
+ * An HTTP server that passes on only what is certainly one request, and closes
+ * slow and silent connections, before any route runs or anything is spent.
  *
- * @param serve gets the requests that were let through.
+ * @param serve gets the requests that are passed on.
  */
 export function openGuardedServer(
   serve: RequestListener,
-  { bounds, log }: { readonly bounds: EdgeLimits; readonly log: Log },
+  { limits, log }: { readonly limits: EdgeLimits; readonly log: Log },
 ): Server {
   const server = createServer({
-    maxHeaderSize: bounds.headerBytesMax,
-    headersTimeout: bounds.headersMs,
-    requestTimeout: bounds.requestMs,
-    keepAliveTimeout: bounds.keepAliveMs,
-    connectionsCheckingInterval: bounds.sweepMs,
-    // Ours answers with a problem document, and closes.
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.sweepMs,
+    // Checked by `framingViolation`, which responds with a problem document.
     requireHostHeader: false,
   });
-  server.maxConnections = bounds.connectionsMax;
+  server.maxConnections = limits.connectionsMax;
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
-    const known = connections.get(socket) ?? new Connection(socket, { log, ...bounds });
+    const known = connections.get(socket) ?? new Connection(socket, { log, ...limits });
     connections.set(socket, known);
     return known;
   };
 
-  const admits = (request: IncomingMessage, response: ServerResponse): boolean => {
+  /** Passes a request on, or refuses it. */
+  const passesOn = (request: IncomingMessage, response: ServerResponse): boolean => {
     const connection = connectionOf(request.socket);
     if (connection.isShut) return false;
-    const refusal = refusalOf(request, connection, bounds);
-    if (refusal !== undefined) {
-      connection.refuse({ ...refusal, isHead: request.method === 'HEAD' });
+    const early = earlyResponseTo(request, connection, limits);
+    if (early !== undefined) {
+      connection.refuse({ ...early, isHead: request.method === 'HEAD' });
       return false;
     }
-    // Answered as though it were not there; Node's parser does not read on behind it.
-    connection.admit(response, { isLast: request.headers.upgrade !== undefined });
+    // An offer to upgrade is ignored, but Node's parser reads nothing behind it.
+    connection.follow(response, { isLast: request.headers.upgrade !== undefined });
     return true;
   };
 
   server.on('request', (request, response) => {
-    if (admits(request, response)) serve(request, response);
+    if (passesOn(request, response)) serve(request, response);
   });
   server.on('checkContinue', (request, response) => {
-    if (!admits(request, response)) return;
+    if (!passesOn(request, response)) return;
     response.writeContinue();
     serve(request, response);
   });
@@ -71,7 +72,7 @@ export function openGuardedServer(
     connectionOf(request.socket).refuse({ ...badRequest(detail), status: 417 });
   });
   server.on('connect', (_request, socket) => {
-    // Node has let go of it.
+    // Node no longer handles this socket.
     socket.on('error', () => undefined).resume();
     connectionOf(socket as Socket).refuse(badRequest('CONNECT is not served'));
   });
@@ -79,32 +80,35 @@ export function openGuardedServer(
     if (error.code === 'ECONNRESET' || socket.destroyed) socket.destroy();
     else connectionOf(socket as Socket).refuse(earlyResponseFromClientError(error));
   });
-  cutSlowReaders(server, { bounds, log });
-  tellDropped(server, log);
+  cutSlowReaders(server, { limits, log });
+  logDroppedConnections(server, log);
   return server;
 }
 
-function refusalOf(
+function earlyResponseTo(
   request: IncomingMessage,
-  { owed }: Connection,
+  { pending }: Connection,
   { headerLinesMax, pipelinedMax }: EdgeLimits,
 ): EarlyResponse | undefined {
-  // Node drops header lines silently when there are very many; one of them may matter.
+  // Node drops header lines silently when there are very many, and one of them may be a framing header.
   if (request.rawHeaders.length > 2 * headerLinesMax) return headersTooLarge;
-  const fault = framingViolation(request);
-  if (fault !== undefined) return badRequest(fault);
-  if (owed < pipelinedMax) return undefined;
-  return badRequest(`send at most ${pipelinedMax} requests ahead of their answers`);
+  const violation = framingViolation(request);
+  if (violation !== undefined) return badRequest(violation);
+  if (pending < pipelinedMax) return undefined;
+  return badRequest(`send at most ${pipelinedMax} requests ahead of their responses`);
 }
 
-/** One line a second at most, however many are turned away. */
-function tellDropped(server: Server, log: Log): void {
+/** Logs how many connections were dropped: at most one line a second. */
+function logDroppedConnections(server: Server, log: Log): void {
   let dropped = 0;
   let timer: NodeJS.Timeout | undefined;
   server.on('drop', () => {
     dropped += 1;
     timer ??= setTimeout(() => {
-      log.warn({ dropped, connectionsMax: server.maxConnections }, 'too many connections');
+      log.warn(
+        { dropped, connectionsMax: server.maxConnections },
+        'connections dropped: too many are open',
+      );
       dropped = 0;
       timer = undefined;
     }, 1_000).unref();

@@ -4,12 +4,12 @@ import type { Log } from '../../observability/log.ts';
 import type { EdgeLimits } from './edge-limits.ts';
 import { inodeOf, unacknowledgedBytes, type UnacknowledgedBytes } from './unacknowledged-bytes.ts';
 
-/** An answer of so many bytes is in the peer's kernel at once, whether it reads or not. */
+/** A response of at most this size fits into the peer's kernel, whether the peer reads or not. */
 const smallBytes = 65_536;
 
 /**
- * What Node does not document of a TCP handle. An image is handed over in one
- * piece, and `socket.bytesWritten` counts it whole at that moment.
+ * The undocumented fields of Node's TCP handle. They are needed because an image is
+ * handed over in one piece, and `socket.bytesWritten` counts all of it at that moment.
  */
 interface Handle {
   readonly fd?: number;
@@ -20,13 +20,13 @@ interface Handle {
 }
 
 /**
- * Cuts readers who take what is pending for them too slowly: each holds an
- * image in memory, ours or the kernel's. One for whom nothing is pending, an
- * idle event stream for one, is never cut.
+ * Resets connections whose peer reads too slowly: each keeps an image in our
+ * memory or in the kernel's. A connection with nothing pending, such as an idle
+ * event stream, is never cut.
  */
 export function cutSlowReaders(
   server: Server,
-  { bounds, log }: { readonly bounds: EdgeLimits; readonly log: Log },
+  { limits, log }: { readonly limits: EdgeLimits; readonly log: Log },
 ): void {
   const readers = new Set<Reader>();
   server.on('connection', (socket) => {
@@ -43,15 +43,15 @@ export function cutSlowReaders(
     isSweeping = false;
     const nowMs = performance.now();
     for (const reader of pending) {
-      const bytesPerSecond = reader.pace({ unacknowledged, nowMs, windowMs: bounds.readWindowMs });
-      if (bytesPerSecond >= bounds.readBytesPerSecondMin) continue;
+      const bytesPerSecond = reader.pace({ unacknowledged, nowMs, windowMs: limits.readWindowMs });
+      if (bytesPerSecond >= limits.readBytesPerSecondMin) continue;
       log.info({ bytesPerSecond: Math.round(bytesPerSecond) }, 'slow reader cut');
       reader.cut();
     }
   };
   let timer: NodeJS.Timeout | undefined;
   server.on('listening', () => {
-    timer = setInterval(() => void sweep(), bounds.sweepMs).unref();
+    timer = setInterval(() => void sweep(), limits.sweepMs).unref();
   });
   server.on('close', () => clearInterval(timer));
 }
@@ -62,12 +62,12 @@ interface Sample {
   readonly takenBytes: number;
 }
 
-/** How fast the other side of one connection takes what is sent to it. */
+/** The pace at which the peer of one connection takes what is sent to it. */
 class Reader {
   readonly #socket: Socket;
-  /** Of the time since when something has been pending throughout; the window's. */
+  /** Samples of the current window, while something has been pending all the time. */
   #samples: Sample[] = [];
-  /** Bytes handed over when last nothing was pending. */
+  /** Bytes handed over at the last moment when nothing was pending. */
   #settledBytes = 0;
   #inode: string | undefined;
 
@@ -75,13 +75,13 @@ class Reader {
     this.#socket = socket;
   }
 
-  /** Cheap, and true for every reader who has something pending that is worth the question. */
+  /** A cheap check, true for every reader with so much pending that the kernel must be asked. */
   mayBePending(): boolean {
     if (this.#socket.writableLength > 0) return true;
     return this.#handedBytes() - this.#settledBytes > smallBytes;
   }
 
-  /** Bytes a second over the window; Infinity while there was not always something pending. */
+  /** Bytes a second over the window; Infinity unless something was pending all the time. */
   pace(options: {
     readonly unacknowledged: UnacknowledgedBytes;
     readonly nowMs: number;
@@ -105,7 +105,7 @@ class Reader {
     return Math.max(0, (takenBytes - first.takenBytes) / (spanMs / 1_000));
   }
 
-  /** By a reset: a kernel that closes politely goes on holding what nobody takes. */
+  /** Resets the connection: after a polite close the kernel would keep the bytes that no one reads. */
   cut(): void {
     this.#socket.resetAndDestroy();
   }

@@ -1,19 +1,20 @@
 import { readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
-/** Bytes that the kernel holds for peers who have not taken them, by the socket's inode; 0 is left out. */
+/** Bytes that the kernel holds because the peer has not acknowledged them, by the socket's inode; 0 is left out. */
 export type UnacknowledgedBytes = ReadonlyMap<string, number>;
 
-/** Established, or closing from either side, with something left to send: the columns of proc_net_tcp. */
+/** A line of /proc/net/tcp: a connection that is established or closing, with something left to send. */
 const linePattern =
   /^ *\d+: \S+ \S+ (?:01|04|08) (?!00000000)([0-9A-F]{8}):\S+ \S+ \S+ +\d+ +\d+ (\d+) /gm;
 
 /**
- * Asks Linux. Elsewhere, and where it is hidden, the map is empty.
+ * The unacknowledged bytes of all sockets, from Linux's /proc. On other systems,
+ * and where /proc is hidden, the map is empty.
  *
- * The kernel takes megabytes from us at once and tells of progress in steps of
- * a third of its buffer, so what it took from us says little of what a reader
- * took from it within some seconds.
+ * What the kernel took from us says little about what the reader took within
+ * some seconds: the kernel takes megabytes at once and reports progress in
+ * steps of a third of its buffer.
  */
 export async function unacknowledgedBytes(): Promise<UnacknowledgedBytes> {
   const texts = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(textOf));
@@ -26,7 +27,7 @@ export async function unacknowledgedBytes(): Promise<UnacknowledgedBytes> {
   return bytes;
 }
 
-/** The inode of an open socket of this process; undefined where there is no such thing. */
+/** The inode of an open socket of this process; undefined where it can't be read. */
 export function inodeOf(fd: number | undefined): string | undefined {
   if (fd === undefined || fd < 0) return undefined;
   try {

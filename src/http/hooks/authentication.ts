@@ -6,26 +6,26 @@ import { presentedCredentialFromHeaders } from '../presented-credential.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks. Set on every route that is not public. */
+    /** The caller. Set on every route that is not public. */
     identity: Identity;
   }
   interface FastifyContextConfig {
-    /** Named by the routes that anybody may use; every other needs a caller. */
+    /** Set on the routes that anyone may use; every other route needs a caller. */
     access?: 'public';
   }
 }
 
 /**
- * Settles who asks, on every route and on paths that are none, before a body is
- * read. A route is open to everybody only by naming itself public.
+ * The hook that finds out who calls, on every route and on unknown paths too,
+ * before a body is read. A route is public only where its own configuration says so.
  */
 export function authenticateRequests(app: FastifyInstance, authenticator: Authenticator): void {
-  const refused = refusals(authenticator);
+  const refuse = refusalBy(authenticator);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.access === 'public') return done();
     const settle = (identity: Identity | undefined) => {
       try {
-        request.identity = permitted(request, identity ?? refused(request));
+        request.identity = permitted(request, identity ?? refuse(request));
         done();
       } catch (error) {
         done(error as Error);
@@ -36,8 +36,8 @@ export function authenticateRequests(app: FastifyInstance, authenticator: Authen
       if (found instanceof Promise) void found.then(settle, done);
       else settle(found);
     } catch (error) {
-      // A credential that can't be read is one that is not known.
-      done(error instanceof GatewayError ? withChallenge(error, authenticator) : (error as Error));
+      // A credential that can't be read is refused like one that is not known.
+      done(error instanceof GatewayError ? withChallenge(error) : (error as Error));
     }
   });
 }
@@ -47,7 +47,10 @@ function identityOf(
   authenticator: Authenticator,
 ): ReturnType<Authenticator['authenticate']> {
   const { contract } = request.routeOptions.config;
-  const presented = authenticator.mode === 'none' ? tokenOnly(request) : presentedOf(request);
+  const presented =
+    authenticator.mode === 'none'
+      ? readableCredential(request)
+      : presentedCredentialFromHeaders(request.headers);
   if (presented !== undefined || contract?.takesReadToken !== true || !authenticator.signsLinks) {
     return authenticator.authenticate(presented);
   }
@@ -56,12 +59,8 @@ function identityOf(
   return typeof token === 'string' ? authenticator.reader(token, id ?? '') : undefined;
 }
 
-function presentedOf({ headers }: FastifyRequest) {
-  return presentedCredentialFromHeaders(headers);
-}
-
-/** Where nobody needs a credential, clients that send one all the same are not refused for its form. */
-function tokenOnly({ headers }: FastifyRequest) {
+/** The credential if it can be read: with `AUTH=none` a client that sends an unreadable one is not refused. */
+function readableCredential({ headers }: FastifyRequest) {
   try {
     return presentedCredentialFromHeaders(headers);
   } catch {
@@ -69,37 +68,37 @@ function tokenOnly({ headers }: FastifyRequest) {
   }
 }
 
-/** @throws GatewayError `permission_denied` when the credential is not good for the route. */
+/** @throws GatewayError `permission_denied` when the credential does not allow the route. */
 function permitted(request: FastifyRequest, identity: Identity): Identity {
   const { contract } = request.routeOptions.config;
   if (contract === undefined) return identity;
   const { access } = contract;
-  const isGood = access === 'delegate' ? identity.mayDelegate : identity.scopes.has(access);
-  if (isGood) return identity;
+  const isAllowed = access === 'delegate' ? identity.mayDelegate : identity.scopes.has(access);
+  if (isAllowed) return identity;
   const needed = access === 'delegate' ? 'a key of its own, not a token' : `the scope ${access}`;
   throw new GatewayError('permission_denied', `this takes a credential with ${needed}`);
 }
 
-const wanted = {
+const expectedCredential = {
   none: 'a token that has not expired, or no credential at all',
   keys: 'an API key of this gateway',
   jwt: "a JWT of the gateway's issuer",
   passthrough: 'your credential of the upstream',
 } as const;
 
-function refusals(authenticator: Authenticator) {
+function refusalBy(authenticator: Authenticator) {
   return (request: FastifyRequest): never => {
     const { authorization } = request.headers;
     const hasOne = authorization !== undefined || request.headers['x-api-key'] !== undefined;
     const detail = hasOne
-      ? `the credential is not known, or has expired; send ${wanted[authenticator.mode]}`
-      : `send ${wanted[authenticator.mode]} as Authorization: Bearer`;
-    throw withChallenge(new GatewayError('unauthenticated', detail), authenticator, hasOne);
+      ? `the credential is not known, or has expired; send ${expectedCredential[authenticator.mode]}`
+      : `send ${expectedCredential[authenticator.mode]} as Authorization: Bearer`;
+    throw withChallenge(new GatewayError('unauthenticated', detail), hasOne);
   };
 }
 
-/** RFC 6750, section 3: what to send, and whether what was sent is the trouble. */
-function withChallenge(error: GatewayError, _authenticator: Authenticator, hasOne = true) {
+/** The error with a WWW-Authenticate header (RFC 6750, section 3). @param hasOne whether a credential was sent. */
+function withChallenge(error: GatewayError, hasOne = true): GatewayError {
   const challenge = `Bearer realm="image-generation-gateway"${hasOne ? ', error="invalid_token"' : ''}`;
   return error.with({ headers: { ...error.headers, 'www-authenticate': challenge } });
 }

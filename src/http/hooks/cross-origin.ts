@@ -5,11 +5,11 @@ import { responseHeaders } from '../../schemas/contracts/response-headers.ts';
 const preflightAgeS = 7_200;
 
 /**
- * Lets pages of other origins call every route and read every header of every
- * answer, errors and streams too. Never with credentials of the browser's own
- * (cookies): callers are told apart by what they send on purpose.
+ * The hook that lets pages of other origins call every route and read every
+ * header of every response, of errors and streams too. Cookies are never
+ * allowed: callers are known by the credential that they send on purpose.
  *
- * To be registered before callers are asked who they are, as a preflight carries no credential.
+ * Register it before authentication, because a preflight carries no credential.
  */
 export async function allowOrigins(
   app: FastifyInstance,

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { LoadShedding } from '../../load/load-shedding.ts';
 
-/** Refuses new work under pressure, before anything is read or asked: that is what makes a refusal cheap. */
+/** The hook that refuses creates under load, before a body is read or a credential checked: a refusal must be cheap. */
 export function shedNewWork(app: FastifyInstance, shedding: LoadShedding): void {
   app.addHook('onRequest', (request, _reply, done) => {
     try {

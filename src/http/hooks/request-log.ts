@@ -3,12 +3,13 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Log } from '../../observability/log.ts';
 
 /**
- * One line a request: what, how it ended, how long. Never the URL's query, a
- * body or a header value, which may hold prompts and credentials.
+ * The hook that logs one line a request: its route, how it ended, how long it
+ * took. Never the URL's query, a body or a header value, which may hold prompts
+ * and credentials.
  */
 export function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
-    // Not the onResponse hook, which never runs when the caller hangs up first.
+    // The onResponse hook does not run when the caller hangs up first.
     const startMs = performance.now();
     reply.raw.once('close', () => writeLine(log, request, reply, performance.now() - startMs));
     done();
@@ -33,7 +34,7 @@ function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: n
     outcome,
     ...(error === undefined ? undefined : errorLine(error)),
   };
-  // A 503 without an error is how /readyz says "not now": nothing went wrong.
+  // A 503 without an error is /readyz saying "not now": nothing went wrong.
   if (statusCode >= 500 && !isHungUp && error !== undefined) log.error(line, 'request');
   else log.info(line, 'request');
 }
@@ -42,7 +43,7 @@ function errorLine(error: unknown): { reason: string; cause?: string } {
   if (!(error instanceof GatewayError)) return { reason: 'internal_error' };
   if (error.cause === undefined) return { reason: error.reason };
   const { cause } = error;
-  // Where the gateway itself is wrong, the place is what its developers need.
+  // For a mistake of the gateway itself its developers need the stack.
   const isOurs = error.reason === 'internal_error';
   const text = cause instanceof Error ? ((isOurs ? cause.stack : undefined) ?? cause.message) : '';
   return { reason: error.reason, cause: text.slice(0, 2_000) };

@@ -1,23 +1,23 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerClass } from '../../callers/identity.ts';
 
-/** Told of every request; what it does must be quick and may not throw. */
+/** The receiver of what happens to requests, for metrics. Its methods must be quick and must not throw. */
 export interface RequestObserver {
   requestBegun(): void;
-  /** The answer is written, or the caller is gone. */
+  /** The response is written, or the caller is gone. */
   requestEnded(request: {
     readonly method: string;
     /** Pattern of the route, or `unmatched`. */
     readonly route: string;
     /** Undefined when the caller hung up first. */
     readonly status: number | undefined;
-    /** `public`: nobody was asked; `refused`: the credential was no good. */
+    /** `public`: the route asks for no credential; `refused`: the credential was refused. */
     readonly callerClass: CallerClass | 'public' | 'refused';
     readonly durationMs: number;
   }): void;
   streamOpened(): void;
   streamClosed(): void;
-  /** Something arrived that is no whole request. */
+  /** Bytes arrived that are not one whole request. */
   requestBroken(reason: BrokenReason): void;
 }
 
@@ -31,16 +31,16 @@ const brokenReasons: Readonly<Record<string, BrokenReason>> = {
   HPE_INVALID_EOF_STATE: 'cut',
 };
 
-/** Tells the observer of every request, also of those that their caller gave up. */
+/** The hook that reports every request to the observer, also those whose caller hung up. */
 export function observeRequests(app: FastifyInstance, observer: RequestObserver): void {
   const streams = new WeakSet<object>();
   app.addHook('onRequest', (request, reply, done) => {
     const startMs = performance.now();
     observer.requestBegun();
-    // Not the onResponse hook, which never runs when the caller hangs up first.
+    // The onResponse hook does not run when the caller hangs up first.
     reply.raw.once('close', () => {
       if (streams.has(reply.raw)) observer.streamClosed();
-      observer.requestEnded(endOf(request, reply, performance.now() - startMs));
+      observer.requestEnded(requestEnd(request, reply, performance.now() - startMs));
     });
     done();
   });
@@ -53,22 +53,22 @@ export function observeRequests(app: FastifyInstance, observer: RequestObserver)
     }
     done();
   });
-  // Beside the listener that answers them.
+  // The guarded server has a listener of its own, which responds.
   app.server.on('clientError', (error: NodeJS.ErrnoException) => {
     observer.requestBroken(brokenReasons[error.code ?? ''] ?? 'malformed');
   });
 }
 
-function endOf(request: FastifyRequest, reply: FastifyReply, durationMs: number) {
+function requestEnd(request: FastifyRequest, reply: FastifyReply, durationMs: number) {
   const { url: route = 'unmatched', config } = request.routeOptions;
-  const anybody = config.access === 'public' ? 'public' : 'refused';
-  // Decorated before it is set: a request that was refused has none.
+  const classWithoutCaller = config.access === 'public' ? 'public' : 'refused';
+  // A request that was refused before authentication ended has no identity.
   const identity = request.identity as FastifyRequest['identity'] | undefined;
   return {
     method: request.method,
     route,
     status: reply.raw.writableFinished ? reply.statusCode : undefined,
-    callerClass: identity?.callerClass ?? anybody,
+    callerClass: identity?.callerClass ?? classWithoutCaller,
     durationMs,
   } as const;
 }

@@ -4,12 +4,12 @@ import type { RequestSpan, Tracing } from '../../observability/tracing.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Absent where nobody collects traces. */
+    /** The span of the request; absent where traces are not collected. */
     span: RequestSpan | undefined;
   }
 }
 
-/** A span a request, from its headers to the end of its answer. */
+/** The hook that opens one span a request, from its headers to the end of its response. */
 export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { traceparent, tracestate } = request.headers;
@@ -18,26 +18,26 @@ export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
       route: request.routeOptions.url,
       scheme: request.protocol,
       requestId: request.id,
-      traceparent: textOf(traceparent),
-      tracestate: textOf(tracestate),
+      traceparent: singleLine(traceparent),
+      tracestate: singleLine(tracestate),
     });
     request.span = span;
-    reply.raw.once('close', () => span.end(endOf(request, reply)));
+    reply.raw.once('close', () => span.end(spanEnd(request, reply)));
     done();
   });
 }
 
-function endOf(request: FastifyRequest, reply: FastifyReply) {
+function spanEnd(request: FastifyRequest, reply: FastifyReply) {
   const { error, operationId } = request.logContext;
-  const isAnswered = reply.raw.writableFinished;
+  const isWritten = reply.raw.writableFinished;
   const reason = error instanceof GatewayError ? error.reason : undefined;
   return {
     operationId,
-    status: isAnswered ? reply.statusCode : undefined,
-    error: isAnswered ? reason : 'hung_up',
+    status: isWritten ? reply.statusCode : undefined,
+    error: isWritten ? reason : 'hung_up',
   };
 }
 
-function textOf(header: string | string[] | undefined): string | undefined {
+function singleLine(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : undefined;
 }

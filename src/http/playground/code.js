@@ -1,8 +1,8 @@
-// The request of the form as code that runs as it stands.
+// The request of the form as code that runs without changes.
 
 const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Keys and values as they are written in JavaScript, one a line. */
+/** A JavaScript object literal, one field a line. */
 function literal(value, indent) {
   const lines = Object.entries(value).map(
     ([name, field]) => `${indent}  ${name}: ${JSON.stringify(field)},`,
@@ -42,5 +42,5 @@ const { data } = await client.images.generate(${literal(request, '')});
 const image = Buffer.from(data[0].b64_json, 'base64');`;
 }
 
-/** By the name of their tab. */
+/** The code generators by the name of their tab. */
 export const codes = { curl, fetch: fetchCode, openai };

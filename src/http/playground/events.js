@@ -1,9 +1,9 @@
-// The events of an operation, read by fetch: an EventSource can't send a credential.
+// The events of an operation, read with fetch, because an EventSource can't send a credential.
 
-const againMs = 2_000;
+const reconnectMs = 2_000;
 const attemptsMax = 30;
 
-/** Thrown when the gateway says that asking again is pointless. */
+/** An error response of the gateway. */
 export class Refused extends Error {
   constructor(problem) {
     super(problem.detail ?? problem.title);
@@ -12,8 +12,8 @@ export class Refused extends Error {
 }
 
 /**
- * Calls back with each state of an operation, until the last. A connection that
- * breaks is taken up where it was.
+ * Calls back with each state of an operation, until the last. A broken
+ * connection continues after the last event that arrived.
  */
 export async function follow(id, { headers, onState, onLost }) {
   let lastEventId;
@@ -34,7 +34,7 @@ export async function follow(id, { headers, onState, onLost }) {
       if (error instanceof Refused && error.problem.retryable !== true) throw error;
       onLost();
     }
-    await new Promise((resolve) => setTimeout(resolve, againMs));
+    await new Promise((resolve) => setTimeout(resolve, reconnectMs));
   }
   throw new Error('the connection to the gateway is lost');
 }

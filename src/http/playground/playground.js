@@ -7,7 +7,7 @@ const fields = ['prompt', 'negativePrompt', 'aspectRatio', 'seed', 'model'];
 const historyMax = 24;
 let tab = 'curl';
 
-/** What the form asks for; fields that are empty are left out. */
+/** The request body of the form, without empty fields. */
 function bodyOfForm() {
   const entries = fields.map((name) => [name, element(name).value.trim()]);
   return Object.fromEntries(entries.filter(([, value]) => value !== ''));
@@ -23,19 +23,19 @@ function showCode() {
   element('code').textContent = codes[tab](bodyOfForm(), context);
 }
 
-function say(text) {
+function showStatus(text) {
   element('status').textContent = text;
 }
 
-function clearFaults() {
+function clearViolations() {
   element('problem').textContent = '';
   for (const name of fields) {
     element(name).removeAttribute('aria-invalid');
-    element(`${name}-fault`).textContent = '';
+    element(`${name}-violation`).textContent = '';
   }
 }
 
-/** Each fault at its field; the rest, and what was not the form's fault, below. */
+/** Shows each violation at its field, and everything else below the form. */
 function showProblem(problem) {
   const placed = (problem.errors ?? []).filter(({ pointer }) => {
     const name = pointer?.slice(2);
@@ -44,16 +44,16 @@ function showProblem(problem) {
   for (const { pointer, detail } of placed) {
     const name = pointer.slice(2);
     element(name).setAttribute('aria-invalid', 'true');
-    element(`${name}-fault`).textContent = detail;
+    element(`${name}-violation`).textContent = detail;
   }
   const [first] = placed;
   if (first !== undefined) element(first.pointer.slice(2)).focus();
   if (problem.status === 401) element('access').open = true;
-  const money = { not_started: 'Nothing was spent.', unknown: 'It may have been paid for.' };
-  const detail = problem.detail ?? problem.message ?? problem.title ?? 'It did not work.';
+  const money = { not_started: 'Nothing was spent.', unknown: 'An image may have been paid for.' };
+  const detail = problem.detail ?? problem.message ?? problem.title ?? 'The request failed.';
   element('problem').textContent =
     `${detail}${/[.!?]$/.test(detail) ? '' : '.'} ${money[problem.outcome] ?? ''}`;
-  say('No image.');
+  showStatus('No image.');
 }
 
 async function createOperation(body) {
@@ -63,29 +63,29 @@ async function createOperation(body) {
       ...credential(),
       'Content-Type': 'application/json',
       Accept: 'application/json',
-      // A request that is lost on the way may be sent again without paying twice.
+      // With it a lost request can be sent again without paying twice.
       'Idempotency-Key': crypto.randomUUID(),
     },
     body: JSON.stringify(body),
   });
-  const answer = await response.json();
-  if (!response.ok) throw new Refused(answer);
-  return answer;
+  const json = await response.json();
+  if (!response.ok) throw new Refused(json);
+  return json;
 }
 
-async function make() {
+async function createImage() {
   const body = bodyOfForm();
   const startMs = performance.now();
   const seconds = () => ((performance.now() - startMs) / 1000).toFixed(1);
-  const timer = setInterval(() => say(`Being made for ${seconds()} s …`), 1_000);
-  say('Being made …');
+  const timer = setInterval(() => showStatus(`Creating the image: ${seconds()} s …`), 1_000);
+  showStatus('Creating the image …');
   try {
     const operation = await createOperation(body);
     let last = operation;
     await follow(operation.id, {
       headers: credential(),
       onState: (state) => (last = state),
-      onLost: () => say('The connection was lost; taking it up again …'),
+      onLost: () => showStatus('The connection was lost; reconnecting …'),
     });
     if (last.status !== 'succeeded')
       return showProblem({ detail: last.error?.message, ...last.error });
@@ -100,13 +100,13 @@ async function make() {
     };
     await show(image);
     remember(image);
-    say(`Ready after ${image.seconds} s.`);
+    showStatus(`Ready after ${image.seconds} s.`);
   } finally {
     clearInterval(timer);
   }
 }
 
-/** Resolves when it is to be seen. */
+/** Shows an image. Resolves when it is visible. */
 function show({ url, prompt, seed, width, height, seconds, mimeType, id }) {
   element('image').src = url;
   element('image').alt = prompt;
@@ -140,9 +140,9 @@ async function submit() {
   const button = form.querySelector('[type=submit]');
   button.disabled = true;
   element('progress').hidden = false;
-  clearFaults();
+  clearViolations();
   try {
-    await make();
+    await createImage();
   } catch (error) {
     showProblem(error instanceof Refused ? error.problem : { detail: error.message });
   } finally {
@@ -158,7 +158,7 @@ form.addEventListener('submit', (event) => {
 
 form.addEventListener('input', showCode);
 
-/** Names to choose from; asked for when they are of use, as that may take a key. */
+/** Fills the list of models. Only when the field is used, because it may need a key. */
 async function offerModels() {
   if (element('models').children.length > 0) return;
   const response = await fetch('/v1/models', { headers: credential() }).catch(() => undefined);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 
-/** Path, file beside this code, media type. */
+/** Path, file in the folder playground/, media type. */
 const files = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
   ['/playground.css', 'playground.css', 'text/css; charset=utf-8'],
@@ -10,7 +10,7 @@ const files = [
   ['/playground-events.js', 'events.js', 'text/javascript; charset=utf-8'],
 ] as const;
 
-/** Nothing but what this gateway serves: no other host, no inline script, no frame around it. */
+/** A policy that allows only what this gateway serves: no other host, no inline script, no frame around the page. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -22,7 +22,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** `/`: a page to try the gateway with. It holds no secret, and does nothing that its caller could not. */
+/** `/`: a page to try the gateway with. It holds no secret, and can do nothing that its user could not do with curl. */
 export async function playgroundRoutes(app: FastifyInstance): Promise<void> {
   for (const [path, name, mediaType] of files) {
     const text = await readFile(new URL(`../playground/${name}`, import.meta.url), 'utf8');
