@@ -59,7 +59,6 @@ export const layers: Readonly<Record<string, Layer>> = {
   http: {
     imports: [
       'errors',
-      'gen',
       'callers',
       'clock',
       'load',
