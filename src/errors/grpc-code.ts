@@ -1,4 +1,5 @@
 import type { Reason } from './reason.ts';
+import { isModerationRefusal, isPromptLimit } from './vendor-wording.ts';
 
 /** The gRPC codes by number; index = code. */
 const names = [
@@ -48,8 +49,6 @@ const reasonOfCode = {
   UNAUTHENTICATED: 'upstream_auth',
 } as const satisfies Record<GrpcCodeName, Reason>;
 
-const promptLimit = /Prompt positive size \d+ exceeds limit/i;
-
 /**
  * Why the upstream did not make an image, from the code and message of the
  * error inside an operation. A code outside 0 … 16 is the upstream's mistake.
@@ -60,27 +59,6 @@ export function reasonFromOperationError(code: number, message: string): Reason 
   if (name !== 'INVALID_ARGUMENT') return reasonOfCode[name];
   if (isModerationRefusal(message)) return 'content_policy_violation';
   return isPromptLimit(message) ? 'prompt_too_long' : 'invalid_request';
-}
-
-/**
- * The vendor gives moderation no code of its own and words it in several ways,
- * in two languages, so this looks for the words that all of them share.
- */
-const moderationWordings = [
-  /not possible to generate an image from this request/i,
-  /violate the terms of us(?:e|age)/i,
-  /не могу сгенерировать/i,
-  /другую тему/i,
-];
-
-/** Whether a message says that the prompt broke the vendor's content rules. */
-export function isModerationRefusal(message: string): boolean {
-  return moderationWordings.some((wording) => wording.test(message));
-}
-
-/** Whether a message says that the prompt has too many characters. */
-export function isPromptLimit(message: string): boolean {
-  return promptLimit.test(message);
 }
 
 /** 3 for `INVALID_ARGUMENT`; undefined for what is no name of a code. */

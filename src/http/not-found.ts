@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { pathOf } from './problem.ts';
+import { pathOf } from './error-response.ts';
 
 interface KnownPath {
   readonly pattern: RegExp;

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { LimitState } from '../operations/create/admission.ts';
 import type { JsonWithBytes } from '../translation/json-value.ts';
-import { openAiError } from '../translation/openai-error.ts';
+import { openAiError } from '../schemas/error-forms/openai-form.ts';
 import { partsFromJson, piecesOf, sendJsonWithBytes } from './json-with-bytes.ts';
 import type { SucceededSnapshot } from './image-reply.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';

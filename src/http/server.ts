@@ -5,6 +5,7 @@ import type { Log } from '../observability/log.ts';
 import type { Tracing } from '../observability/tracing.ts';
 import { edgeLimits, type EdgeLimits } from './edge/edge-limits.ts';
 import { openGuardedServer } from './edge/guarded-server.ts';
+import { errorHandler } from './error-response.ts';
 import { openLogContext } from './log-context.ts';
 import { unknownOperation } from '../operations/poll/told.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
@@ -16,7 +17,6 @@ import { logRequests } from './hooks/request-log.ts';
 import { observeRequests, type RequestObserver } from './hooks/request-observer.ts';
 import { openRequestContexts, requestIdOf } from './hooks/request-context.ts';
 import { traceRequests } from './hooks/request-trace.ts';
-import { rescue } from './rescue.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
@@ -50,9 +50,16 @@ export interface ServerOptions {
 /** The whole request path, outermost part first. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
   const { services, authenticator, tokens, log } = options;
-  const toProblem = rescue(options.origin);
+  const handleError = errorHandler(options.origin);
   // Closes slow and silent connections, and refuses what is not certainly one request.
-  const app = openFastify({ ...edgeLimits, ...options.edge }, { log, toProblem });
+  const app = openFastify(
+    { ...edgeLimits, ...options.edge },
+    {
+      log,
+      origin: options.origin,
+      handleError,
+    },
+  );
 
   // The hooks of every request, in the order in which they run.
   openRequestContexts(app);
@@ -66,7 +73,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   acceptJsonOnly(app);
 
   // Where errors become responses.
-  app.setErrorHandler(toProblem);
+  app.setErrorHandler(handleError);
   refuseUnknown(app);
 
   healthRoutes(app, options.readiness);
@@ -87,13 +94,19 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 /** Fastify on the guarded server: what it does by itself that the gateway does differently is off. */
 function openFastify(
   limits: EdgeLimits,
-  { log, toProblem }: { readonly log: Log; readonly toProblem: ReturnType<typeof rescue> },
+  {
+    log,
+    origin,
+    handleError,
+  }: Pick<ServerOptions, 'log' | 'origin'> & {
+    readonly handleError: ReturnType<typeof errorHandler>;
+  },
 ): FastifyInstance {
   return fastify({
     // Its logger would make a child for each request; `logRequests` writes one line at the end of each.
     logger: false,
     bodyLimit: bodyBytesMax,
-    serverFactory: (serve) => openGuardedServer(serve, { limits, log }),
+    serverFactory: (serve) => openGuardedServer(serve, { limits, log, origin }),
     // The guarded server responds to these errors.
     clientErrorHandler: () => undefined,
     routerOptions: { maxParamLength: limits.headerBytesMax },
@@ -101,7 +114,7 @@ function openFastify(
     frameworkErrors: (error, request, reply) => {
       openLogContext(request);
       reply.header('x-request-id', request.id);
-      void toProblem(isOperationPath(request) ? unknownOperation() : error, request, reply);
+      void handleError(isOperationPath(request) ? unknownOperation() : error, request, reply);
     },
   });
 }

@@ -1,17 +1,13 @@
 import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject } from 'zod-openapi';
 import type { z } from 'zod';
 import type { Reason } from '../errors/reason.ts';
-import { rpcCodeOfReason } from '../errors/vendor-status.ts';
 import { contracts } from './contracts/all-contracts.ts';
-import { openAiErrorType, statusOfReason } from './error-shape.ts';
+import { nativeForm } from './error-forms/native-form.ts';
 import { openApi30From31 } from './document-3-0.ts';
-import { openAiErrorSchema } from './openai.ts';
 import { flatOperationSchema, operationSchema } from './operations.ts';
 import { problemKindOf } from './problem-catalog.ts';
-import { problemSchema } from './problem-document.ts';
 import { headersSchema } from './contracts/response-headers.ts';
 import type { ResponseContract, RouteContract } from './contracts/route-contract.ts';
-import { rpcStatusSchema } from './vendor.ts';
 import { version } from './product-version.ts';
 
 const securitySchemes = {
@@ -144,9 +140,10 @@ function successResponse(response: ResponseContract, substitute: Substitute): ob
 
 /** One response per status, one example per reason that has it. */
 function problemResponses(contract: RouteContract): Record<string, object> {
+  const { errorForm = nativeForm } = contract;
   const byStatus = new Map<number, Reason[]>();
   for (const reason of contract.reasons) {
-    const status = statusOfReason(contract.errorShape ?? 'problem', reason);
+    const status = errorForm.statusOfReason(reason);
     byStatus.set(status, [...(byStatus.get(status) ?? []), reason]);
   }
   const entries = [...byStatus].map(([status, reasons]) => [
@@ -162,7 +159,7 @@ function problemResponses(contract: RouteContract): Record<string, object> {
           'WWW-Authenticate',
           'RateLimit',
           'RateLimit-Policy',
-          ...(contract.errorShape === 'openai' ? openAiHeaders : []),
+          ...errorForm.headerNames,
         ],
       ),
       content: errorContent(contract, reasons),
@@ -171,63 +168,12 @@ function problemResponses(contract: RouteContract): Record<string, object> {
   return Object.fromEntries(entries) as Record<string, object>;
 }
 
-function errorContent(contract: RouteContract, reasons: readonly Reason[]): object {
-  const { errorShape = 'problem' } = contract;
-  const { mediaType, schema, example } = errorForms[errorShape];
+function errorContent({ path, errorForm = nativeForm }: RouteContract, reasons: readonly Reason[]) {
+  const { mediaType, schema, exampleOf } = errorForm;
   const examples = namedExamples(
-    Object.fromEntries(reasons.map((reason) => [reason, example(reason, contract)])),
+    Object.fromEntries(reasons.map((reason) => [reason, exampleOf(reason, path)])),
   );
   return { [mediaType]: { schema, examples } };
-}
-
-const openAiHeaders = [
-  'X-Should-Retry',
-  'X-RateLimit-Limit-Requests',
-  'X-RateLimit-Remaining-Requests',
-  'X-RateLimit-Reset-Requests',
-] as const;
-
-const errorForms = {
-  problem: {
-    mediaType: 'application/problem+json',
-    schema: problemSchema,
-    example: problemExample,
-  },
-  status: {
-    mediaType: 'application/json',
-    schema: rpcStatusSchema,
-    example: (reason: Reason) => ({
-      code: rpcCodeOfReason(reason),
-      message: problemKindOf(reason).title,
-      details: [],
-    }),
-  },
-  openai: {
-    mediaType: 'application/json',
-    schema: openAiErrorSchema,
-    example: (reason: Reason) => ({
-      error: {
-        message: problemKindOf(reason).title,
-        type: openAiErrorType(reason),
-        param: null,
-        code: reason,
-      },
-    }),
-  },
-};
-
-function problemExample(reason: Reason, contract: RouteContract): z.output<typeof problemSchema> {
-  const { status, title, retryable, advice } = problemKindOf(reason);
-  return {
-    type: `https://gateway.example/problems/${reason}`,
-    title,
-    status,
-    code: reason,
-    detail: advice.split(/[.:;]/, 1)[0] ?? title,
-    instance: contract.path.replace('{id}', 'op_AZk3v0'),
-    requestId: '0b6f3a52-6d54-4a0e-9c1e-2f6b8f0f9c55',
-    retryable,
-  };
 }
 
 function namedExamples(

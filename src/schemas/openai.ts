@@ -65,20 +65,6 @@ export const openAiRequestFields: FieldTree = Object.fromEntries(
   Object.keys(openAiRequestSchema.shape).map((name) => [name, true] as const),
 );
 
-export const openAiErrorSchema = z
-  .object({
-    error: z
-      .object({
-        message: z.string(),
-        type: z.string(),
-        param: z.unknown().meta({ description: 'Name of the field at fault, or null.' }),
-        code: z.string(),
-        outcome: z.string().optional().meta({ description: 'What became of the money.' }),
-      })
-      .meta({ id: 'OpenAiErrorBody', description: 'Why a request was refused.' }),
-  })
-  .meta({ id: 'OpenAiError', description: 'An error in the form of OpenAI’s API.' });
-
 const image = z
   .object({
     b64_json: z.string().optional().meta({ format: 'byte' }),

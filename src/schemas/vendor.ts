@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rpcStatusSchema } from './error-forms/vendor-form.ts';
 import { imageRequestFields, imageRequestSchema } from './images.ts';
 
 const { modelUri, messages, generationOptions } = imageRequestSchema.shape;
@@ -17,15 +18,6 @@ export const vendorRequestFields = {
   messages: imageRequestFields['messages'] ?? true,
   generationOptions: imageRequestFields['generationOptions'] ?? true,
 } as const;
-
-/** `google.rpc.Status` as proto3 JSON. */
-export const rpcStatusSchema = z
-  .object({
-    code: z.int().meta({ description: 'The gRPC code.', example: 3 }),
-    message: z.string(),
-    details: z.array(z.looseObject({ '@type': z.string() }).meta({ id: 'StatusDetail' })),
-  })
-  .meta({ id: 'RpcStatus', description: 'google.rpc.Status, as the vendor answers errors.' });
 
 const timestamp = z
   .unknown()

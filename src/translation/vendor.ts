@@ -1,8 +1,7 @@
-import type { GatewayError } from '../errors/gateway-error.ts';
-import { rpcCodeOf } from '../errors/vendor-status.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { typeUrlPrefix } from '../schemas/error-forms/vendor-form.ts';
 import { detailsJson } from './details-json.ts';
-import type { JsonValue, JsonWithBytes } from './json-value.ts';
+import type { JsonWithBytes } from './json-value.ts';
 import { publicMessage, timestampJson, type OperationFacts } from './operation-json.ts';
 
 /** What the vendor's JSON of an operation is made from, beside what the native one needs. */
@@ -10,8 +9,6 @@ export interface VendorFacts extends OperationFacts {
   /** Times as far as the upstream itself told them. */
   readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
 }
-
-const typePrefix = 'type.googleapis.com/';
 
 /**
  * An operation in the JSON of the vendor's REST: null for what the upstream does
@@ -32,7 +29,7 @@ export function vendorOperationJson(facts: VendorFacts, image?: Uint8Array): Jso
     metadata: facts.metadata === undefined ? null : (detailsJson([facts.metadata])[0] ?? null),
     ...(state.status === 'succeeded' && {
       response: {
-        '@type': typePrefix + ImageGenerationResponseSchema.typeName,
+        '@type': typeUrlPrefix + ImageGenerationResponseSchema.typeName,
         image: image ?? '',
         modelVersion: state.image.modelVersion,
       },
@@ -44,29 +41,5 @@ export function vendorOperationJson(facts: VendorFacts, image?: Uint8Array): Jso
         details: state.failure.reason === 'upstream_auth' ? [] : detailsJson(state.failure.details),
       },
     }),
-  };
-}
-
-/** An error as `google.rpc.Status`: what is wrong where, and what became of the money, are details. */
-export function rpcStatusJson(error: GatewayError): JsonValue {
-  const { reason, detail, violations, outcome } = error;
-  const fieldViolations = violations.map(({ pointer, parameter, header, detail: description }) => ({
-    field: (pointer?.replace(/^#\//, '').replaceAll('/', '.') ?? parameter ?? header) || '',
-    description,
-  }));
-  return {
-    code: rpcCodeOf(error),
-    message: detail,
-    details: [
-      ...(fieldViolations.length > 0
-        ? [{ '@type': `${typePrefix}google.rpc.BadRequest`, fieldViolations }]
-        : []),
-      {
-        '@type': `${typePrefix}google.rpc.ErrorInfo`,
-        reason,
-        domain: 'image-generation-gateway',
-        ...(outcome !== undefined && { metadata: { outcome } }),
-      },
-    ],
   };
 }

@@ -96,6 +96,38 @@ describe('what is no request', () => {
   });
 });
 
+describe('a request refused before any route', () => {
+  const errorOf = async (path: string, lines = 'content-length: x\r\n') => {
+    const text = await exchange(`POST ${path} HTTP/1.1\r\nhost: x\r\n${lines}\r\n`);
+    return JSON.parse(text.split('\r\n\r\n')[1] ?? '') as unknown;
+  };
+
+  it('gets a problem whose type is absolute and whose instance is its path', async () => {
+    expect(await errorOf('/v1/images?token=secret')).toMatchObject({
+      type: `${gateway.origin}/problems/invalid_request`,
+      status: 400,
+      instance: '/v1/images',
+      outcome: 'not_started',
+    });
+  });
+
+  it.each([
+    ['a broken Content-Length', 'content-length: x\r\n'],
+    ['two hosts', 'host: y\r\n'],
+    ['headers of more than 8 KiB', `x-long: ${'a'.repeat(9_000)}\r\n`],
+    ['more than 100 header lines', 'x: 1\r\n'.repeat(150)],
+    ['an expectation no server meets', 'expect: tea\r\n'],
+  ])('gets the error form of its path: %s', async (_, lines) => {
+    expect(await errorOf('/v1/images/generations', lines)).toMatchObject({
+      error: { type: 'invalid_request_error', outcome: 'not_started' },
+    });
+    expect(await errorOf('/foundationModels/v1/imageGenerationAsync?a=b', lines)).toMatchObject({
+      code: 3,
+      details: [{ metadata: { outcome: 'not_started' } }],
+    });
+  });
+});
+
 describe('health', () => {
   it('is live and ready', async () => {
     expect((await gateway.fetch('/livez')).status).toBe(200);

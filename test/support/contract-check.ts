@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { errorShapeOfPath, statusOfReason } from '../../src/schemas/error-shape.ts';
-import { openAiErrorSchema } from '../../src/schemas/openai.ts';
+import { errorFormOfPath } from '../../src/schemas/error-forms/error-forms.ts';
+import { nativeForm } from '../../src/schemas/error-forms/native-form.ts';
+import { vendorForm } from '../../src/schemas/error-forms/vendor-form.ts';
 import { problemSchema } from '../../src/schemas/problem-document.ts';
-import { rpcStatusSchema } from '../../src/schemas/vendor.ts';
 import { problemKindOf } from '../../src/schemas/problem-catalog.ts';
 import type { RouteContract } from '../../src/schemas/contracts/route-contract.ts';
 
@@ -85,7 +85,7 @@ function contractFaults(
 }
 
 function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: unknown): string[] {
-  if (contract.errorShape !== undefined) return otherErrorFaults(contract, reply, payload);
+  if (contract.errorForm !== undefined) return otherErrorFaults(contract, reply, payload);
   const faults = problemFaults(reply, payload);
   if (reply.statusCode < 400) return [...faults, 'this status is not promised'];
   if (typeof payload !== 'string') return faults;
@@ -94,24 +94,25 @@ function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: un
   return isPromised ? faults : [...faults, `the code ${code} is not promised`];
 }
 
-/** An answer of a path that is none: in the shape that clients of such paths read. */
+/** A response on a path that no route has: in the form that clients of such paths read. */
 function unroutedFaults(request: FastifyRequest, reply: FastifyReply, payload: unknown): string[] {
-  const shape = errorShapeOfPath((request.raw.url ?? '').split('?', 1)[0] ?? '');
-  if (shape === 'problem' || typeof payload !== 'string') return problemFaults(reply, payload);
-  return bodyFaults(shape === 'status' ? rpcStatusSchema : openAiErrorSchema, payload);
+  const form = errorFormOfPath((request.raw.url ?? '').split('?', 1)[0] ?? '');
+  if (form === nativeForm || typeof payload !== 'string') return problemFaults(reply, payload);
+  return bodyFaults(form.schema, payload);
 }
 
-/** Errors in the shapes of other APIs: the body, and a status that the contract lists. */
+/** Errors in the forms of other APIs: the body, and a status that the contract lists. */
 function otherErrorFaults(
-  { errorShape = 'problem', reasons }: RouteContract,
+  { errorForm = nativeForm, reasons }: RouteContract,
   reply: FastifyReply,
   payload: unknown,
 ): string[] {
-  const schema = errorShape === 'status' ? rpcStatusSchema : openAiErrorSchema;
-  const isKnown = reasons.some((reason) => statusOfReason(errorShape, reason) === reply.statusCode);
+  const isKnown = reasons.some((reason) => errorForm.statusOfReason(reason) === reply.statusCode);
   // On the vendor's surface the upstream's own code decides.
-  const faults = isKnown || errorShape === 'status' ? [] : ['this status is not promised'];
-  return typeof payload === 'string' ? [...faults, ...bodyFaults(schema, payload)] : faults;
+  const faults = isKnown || errorForm === vendorForm ? [] : ['this status is not promised'];
+  return typeof payload === 'string'
+    ? [...faults, ...bodyFaults(errorForm.schema, payload)]
+    : faults;
 }
 
 function problemFaults(reply: FastifyReply, payload: unknown): string[] {

@@ -3,6 +3,13 @@ import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { earlyResponseText, type EarlyResponse } from './early-response.ts';
 
+interface ConnectionOptions {
+  readonly log: Log;
+  readonly lingerMs: number;
+  /** Origin of links. */
+  readonly origin: () => string;
+}
+
 /**
  * One connection of a caller: the responses that are under way on it, and
  * whether anything more is read from it.
@@ -13,7 +20,7 @@ import { earlyResponseText, type EarlyResponse } from './early-response.ts';
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #options: { readonly log: Log; readonly lingerMs: number };
+  readonly #options: ConnectionOptions;
   readonly #pending = new Set<ServerResponse>();
   /** Response to the last request that was passed on, until that request and its response are complete. */
   #latest: ServerResponse | undefined;
@@ -22,7 +29,7 @@ export class Connection {
   #isLast = false;
   #isEnded = false;
 
-  constructor(socket: Socket, options: { readonly log: Log; readonly lingerMs: number }) {
+  constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
   }
@@ -77,7 +84,7 @@ export class Connection {
     this.#early = undefined;
     this.#isEnded = true;
     const { reason, status, cause, detail } = early;
-    const { text, requestId } = earlyResponseText(early);
+    const { text, requestId } = earlyResponseText(early, this.#options.origin());
     const isAnswered = broken?.headersSent === true;
     if (!this.#socket.destroyed) {
       this.#options.log.info({ requestId, status, reason, cause, detail }, 'broken request');

@@ -18,6 +18,13 @@ import {
 } from './early-response.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
+export interface GuardedServerOptions {
+  readonly limits: EdgeLimits;
+  readonly log: Log;
+  /** Origin of links; asked at each use, because port 0 is known only after listening. */
+  readonly origin: () => string;
+}
+
 /**
  * An HTTP server that passes on only what is certainly one request, and closes
  * slow and silent connections, before any route runs or anything is spent.
@@ -26,7 +33,7 @@ import { cutSlowReaders } from './slow-readers.ts';
  */
 export function openGuardedServer(
   serve: RequestListener,
-  { limits, log }: { readonly limits: EdgeLimits; readonly log: Log },
+  { limits, log, origin }: GuardedServerOptions,
 ): Server {
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
@@ -40,7 +47,7 @@ export function openGuardedServer(
   server.maxConnections = limits.connectionsMax;
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
-    const known = connections.get(socket) ?? new Connection(socket, { log, ...limits });
+    const known = connections.get(socket) ?? new Connection(socket, { log, origin, ...limits });
     connections.set(socket, known);
     return known;
   };
@@ -51,7 +58,7 @@ export function openGuardedServer(
     if (connection.isShut) return false;
     const early = earlyResponseTo(request, connection, limits);
     if (early !== undefined) {
-      connection.refuse({ ...early, isHead: request.method === 'HEAD' });
+      connection.refuse({ ...early, ...requestLineOf(request) });
       return false;
     }
     // An offer to upgrade is ignored, but Node's parser reads nothing behind it.
@@ -69,7 +76,11 @@ export function openGuardedServer(
   });
   server.on('checkExpectation', (request: IncomingMessage) => {
     const detail = 'no expectation but 100-continue is met';
-    connectionOf(request.socket).refuse({ ...badRequest(detail), status: 417 });
+    connectionOf(request.socket).refuse({
+      ...badRequest(detail),
+      ...requestLineOf(request),
+      status: 417,
+    });
   });
   server.on('connect', (_request, socket) => {
     // Node no longer handles this socket.
@@ -83,6 +94,10 @@ export function openGuardedServer(
   cutSlowReaders(server, { limits, log });
   logDroppedConnections(server, log);
   return server;
+}
+
+function requestLineOf({ url, method }: IncomingMessage): Pick<EarlyResponse, 'path' | 'isHead'> {
+  return { path: url?.split('?', 1)[0], isHead: method === 'HEAD' };
 }
 
 function earlyResponseTo(

@@ -6,6 +6,7 @@ import {
   openAiRequestFields,
   openAiRequestSchema,
 } from '../openai.ts';
+import { openAiForm } from '../error-forms/openai-form.ts';
 import { idempotencyKeyHeader, noQuery } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
@@ -28,7 +29,7 @@ export const createOpenAiImage = routeContract({
   operationId: 'createOpenAiImage',
   access: 'images:create',
   spends: true,
-  errorShape: 'openai',
+  errorForm: openAiForm,
   tag: 'openai',
   summary: 'Make images, as OpenAI’s API does',
   description: [
@@ -87,7 +88,7 @@ export const createOpenAiImage = routeContract({
 const modelRoute = {
   method: 'get',
   access: 'operations:read',
-  errorShape: 'openai',
+  errorForm: openAiForm,
   tag: 'openai',
   query: noQuery,
 } as const;

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Reason } from '../../errors/reason.ts';
-import type { ErrorShape } from '../error-shape.ts';
+import type { ErrorForm } from '../error-forms/error-form.ts';
 import type { BodyContract } from '../parse.ts';
 import type { Scope } from '../tokens.ts';
 
@@ -36,8 +36,8 @@ export interface RouteContract<
   readonly takesReadToken?: boolean;
   /** Whether an accepted request costs money: then every refusal says that none was spent. */
   readonly spends?: boolean;
-  /** How refusals are told; absent: as problem documents. */
-  readonly errorShape?: ErrorShape;
+  /** Absent: native. */
+  readonly errorForm?: ErrorForm;
   readonly tag: string;
   readonly summary: string;
   readonly description: string;

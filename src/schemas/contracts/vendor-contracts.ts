@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { vendorForm } from '../error-forms/vendor-form.ts';
 import { idempotencyKeyHeader, idParams, noQuery } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
@@ -11,7 +12,7 @@ export const createVendorImage = routeContract({
   operationId: 'createYandexImage',
   access: 'images:create',
   spends: true,
-  errorShape: 'status',
+  errorForm: vendorForm,
   tag: 'yandex',
   summary: 'Make an image, as the vendor’s REST does',
   description:
@@ -89,7 +90,7 @@ export const cancelVendorOperation = routeContract({
   methods: ['GET', 'POST'],
   operationId: 'cancelYandexOperation',
   access: 'images:create',
-  errorShape: 'status',
+  errorForm: vendorForm,
   summary: 'Stop making an image, as the vendor’s REST does',
   reasons: ['malformed_json', 'unsupported_media_type', ...operationReasons],
 });

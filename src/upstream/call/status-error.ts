@@ -1,11 +1,7 @@
 import { GatewayError, type SpendOutcome } from '../../errors/gateway-error.ts';
-import {
-  grpcCodeName,
-  isModerationRefusal,
-  isPromptLimit,
-  type GrpcCodeName,
-} from '../../errors/grpc-code.ts';
+import { grpcCodeName, type GrpcCodeName } from '../../errors/grpc-code.ts';
 import type { Reason } from '../../errors/reason.ts';
+import { isModerationRefusal, isPromptLimit } from '../../errors/vendor-wording.ts';
 import { printableText } from '../../text/printable.ts';
 import { errorDetailsFromBytes } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import type { Reason } from '../../errors/reason.ts';
+import { rpcCodeOf, rpcCodeOfReason, vendorHttpStatus } from '../../errors/vendor-status.ts';
+import { problemKindOf } from '../problem-catalog.ts';
+import type { ErrorForm } from './error-form.ts';
+
+/** Prefix of the type names in `@type`. */
+export const typeUrlPrefix = 'type.googleapis.com/';
+
+/** `google.rpc.Status` as proto3 JSON. */
+export const rpcStatusSchema = z
+  .object({
+    code: z.int().meta({ description: 'The gRPC code.', example: 3 }),
+    message: z.string(),
+    details: z.array(z.looseObject({ '@type': z.string() }).meta({ id: 'StatusDetail' })),
+  })
+  .meta({ id: 'RpcStatus', description: 'google.rpc.Status, as the vendor answers errors.' });
+
+const paths = /^\/foundationModels\/|^\/operations\/[^/]+:/;
+
+function statusOfReason(reason: Reason): number {
+  // The vendor's table has 501 for it, which blames the server for a wrong path or method.
+  return reason === 'method_not_allowed' ? 405 : vendorHttpStatus(rpcCodeOfReason(reason));
+}
+
+/** Errors as the vendor's REST writes them; what is wrong where, and what became of the money, are details. */
+export const vendorForm: ErrorForm = {
+  name: 'vendor',
+  mediaType: 'application/json',
+  schema: rpcStatusSchema,
+  ownsPath: (path) => paths.test(path),
+  statusOfReason,
+  statusOf: (error) =>
+    error.upstream === undefined
+      ? statusOfReason(error.reason)
+      : vendorHttpStatus(rpcCodeOf(error)),
+  bodyOf: (error) => {
+    const { reason, detail, violations, outcome } = error;
+    const fieldViolations = violations.map(
+      ({ pointer, parameter, header, detail: description }) => ({
+        field: (pointer?.replace(/^#\//, '').replaceAll('/', '.') ?? parameter ?? header) || '',
+        description,
+      }),
+    );
+    const badRequest = { '@type': `${typeUrlPrefix}google.rpc.BadRequest`, fieldViolations };
+    return {
+      code: rpcCodeOf(error),
+      message: detail,
+      details: [
+        ...(fieldViolations.length > 0 ? [badRequest] : []),
+        {
+          '@type': `${typeUrlPrefix}google.rpc.ErrorInfo`,
+          reason,
+          domain: 'image-generation-gateway',
+          ...(outcome !== undefined && { metadata: { outcome } }),
+        },
+      ],
+    };
+  },
+  finalHeaders: {},
+  headerNames: [],
+  exampleOf: (reason) => ({
+    code: rpcCodeOfReason(reason),
+    message: problemKindOf(reason).title,
+    details: [],
+  }),
+};
