@@ -7,29 +7,35 @@ import type { Core } from './operations/core.ts';
 import type { LoadShedding } from './load/load-shedding.ts';
 import { systemClock } from './clock/system-clock.ts';
 import { version } from './schemas/product-version.ts';
+import { reachableHost } from './text/host.ts';
 
-/** What a gateway counts, and the port it tells it on. */
+/** The metrics of a gateway, and the port that serves them. */
 export interface AppMetrics extends Metrics {
-  /** Names the parts that are asked at each scrape. */
+  /** Where they are served, once they are. */
+  readonly address: string | undefined;
+  /** Names the parts that each scrape reads. */
   follow(parts: {
     readonly core: Core;
     readonly shedding: LoadShedding;
     readonly readiness: () => Readiness;
   }): void;
-  /** Listens, and resolves with the port. */
-  listen(): Promise<number>;
+  listen(): Promise<void>;
   /** To be called last, so that a drain can be watched. */
   close(): Promise<void>;
 }
 
-/** Undefined where no port is set for them: then nothing is counted. */
+/** Undefined where METRICS_PORT is not set: then nothing is counted. */
 export function openAppMetrics(settings: SettingValues): AppMetrics | undefined {
   const { METRICS_HOST: host, METRICS_PORT: port } = settings;
   if (port === undefined) return undefined;
   const metrics = openMetrics({ version, nowMs: () => systemClock.nowMs() });
   const server = metricsServer(metrics, { host, port });
+  let address: string | undefined;
   return {
     ...metrics,
+    get address() {
+      return address;
+    },
     follow({ core, shedding, readiness }) {
       metrics.watch(() => ({
         readiness: readiness(),
@@ -45,7 +51,10 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
         pressure: shedding.pressure,
       }));
     },
-    listen: () => server.listen(),
+    async listen() {
+      const listeningOn = await server.listen();
+      address = `http://${reachableHost(host)}:${listeningOn}/metrics`;
+    },
     async close() {
       await server.close();
       metrics.stop();

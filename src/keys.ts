@@ -6,16 +6,16 @@ import { newApiKey } from './callers/api-key.ts';
 import { callersFromFile, editCallersFile } from './callers/callers-file-edit.ts';
 import {
   callerNamePattern,
+  isModelText,
   limitMax,
-  modelPattern,
   withKey,
   withoutCaller,
   withoutKey,
   type CallerEntries,
   type CallerEntry,
-  type CallerLimits,
   type KeyEntry,
-} from './callers/callers-file.ts';
+} from './callers/callers-file-format.ts';
+import type { CallerLimits } from './callers/identity.ts';
 
 const usage = `usage: npm run keys -- COMMAND
 
@@ -70,7 +70,7 @@ function limitFromOption(options: Options, name: keyof Options): number | undefi
 /** Only what was given: what was not stays as it is. */
 function limitsFromOptions(options: Options): CallerLimits {
   const models = options.models?.split(',').map((model) => model.trim());
-  if (models?.every((model) => modelPattern.test(model)) === false) {
+  if (models?.every((model) => isModelText(model)) === false) {
     throw new UsageError('--models must be names with commas between them');
   }
   const imagesPerMinuteMax = limitFromOption(options, 'images-per-minute');

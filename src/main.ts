@@ -1,7 +1,7 @@
 import { buildApp } from './app.ts';
 import {
-  ConfigurationError,
-  configurationFromEnvironment,
+  SettingsError,
+  settingsFromEnvironment,
   isOpenToAll,
 } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
@@ -11,7 +11,7 @@ import { endProcessOnSignals, type EndCause } from './lifecycle/process-exit.ts'
 
 /** The process: settings, app, listen, signals, exit code. */
 async function main(): Promise<void> {
-  const settings = configurationFromEnvironment(process.env);
+  const settings = settingsFromEnvironment(process.env);
   const { log, flush } = openLog({ level: settings.LOG_LEVEL });
   const app = await buildApp(settings, log);
   const address = await app.listen();
@@ -67,7 +67,7 @@ Listening on ${address}, with an embedded upstream that draws local images. Try:
 try {
   await main();
 } catch (error) {
-  const text = error instanceof ConfigurationError ? error.message : describe(error);
+  const text = error instanceof SettingsError ? error.message : describe(error);
   process.stderr.write(`${text}\n`);
   process.exitCode = 1;
   // A part that was opened before the mistake must not keep a failed start alive.

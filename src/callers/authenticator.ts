@@ -2,9 +2,14 @@ import { createHash } from 'node:crypto';
 import { scopes as knownScopes, type Scope } from '../schemas/tokens.ts';
 import { isAccessTokenText, type AccessToken, type AccessTokens } from './access-tokens.ts';
 import { isApiKeyText } from './api-key.ts';
-import type { CallerDirectory } from './caller-directory.ts';
-import type { Caller } from './caller.ts';
-import { everyScope, type CallerClass, type Identity } from './identity.ts';
+import type { CallerLookup } from './caller-lookup.ts';
+import {
+  everyScope,
+  type Caller,
+  type CallerClass,
+  type CallerLimits,
+  type Identity,
+} from './identity.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 
 /** A credential as a request brought it. */
@@ -33,9 +38,9 @@ export interface AuthenticatorOptions {
   readonly tokens: AccessTokens;
   readonly nowMs: () => number;
   /** Limits of callers that have none of their own. */
-  readonly defaults: Omit<Caller, 'name'>;
+  readonly defaults: CallerLimits;
   /** Needed for `keys`; in `jwt` it holds the limits of callers by name. */
-  readonly directory?: CallerDirectory | undefined;
+  readonly lookup?: CallerLookup | undefined;
   /** Needed for `jwt`. */
   readonly jwt?: JwtVerifier | undefined;
 }
@@ -78,7 +83,7 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
 type CredentialReader = Authenticator['authenticate'];
 
 function credentialReader(options: AuthenticatorOptions): CredentialReader {
-  const { mode, directory, jwt, defaults } = options;
+  const { mode, lookup: directory, jwt, defaults } = options;
   switch (mode) {
     case 'none': {
       const anonymous = identityOf('', { ...defaults, name: '' }, 'anonymous');
@@ -109,10 +114,7 @@ function identityOf(subject: string, caller: Caller, callerClass: CallerClass): 
 }
 
 /** The caller's own credential goes upstream, and the upstream decides what it may see. */
-function passedThrough(
-  { scheme, text }: PresentedCredential,
-  defaults: Omit<Caller, 'name'>,
-): Identity {
+function passedThrough({ scheme, text }: PresentedCredential, defaults: CallerLimits): Identity {
   const authorization = `${scheme} ${text}`;
   const view = createHash('sha256').update(authorization).digest('base64url').slice(0, 22);
   const subject = kinds.passthrough + view;
@@ -143,7 +145,7 @@ function identityFromToken(
 
 /** The caller a subject stands for, in this mode; undefined when there is none any more. */
 function callerOf(subject: string, options: AuthenticatorOptions): Caller | undefined {
-  const { mode, directory, defaults } = options;
+  const { mode, lookup: directory, defaults } = options;
   if (mode === 'none') return subject === '' ? { ...defaults, name: '' } : undefined;
   const kind = kinds[mode];
   if (mode === 'passthrough' || !subject.startsWith(kind)) return undefined;
@@ -153,7 +155,7 @@ function callerOf(subject: string, options: AuthenticatorOptions): Caller | unde
   return mode === 'jwt' ? { ...defaults, name } : undefined;
 }
 
-function withDefaults(caller: Caller, defaults: Omit<Caller, 'name'>): Caller {
+function withDefaults(caller: Caller, defaults: CallerLimits): Caller {
   const { models, imagesPerMinuteMax, concurrentImagesMax, imagesPerDayMax } = caller;
   return {
     name: caller.name,

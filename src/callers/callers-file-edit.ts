@@ -11,7 +11,7 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callersFromText, textFromCallers, type CallerEntries } from './callers-file.ts';
+import { callersFromText, textFromCallers, type CallerEntries } from './callers-file-format.ts';
 
 const lockWaitMs = 1_000;
 const lockRetryMs = 50;

@@ -1,15 +1,31 @@
 import { scopes, type Scope } from '../schemas/tokens.ts';
-import type { Caller } from './caller.ts';
 
-/** By what kind of credential somebody was told from others. */
+/** What one caller may use. An absent limit is none. */
+export interface CallerLimits {
+  /** Models it may use: a name, `name/version`, or a whole `art://` URI each. Absent: every one. */
+  readonly models?: readonly string[] | undefined;
+  readonly imagesPerMinuteMax?: number | undefined;
+  /** Images being made at the same time. */
+  readonly concurrentImagesMax?: number | undefined;
+  /** By the calendar day in UTC. */
+  readonly imagesPerDayMax?: number | undefined;
+}
+
+/** A person or program that may ask for images, with its limits. */
+export interface Caller extends CallerLimits {
+  /** Unique in the gateway, and stable: operations and limits belong to this name. */
+  readonly name: string;
+}
+
+/** The kind of credential that a request was identified by. */
 export type CallerClass = 'anonymous' | 'key' | 'jwt' | 'token' | 'link' | 'passthrough';
 
-/** Who asks, once that is settled. */
+/** The caller of one request, and what its credential allows. */
 export interface Identity {
   readonly callerClass: CallerClass;
   /** Whose operations it may see: ids are sealed for it. */
   readonly tenant: string;
-  /** Whose limits and idempotency keys it uses. The same as the tenant, but where callers bring credentials of the upstream. */
+  /** Whose limits and idempotency keys it uses. The same as the tenant, except where callers bring credentials of the upstream. */
   readonly subject: string;
   readonly caller: Caller;
   readonly scopes: ReadonlySet<Scope>;
@@ -23,7 +39,7 @@ export interface Identity {
     readonly imagesMax: number;
     readonly keepMs: number;
   };
-  /** When the link it came by stops to work, milliseconds since 1970. */
+  /** When the link it came by ends, milliseconds since 1970. */
   readonly linkExpiresAtMs?: number;
 }
 

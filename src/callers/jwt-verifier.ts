@@ -7,8 +7,9 @@ import {
   type JWTVerifyOptions,
 } from 'jose';
 import { isLoopbackHost } from '../text/host.ts';
-import type { Caller } from './caller.ts';
-import { openKeySet, type KeySetLog } from './key-set.ts';
+import { isVisibleAscii } from '../text/visible-ascii.ts';
+import type { Caller } from './identity.ts';
+import { openIssuerKeys, type IssuerKeysLog } from './issuer-keys.ts';
 
 /** Who a token speaks for. */
 export interface VerifiedToken {
@@ -35,7 +36,7 @@ export interface JwtVerifierOptions {
   readonly algorithms?: readonly string[] | undefined;
   /** Milliseconds of the wall clock: tokens expire by it, and keys age by it. */
   readonly nowMs: () => number;
-  readonly log?: KeySetLog | undefined;
+  readonly log?: IssuerKeysLog | undefined;
 }
 
 /**
@@ -51,7 +52,7 @@ const clockToleranceS = 30;
 const tokenLengthMax = 16_384;
 // Of one algorithm, in the answer to a token that names none of them.
 const keysTriedMax = 8;
-const callerName = /^[\x21-\x7e]{1,128}$/;
+const subjectCharactersMax = 128;
 
 /** @throws Error that names the option which is wrong. */
 export function openJwtVerifier({
@@ -67,7 +68,7 @@ export function openJwtVerifier({
   if (algorithms.length === 0 || !algorithms.every((name) => jwtAlgorithms.includes(name))) {
     throw new Error(`algorithms: must be some of ${jwtAlgorithms.join(', ')}`);
   }
-  const keySet = openKeySet({ url: keysUrlFromText(jwksUrl), nowMs, log });
+  const keySet = openIssuerKeys({ url: keysUrlFromText(jwksUrl), nowMs, log });
   return {
     async verify(token) {
       const header = headerOf(token);
@@ -91,8 +92,8 @@ export function openJwtVerifier({
 /** In the clear, the keys could be replaced on their way, and with them every token. */
 function keysUrlFromText(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = isLoopbackHost(url?.hostname ?? '');
-  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
+  const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
+  if (url === undefined || (url.protocol !== 'https:' && !isLocal)) {
     throw new Error('jwksUrl: must be an https URL (http only on loopback)');
   }
   if (url.username !== '' || url.password !== '') {
@@ -148,7 +149,7 @@ async function payloadOfAny(
 
 function verifiedFromPayload(payload: JWTPayload): VerifiedToken | undefined {
   const { sub, scope, scp } = payload;
-  if (typeof sub !== 'string' || !callerName.test(sub)) return undefined;
+  if (typeof sub !== 'string' || !isVisibleAscii(sub, subjectCharactersMax)) return undefined;
   const caller: Caller = { name: sub };
   // RFC 8693, section 4.2, and what issuers made before it.
   const claim = scope ?? scp;

@@ -1,9 +1,9 @@
-import { settings, type SettingValues } from './settings.ts';
 import { isLoopbackHost } from '../text/host.ts';
+import { settings, type SettingValues } from './settings.ts';
 
 /** Everything that is wrong with the settings, at once. Holds names, never values. */
-export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
   readonly mistakes: readonly string[];
 
   constructor(mistakes: readonly string[]) {
@@ -26,9 +26,9 @@ const jwtNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const;
 /**
  * Reads the settings from an environment. An empty value is an absent one.
  *
- * @throws ConfigurationError with every mistake.
+ * @throws SettingsError with every mistake.
  */
-export function configurationFromEnvironment(
+export function settingsFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): SettingValues {
   const mistakes: string[] = [];
@@ -40,7 +40,7 @@ export function configurationFromEnvironment(
     else mistakes.push(`${name}: ${result.error.issues[0]?.message ?? 'is wrong'}`);
   }
   if (mistakes.length === 0) mistakes.push(...contradictions(values as SettingValues));
-  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
   return values as SettingValues;
 }
 

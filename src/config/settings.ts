@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { hostAndPortFromText } from '../text/host.ts';
 import { callerSettings } from './caller-settings.ts';
-import { edgeSettings } from './edge-settings.ts';
 import {
   countsByName,
   flag,
@@ -203,7 +202,11 @@ export const settings = {
     meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
   }),
   ...callerSettings,
-  ...edgeSettings,
+  CONNECTIONS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(16_384), {
+    default: '16384',
+    meaning:
+      'Connections at once; those above it are closed as they come. Each takes a file descriptor.',
+  }),
   LOG_LEVEL: setting(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

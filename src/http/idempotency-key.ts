@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { isVisibleAscii } from '../text/visible-ascii.ts';
 
 const charactersMax = 255;
 
@@ -28,7 +29,7 @@ function keyFromText(text: string): string {
   const key = isQuoted ? text.slice(1, -1).replace(/\\(["\\])/g, '$1') : text;
   if (key.length === 0) throw invalid('expected a key, got an empty one');
   if (key.length > charactersMax) throw invalid(`expected at most ${charactersMax} characters`);
-  if (!/^[\x21-\x7e]+$/.test(key)) throw invalid('expected visible ASCII characters only');
+  if (!isVisibleAscii(key)) throw invalid('expected visible ASCII characters only');
   return key;
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { PresentedCredential } from '../callers/authenticator.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { isVisibleAscii } from '../text/visible-ascii.ts';
 
 const charactersMax = 4_096;
 
@@ -28,6 +29,6 @@ export function presentedCredentialFromHeaders(
 }
 
 function fromText(scheme: PresentedCredential['scheme'], text: string): PresentedCredential {
-  if (/^[\x21-\x7e]+$/.test(text) && text.length <= charactersMax) return { scheme, text };
+  if (isVisibleAscii(text, charactersMax)) return { scheme, text };
   throw new GatewayError('unauthenticated', 'the credential must be visible ASCII without spaces');
 }

@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { callersFromText } from '../../src/callers/callers-file.ts';
-import { openCallerDirectory } from '../../src/callers/caller-directory.ts';
+import { callersFromText } from '../../src/callers/callers-file-format.ts';
+import { openCallerLookup } from '../../src/callers/caller-lookup.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -43,7 +43,7 @@ describe('npm run keys', () => {
     const text = await readFile(file, 'utf8');
     expect(text).not.toContain(key.slice(8));
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    const directory = await openCallerDirectory({ path: file, nowMs: Date.now, onReload() {} });
+    const directory = await openCallerLookup({ path: file, nowMs: Date.now, onReload() {} });
     expect(directory.byApiKey(key)).toEqual({
       name: 'shop',
       imagesPerDayMax: 5,

@@ -1,18 +1,18 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import {
-  ConfigurationError,
-  configurationFromEnvironment,
+  SettingsError,
+  settingsFromEnvironment,
 } from '../../src/config/settings-from-environment.ts';
 import { configurationPage } from '../../src/config/configuration-page.ts';
 import { settings } from '../../src/config/settings.ts';
 
 function mistakes(environment: Record<string, string>): readonly string[] {
   try {
-    configurationFromEnvironment(environment);
+    settingsFromEnvironment(environment);
     return [];
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.mistakes;
+    if (error instanceof SettingsError) return error.mistakes;
     throw error;
   }
 }
@@ -25,7 +25,7 @@ const real = {
 
 describe('the configuration', () => {
   it('needs nothing', () => {
-    expect(configurationFromEnvironment({})).toMatchObject({
+    expect(settingsFromEnvironment({})).toMatchObject({
       HOST: '127.0.0.1',
       PORT: 8080,
       DEFAULT_MODEL: 'yandex-art/latest',
@@ -86,7 +86,7 @@ describe('the configuration', () => {
   });
 
   it('never prints a secret', () => {
-    const values = configurationFromEnvironment({
+    const values = settingsFromEnvironment({
       ...real,
       GATEWAY_SECRET: 'canary-secret-canary-secret-canary',
     });

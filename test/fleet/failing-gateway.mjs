@@ -2,7 +2,7 @@
 // was told: FAILPOINT=name, FAIL_AT=which time it gets there. It is the built
 // gateway; only its ports are watched from outside.
 import { buildApp } from '../../dist/app.js';
-import { configurationFromEnvironment } from '../../dist/config/settings-from-environment.js';
+import { settingsFromEnvironment } from '../../dist/config/settings-from-environment.js';
 import { openLog } from '../../dist/observability/log.js';
 
 const { FAILPOINT = '', FAIL_AT = '1' } = process.env;
@@ -58,7 +58,7 @@ function throughUpstream(client) {
   };
 }
 
-const settings = configurationFromEnvironment(process.env);
+const settings = settingsFromEnvironment(process.env);
 const { log, flush } = openLog({ level: settings.LOG_LEVEL });
 const app = await buildApp(settings, log, {
   throughStore,

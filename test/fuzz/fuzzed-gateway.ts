@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
-import { configurationFromEnvironment } from '../../src/config/settings-from-environment.ts';
+import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
 import { openOperationIds, type OperationIds } from '../../src/operations/operation-id.ts';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 import { checkContracts } from '../support/contract-check.ts';
@@ -45,7 +45,7 @@ export async function openFuzzedGateway(
   upstream?: UpstreamClient,
 ): Promise<FuzzedGateway> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-fuzz-'));
-  const settings = configurationFromEnvironment({
+  const settings = settingsFromEnvironment({
     PORT: '0',
     // That the machine is busy is no finding.
     LOOP_DELAY_MS_MAX: '60000',

@@ -135,7 +135,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'unknown key ids are fetched for each time',
-    file: 'src/callers/key-set.ts',
+    file: 'src/callers/issuer-keys.ts',
     right: `if (nowMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {`,
     wrong: `if (nowMs() - fetchedFor.unknownKidAtMs >= 0) {`,
     noticedBy: 'test/callers/jwt-verifier.test.ts',

@@ -5,7 +5,7 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Service } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { configurationFromEnvironment } from '../../src/config/settings-from-environment.ts';
+import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
 import { settings } from '../../src/config/settings.ts';
 import { statusOf } from '../support/responses.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -88,7 +88,7 @@ describe('the settings', () => {
   });
 
   test('let a gateway start, and hold no secret', () => {
-    expect(() => configurationFromEnvironment(environment)).not.toThrow();
+    expect(() => settingsFromEnvironment(environment)).not.toThrow();
     const secret = /(?:SECRET|API_KEY|IAM_TOKEN|STORE_URL)$/;
     const shown = Object.keys(fileEnvironment).filter((name) => secret.test(name));
     expect(shown).toStrictEqual([]);
@@ -155,7 +155,7 @@ test('the paths of the probes are routes', async () => {
 });
 
 test('a pod is given longer to end than the drain takes, and is seen as draining while it still serves', () => {
-  const { SHUTDOWN_TIMEOUT_MS } = configurationFromEnvironment(environment);
+  const { SHUTDOWN_TIMEOUT_MS } = settingsFromEnvironment(environment);
   const delayMs = Number(environment['DRAIN_DELAY_MS']);
   // The process ends five seconds after requests in flight were cut.
   const drainMs = SHUTDOWN_TIMEOUT_MS + 5_000;
@@ -213,7 +213,7 @@ test('memory has room for what the gateway bounds itself to, and the heap for le
   expect(limit).toBeGreaterThanOrEqual(1.2 * 1024 ** 3);
   expect(bytesOf(container.resources?.requests?.['memory'])).toBe(1024 ** 3);
   const [, heap = ''] = /--max-old-space-size=(\d+)/.exec(environment['NODE_OPTIONS'] ?? '') ?? [];
-  const cacheBytes = configurationFromEnvironment(environment).RESULT_CACHE_BYTES_MAX;
+  const cacheBytes = settingsFromEnvironment(environment).RESULT_CACHE_BYTES_MAX;
   expect(Number(heap)).toBeGreaterThanOrEqual(256);
   expect(Number(heap) * 1024 ** 2 + cacheBytes).toBeLessThan(1024 ** 3);
 });

@@ -20,7 +20,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
   callers: {
-    imports: ['schemas', 'sealing', 'text'],
+    imports: ['errors', 'schemas', 'sealing', 'text'],
     packages: ['jose', 'zod'],
     pure: false,
   },
@@ -29,8 +29,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: ['@opentelemetry/api', 'pino', 'prom-client'],
     pure: false,
   },
-  image: { imports: [], packages: [], pure: true },
-  grpc: { imports: [], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
+  image: { imports: ['errors'], packages: [], pure: true },
+  grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
     imports: ['errors', 'gen', 'image', 'schemas', 'text'],
     packages: ['@bufbuild/protobuf'],
@@ -59,12 +59,15 @@ export const layers: Readonly<Record<string, Layer>> = {
   http: {
     imports: [
       'errors',
+      'text',
+      'gen',
       'callers',
       'clock',
       'load',
       'observability',
       'operations',
       'schemas',
+      'state',
       'translation',
     ],
     packages: ['@fastify/cors', '@fastify/swagger', '@fastify/swagger-ui', 'fastify', 'zod'],
@@ -75,11 +78,22 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': [
-    ...['callers', 'clock', 'config', 'http', 'lifecycle', 'load', 'observability'],
-    ...['operations', 'schemas', 'sealing', 'state', 'text', 'upstream'],
-    ...['app-metrics.ts', 'app-upstream.ts'],
+    ...['app-callers.ts', 'app-core.ts', 'app-metrics.ts'],
+    ...['app-server.ts', 'app-store.ts', 'app-upstream.ts'],
+    ...['clock', 'config', 'http', 'lifecycle', 'load', 'observability'],
+    ...['schemas', 'state', 'upstream'],
   ],
-  'app-metrics.ts': ['clock', 'config', 'http', 'load', 'observability', 'operations', 'schemas'],
+  'app-callers.ts': ['callers', 'clock', 'config', 'observability', 'sealing'],
+  'app-core.ts': [
+    ...['clock', 'config', 'observability', 'operations'],
+    ...['sealing', 'state', 'upstream'],
+  ],
+  'app-metrics.ts': [
+    ...['clock', 'config', 'http', 'load', 'observability'],
+    ...['operations', 'schemas', 'text'],
+  ],
+  'app-server.ts': ['app-callers.ts', 'clock', 'config', 'http', 'load', 'operations', 'text'],
+  'app-store.ts': ['app-metrics.ts', 'config', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
   'main.ts': ['app.ts', 'config', 'lifecycle', 'observability'],
   'keys.ts': ['callers'],

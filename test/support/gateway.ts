@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { buildApp, type App, type AppOptions } from '../../src/app.ts';
-import { configurationFromEnvironment } from '../../src/config/settings-from-environment.ts';
+import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
 import type { DrainLimits } from '../../src/lifecycle/drain.ts';
 import { checkContracts } from './contract-check.ts';
 import { Exposition } from './exposition.ts';
@@ -34,7 +34,7 @@ export async function startGateway(
   options: AppOptions = {},
 ): Promise<Gateway> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
-  const settings = configurationFromEnvironment({
+  const settings = settingsFromEnvironment({
     PORT: '0',
     DATA_DIR: dataDirectory,
     LOG_LEVEL: 'trace',

@@ -3,7 +3,7 @@ import type { Claim, ClaimState, StateStore } from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
 
 /** What one caller may use. An absent limit is none. */
-export interface CallerLimits {
+export interface RequesterLimits {
   /** A name, `name/version`, or a whole `art://` URI each. Absent: every model. */
   readonly models?: readonly string[] | undefined;
   readonly imagesPerMinuteMax?: number | undefined;
@@ -23,7 +23,7 @@ export interface TokenAllowance {
 export interface Requester {
   /** Whose limits are used up. */
   readonly subject: string;
-  readonly limits: CallerLimits;
+  readonly limits: RequesterLimits;
   readonly allowance?: TokenAllowance | undefined;
 }
 

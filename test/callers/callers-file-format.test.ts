@@ -6,7 +6,7 @@ import {
   withKey,
   withoutKey,
   type KeyEntry,
-} from '../../src/callers/callers-file.ts';
+} from '../../src/callers/callers-file-format.ts';
 
 function keyEntry(): KeyEntry {
   const { sha256, hint } = newApiKey();

@@ -1,22 +1,22 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
 /** Where failures to fetch keys are told; a pino logger is one. */
-export interface KeySetLog {
+export interface IssuerKeysLog {
   warn(details: object, message: string): void;
 }
 
 /** The public keys of an issuer (RFC 7517), as its endpoint publishes them. */
-export interface KeySet {
+export interface IssuerKeys {
   /** The keys, when the one of this id may be among them; undefined when it is not. Never throws. */
   keysFor(kid: string | undefined): Promise<JWTVerifyGetKey | undefined>;
   /** Stops fetching. */
   close(): void;
 }
 
-export interface KeySetOptions {
+export interface IssuerKeysOptions {
   readonly url: URL;
   readonly nowMs: () => number;
-  readonly log?: KeySetLog | undefined;
+  readonly log?: IssuerKeysLog | undefined;
 }
 
 const refreshMs = 10 * 60_000;
@@ -41,7 +41,7 @@ interface Keys {
  * fresh, used or not: a key that the issuer withdrew overnight must not open
  * the gateway to the first token of the morning.
  */
-export function openKeySet({ url, nowMs, log }: KeySetOptions): KeySet {
+export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKeys {
   let keys: Keys | undefined;
   let fetching: Promise<void> | undefined;
   let fetchedFor = { anyAtMs: -Infinity, unknownKidAtMs: -Infinity };

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { isVisibleAscii } from '../text/visible-ascii.ts';
+import type { CallerLimits } from './identity.ts';
 
 /** Characters of a caller's name, as a file or a command may give it. */
 export const callerNamePattern = /^[A-Za-z0-9._@:/+-]{1,128}$/;
 /** A model as a caller's list names it. */
-export const modelPattern = /^[\x21-\x7e]{1,256}$/;
+export const isModelText = (text: string) => isVisibleAscii(text, 256);
 /** The highest limit that may be given; a larger one is taken for a mistake. */
 export const limitMax = 1_000_000;
 
@@ -31,7 +33,7 @@ const callerEntry = z.strictObject({
   keys: z.array(keyEntry).max(100, { error: 'must be at most 100 keys' }),
   // An empty list could be read as every model or as none, so it is neither.
   models: z
-    .array(z.string().regex(modelPattern, { error: 'must be visible ASCII' }))
+    .array(z.string().refine(isModelText, { error: 'must be visible ASCII' }))
     .min(1, { error: 'must name a model; leave it out to allow every one' })
     .max(100, { error: 'must be at most 100 models' })
     .optional(),
@@ -55,9 +57,6 @@ export type CallerEntry = Readonly<Omit<z.infer<typeof callerEntry>, 'keys' | 'm
 export interface CallerEntries {
   readonly callers: readonly CallerEntry[];
 }
-
-/** What a caller may do; an absent limit is none. */
-export type CallerLimits = Partial<Omit<CallerEntry, 'name' | 'keys'>>;
 
 const faultsShownMax = 20;
 

@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { apiKeyHash, isApiKeyText } from './api-key.ts';
-import type { Caller } from './caller.ts';
-import { callersFromText, type CallerEntries } from './callers-file.ts';
+import type { Caller } from './identity.ts';
+import { callersFromText, type CallerEntries } from './callers-file-format.ts';
 
 /** Who holds which API key, as the file says it now. */
-export interface CallerDirectory {
+export interface CallerLookup {
   /** The caller whose key this is; undefined for a key that is unknown, revoked or expired. */
   byApiKey(text: string): Caller | undefined;
   /** The caller of this name, even one without a key that works. */
@@ -18,7 +18,7 @@ export type ReloadResult =
   | { readonly ok: true; readonly callerCount: number; readonly keyCount: number }
   | { readonly ok: false; readonly message: string };
 
-export interface CallerDirectoryOptions {
+export interface CallerLookupOptions {
   readonly path: string;
   /** Milliseconds of the wall clock: keys expire by it. */
   readonly nowMs: () => number;
@@ -46,11 +46,11 @@ const fileBytesMax = 4 * 1024 * 1024;
  *
  * @throws Error that names API_KEYS_FILE and every fault of the file.
  */
-export async function openCallerDirectory({
+export async function openCallerLookup({
   path,
   nowMs,
   onReload,
-}: CallerDirectoryOptions): Promise<CallerDirectory> {
+}: CallerLookupOptions): Promise<CallerLookup> {
   let version = await versionOf(path);
   let content = await contentOf(path);
   let closed = false;

@@ -5,16 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newApiKey } from '../../src/callers/api-key.ts';
 import {
-  openCallerDirectory,
-  type CallerDirectory,
+  openCallerLookup,
+  type CallerLookup,
   type ReloadResult,
-} from '../../src/callers/caller-directory.ts';
+} from '../../src/callers/caller-lookup.ts';
 
 let folder: string;
 let path: string;
 let nowMs = Date.parse('2026-11-24T00:00:00Z');
 let reloads: ReloadResult[] = [];
-let directory: CallerDirectory | undefined;
+let directory: CallerLookup | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'caller-directory-'));
@@ -39,8 +39,8 @@ async function write(text: string): Promise<void> {
 
 const writeCallers = (...callers: object[]) => write(JSON.stringify({ callers }));
 
-async function open(): Promise<CallerDirectory> {
-  directory = await openCallerDirectory({
+async function open(): Promise<CallerLookup> {
+  directory = await openCallerLookup({
     path,
     nowMs: () => nowMs,
     onReload: (result) => void reloads.push(result),

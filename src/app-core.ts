@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock, systemRandom } from './clock/system-clock.ts';
+import { imageMemoryBytesMaxOf } from './config/settings-from-environment.ts';
+import type { SettingValues } from './config/settings.ts';
+import type { Log } from './observability/log.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { openCore, type Core, type CoreObserver } from './operations/core.ts';
+import { openOperationIds } from './operations/operation-id.ts';
+import type { SealSecrets } from './sealing/seal.ts';
+import type { StateStore } from './state/state-store.ts';
+import type { UpstreamClient } from './upstream/upstream-client.ts';
+
+/** Opens the core with the limits that the settings name, on the machine's own clock and randomness. */
+export function openAppCore(
+  settings: SettingValues,
+  parts: {
+    readonly log: Log;
+    readonly secrets: SealSecrets;
+    readonly store: StateStore;
+    readonly upstream: UpstreamClient;
+    readonly metrics: Metrics | undefined;
+  },
+): Core {
+  const { log, secrets, store, upstream, metrics } = parts;
+  return openCore({
+    upstream,
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    newName: randomUUID,
+    ids: openOperationIds(secrets),
+    imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),
+    imagesPerDayMax: settings.IMAGES_PER_DAY_MAX,
+    readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
+    pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
+    resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
+    imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    trackedMax: settings.OPERATIONS_TRACKED_MAX,
+    generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
+    breakerChanged(method, state) {
+      metrics?.limits.breakerChanged(method, state);
+      log.warn({ method, state }, 'breaker');
+    },
+    readFailed({ reason, upstream: trace, cause }) {
+      metrics?.operations.readFailed({ reason });
+      const message = cause instanceof Error ? cause.message : undefined;
+      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: message }, 'poll failed');
+    },
+    observer: metrics && coreObserver(metrics),
+  });
+}
+
+/** Each event of the core to the metric that counts it. */
+function coreObserver({ operations, limits }: Metrics): CoreObserver {
+  return {
+    createEnded: (end) => operations.createEnded(end),
+    operationEnded: (end) => operations.operationEnded(end),
+    limitsSeen: (states) => limits.limitsSeen(states),
+    limited: (limit) => limits.limited(limit),
+  };
+}
+
+/** The vendor takes 500 images a minute; an upstream of the operator's own has no known quota. */
+function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
+  const { UPSTREAM_ADDRESS: address, IMAGES_PER_MINUTE_MAX: max } = settings;
+  const isTls = address !== undefined && !address.startsWith('http://');
+  return max ?? (isTls ? 450 : undefined);
+}

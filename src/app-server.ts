@@ -1,0 +1,89 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { AppCallers } from './app-callers.ts';
+import { systemClock, systemRandom } from './clock/system-clock.ts';
+import type { SettingValues } from './config/settings.ts';
+import { OperationReplies } from './http/operation-reply.ts';
+import type { Readiness } from './http/routes/health.ts';
+import { buildServer, type ServerOptions } from './http/server.ts';
+import type { LoadShedding } from './load/load-shedding.ts';
+import type { Core } from './operations/core.ts';
+import { reachableHost } from './text/host.ts';
+
+/** The HTTP server with everything its routes work with. */
+export interface AppServer {
+  readonly server: FastifyInstance;
+  /** Listens, and resolves with where: links may name PUBLIC_URL instead. */
+  listen(): Promise<string>;
+}
+
+export interface AppServerParts extends Pick<
+  ServerOptions,
+  'edge' | 'extend' | 'log' | 'observer' | 'tracing'
+> {
+  readonly callers: AppCallers;
+  readonly core: Core;
+  readonly shedding: LoadShedding;
+  readonly readiness: () => Readiness;
+  /** Media types the upstream can make, the preferred one first. */
+  readonly imageMediaTypes: readonly string[];
+}
+
+/** Thousands of callers may come back at once: those that the kernel's queue cannot hold wait a second and longer. */
+const backlog = 4_096;
+
+/** Builds the server; it takes no connection before `listen`. */
+export async function openAppServer(
+  settings: SettingValues,
+  parts: AppServerParts,
+): Promise<AppServer> {
+  const { callers, core, shedding, imageMediaTypes, ...options } = parts;
+  const { HOST: host } = settings;
+  const nowMs = () => systemClock.nowMs();
+  let origin = settings.PUBLIC_URL ?? originOf(host, settings.PORT);
+  const server = await buildServer({
+    ...options,
+    edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
+    origin: () => origin,
+    corsOrigins: settings.CORS_ORIGINS,
+    authenticator: callers.authenticator,
+    tokens: callers.tokens,
+    services: {
+      operations: core.operations,
+      creates: core.creates,
+      shedding,
+      replies: new OperationReplies({
+        origin: () => origin,
+        nowMs,
+        ...(callers.authenticator.signsLinks && {
+          signLink: (id, tenant, expiresAtMs) =>
+            callers.tokens.sealRead(id, { tenant, expiresAtMs }),
+        }),
+      }),
+      clock: systemClock,
+      random: systemRandom,
+      imageMediaTypes: settings.IMAGE_MEDIA_TYPES ?? imageMediaTypes,
+      imageDefaults: {
+        folderId: settings.FOLDER_ID ?? 'local',
+        defaultModel: settings.DEFAULT_MODEL,
+        modelAliases: settings.MODEL_ALIASES,
+        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+        promptCharactersMaxByModel: settings.PROMPT_CHARACTERS_MAX_BY_MODEL,
+      },
+    },
+  });
+  return {
+    server,
+    async listen() {
+      await server.listen({ host, port: settings.PORT, backlog });
+      const { port } = server.server.address() as AddressInfo;
+      const address = originOf(host, port);
+      origin = settings.PUBLIC_URL ?? address;
+      return address;
+    },
+  };
+}
+
+function originOf(host: string, port: number): string {
+  return `http://${reachableHost(host)}:${port}`;
+}
