@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AppCallers } from './app-callers.ts';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
 import type { SettingValues } from './config/settings.ts';
-import { OperationReplies } from './http/operation-reply.ts';
+import { OperationResponses } from './http/operation-response.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { buildServer, type ServerOptions } from './http/server.ts';
 import type { LoadShedding } from './load/load-shedding.ts';
@@ -52,7 +52,7 @@ export async function openAppServer(
       operations: core.operations,
       creates: core.creates,
       shedding,
-      replies: new OperationReplies({
+      responses: new OperationResponses({
         origin: () => origin,
         nowMs,
         ...(callers.authenticator.signsLinks && {

@@ -4,7 +4,7 @@ export interface Negotiated {
   /** The concrete image type that was named, if one was. */
   readonly mediaType: string | undefined;
   /** Whether JSON would do as well. */
-  readonly jsonToo: boolean;
+  readonly acceptsJson: boolean;
 }
 
 interface MediaRange {
@@ -33,7 +33,7 @@ export function negotiate(
   const ranges = rangesFromAccept(accept);
   const isBrowser = ranges.some(({ type, subtype }) => type === 'text' && subtype === 'html');
   if (accept === undefined || accept.trim() === '' || isBrowser) {
-    return { form: 'json', mediaType: undefined, jsonToo: true };
+    return { form: 'json', mediaType: undefined, acceptsJson: true };
   }
   const json = qualityOf(ranges, 'application/json').quality;
   const best = bestImage(ranges, imageMediaTypes);
@@ -41,13 +41,13 @@ export function negotiate(
   const events = qualityOf(ranges, 'text/event-stream').quality;
   if (json === 0 && image === 0 && events === 0) return undefined;
   if (events > Math.max(json, image)) {
-    return { form: 'events', mediaType: undefined, jsonToo: json > 0 };
+    return { form: 'events', mediaType: undefined, acceptsJson: json > 0 };
   }
-  if (json >= image) return { form: 'json', mediaType: undefined, jsonToo: true };
+  if (json >= image) return { form: 'json', mediaType: undefined, acceptsJson: true };
   return {
     form: 'image',
     mediaType: best?.isConcrete === true ? best.mediaType : undefined,
-    jsonToo: json > 0,
+    acceptsJson: json > 0,
   };
 }
 

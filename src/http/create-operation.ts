@@ -65,7 +65,7 @@ export async function createOperation(
     // From here on every answer, an error too, tells where the paid image is.
     reply
       .header('x-operation-id', snapshot.id)
-      .header('location', services.replies.link(snapshot.id));
+      .header('location', services.responses.link(snapshot.id));
     return snapshot;
   } catch (error) {
     if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));

@@ -36,7 +36,7 @@ export function sendEvents(
   const events = eventsOf(snapshot, {
     after,
     next: () => nextOf(snapshot.id, { services, caller, signal }),
-    json: (each) => services.replies.json(each, caller.tenant),
+    json: (each) => services.responses.json(each, caller.tenant),
   });
   return reply.send(Readable.from(events, { objectMode: false }));
 }

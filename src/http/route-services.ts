@@ -4,13 +4,13 @@ import type { Operations } from '../operations/operations.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import type { ImageDefaults } from '../translation/images.ts';
-import type { OperationReplies } from './operation-reply.ts';
+import type { OperationResponses } from './operation-response.ts';
 
 /** What the routes of a surface work with. */
 export interface RouteServices {
   readonly operations: Operations;
   readonly creates: Creates;
-  readonly replies: OperationReplies;
+  readonly responses: OperationResponses;
   readonly shedding: LoadShedding;
   readonly clock: Clock;
   readonly random: Random;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { acceptsImages, negotiate } from '../../src/http/accept.ts';
 
 const makes = ['image/jpeg', 'image/png', 'image/webp'];
-const json = { form: 'json', mediaType: undefined, jsonToo: true };
+const json = { form: 'json', mediaType: undefined, acceptsJson: true };
 
 describe('negotiate', () => {
   it.each([
@@ -31,8 +31,8 @@ describe('negotiate', () => {
     ['image/avif, image/*;q=0.1', undefined, false],
     ['image/*, application/json;q=0.5', undefined, true],
     ['image/png, */*;q=0.1', 'image/png', true],
-  ])('answers an image to Accept: %s', (accept, mediaType, jsonToo) => {
-    expect(negotiate(accept, makes)).toEqual({ form: 'image', mediaType, jsonToo });
+  ])('answers an image to Accept: %s', (accept, mediaType, acceptsJson) => {
+    expect(negotiate(accept, makes)).toEqual({ form: 'image', mediaType, acceptsJson });
   });
 
   it.each([

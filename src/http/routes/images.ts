@@ -10,7 +10,7 @@ import { callerGoneSignal } from '../caller-gone.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForAnswer } from '../image-for-response.ts';
-import { sendImage, succeeded } from '../image-reply.ts';
+import { sendImage, succeeded } from '../image-response.ts';
 import {
   preferenceApplied,
   preferencesFromHeader,
@@ -34,7 +34,7 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
 
     const started = await createOperation(call, services, wanted.create);
     if (negotiated.form === 'events') {
-      tellFollowed(reply, { ...preferences, waitS: undefined }, wanted.ignored);
+      reportPreferences(reply, { ...preferences, waitS: undefined }, wanted.ignored);
       return sendEvents(call, services, started);
     }
 
@@ -49,14 +49,14 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
             waitMs: waitLeftMs(waitS, { receivedAtMs, nowMs: services.clock.nowMs() }),
             signal: callerGoneSignal(reply.raw),
           });
-    tellFollowed(reply, preferences, wanted.ignored);
+    reportPreferences(reply, preferences, wanted.ignored);
     if (wantsImage) return imageOrProblem(call, services, snapshot, negotiated);
-    return services.replies.created(reply, snapshot, replyContextOf(call, services, snapshot));
+    return services.responses.created(reply, snapshot, replyContextOf(call, services, snapshot));
   });
 }
 
 /** Tells which preferences were followed, and what was ignored. */
-function tellFollowed(
+function reportPreferences(
   reply: FastifyReply,
   { respondAsync, waitS, handling }: Preferences,
   ignored: readonly string[],
@@ -85,7 +85,7 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
   const parsed = bodyOf(call, { lenient: handling === 'lenient' });
   const mediaType = requestedMediaType(parsed.body);
   if (mediaType !== undefined) {
-    refuseImpossible(mediaType, services.imageMediaTypes);
+    refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
     const contradicts = acceptQuality(request.headers.accept, mediaType) === 0;
     if (negotiated.form === 'image' && contradicts) throw notAcceptable([mediaType]);
   }
@@ -100,7 +100,7 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
 }
 
 /** @throws GatewayError `invalid_request` for a media type that the upstream does not make. */
-export function refuseImpossible(mediaType: string, possible: readonly string[]): void {
+export function refuseOtherMediaTypes(mediaType: string, possible: readonly string[]): void {
   if (possible.includes(mediaType)) return;
   const detail = `the upstream makes ${possible.join(', ')}`;
   throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
@@ -118,10 +118,10 @@ async function imageOrProblem(
   const context = replyContextOf(call, services, snapshot);
   const { retryAfterS } = context;
   if (!isFinished(snapshot)) {
-    if (negotiated.jsonToo) return services.replies.created(reply, snapshot, context);
+    if (negotiated.acceptsJson) return services.responses.created(reply, snapshot, context);
     throw new GatewayError('generation_timeout', 'the image is not ready yet; it is at Location', {
       retryAfterS,
-      headers: { location: services.replies.link(snapshot.id, '/image') },
+      headers: { location: services.responses.link(snapshot.id, '/image') },
     });
   }
   const { id } = snapshot;

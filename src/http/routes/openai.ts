@@ -14,13 +14,13 @@ import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation } from '../create-operation.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
 import { imageForAnswer } from '../image-for-response.ts';
-import { succeeded } from '../image-reply.ts';
+import { succeeded } from '../image-response.ts';
 import {
   openAiLimitHeaders,
   sendOpenAiEvents,
   sendOpenAiImages,
   type OpenAiOutcome,
-} from '../openai-reply.ts';
+} from '../openai-response.ts';
 import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
@@ -170,7 +170,7 @@ async function finish(
     const made = succeeded(snapshot, 1);
     const image =
       body.responseFormat === 'url'
-        ? services.replies.imageLink(id, caller.tenant)
+        ? services.responses.imageLink(id, caller.tenant)
         : (await imageForAnswer(call, services, { id, form: 'base64' })).bytes;
     return { snapshot: made, image };
   } catch (error) {

@@ -12,7 +12,7 @@ import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForAnswer } from '../image-for-response.ts';
-import { sendImage, succeeded } from '../image-reply.ts';
+import { sendImage, succeeded } from '../image-response.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
@@ -21,7 +21,7 @@ type Call = RouteCall<{ readonly wait?: number | undefined }, ZodType>;
 
 /** Reading and canceling operations, and fetching their images. */
 export function operationsRoutes(app: FastifyInstance, services: RouteServices): void {
-  const { operations, replies } = services;
+  const { operations, responses } = services;
 
   serve(app, getOperation, async (call) => {
     const { request, reply, id, caller, query } = call;
@@ -37,9 +37,9 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     const hasImage = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasImage && request.method === 'GET') {
       const image = await imageForAnswer(call, services, { id, form: 'base64' });
-      return replies.withImage(reply, image, caller.tenant);
+      return responses.withImage(reply, image, caller.tenant);
     }
-    return replies.conditional(request, reply, snapshot, context);
+    return responses.conditional(request, reply, snapshot, context);
   });
 
   serve(app, getOperationImage, async (call) => {
@@ -61,7 +61,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     refuseBody(request.body);
     request.logContext.operationId = id;
     const snapshot = await operations.cancel(id, caller);
-    return replies.current(reply, snapshot, {
+    return responses.current(reply, snapshot, {
       retryAfterS: operations.retryAfterS(id, caller),
       tenant: caller.tenant,
     });
@@ -117,14 +117,14 @@ async function vendorFormOf(
   snapshot: OperationSnapshot,
 ): Promise<FastifyReply> {
   const { reply, id, caller } = call;
-  const { operations, replies } = services;
+  const { operations, responses } = services;
   const hasImage = snapshot.state.status === 'succeeded';
   const image = hasImage
     ? (await imageForAnswer(call, services, { id, form: 'base64' })).bytes
     : undefined;
   if (!isFinished(snapshot))
     reply.header('retry-after', String(operations.retryAfterS(id, caller)));
-  return replies.vendorForm(reply, snapshot, image);
+  return responses.vendorForm(reply, snapshot, image);
 }
 
 function refuseBody(body: unknown): void {

@@ -10,7 +10,7 @@ import { imageForAnswer } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
-import { refuseImpossible } from './images.ts';
+import { refuseOtherMediaTypes } from './images.ts';
 
 /** The vendor's own REST paths: whoever has code for them changes the host and is done. */
 export async function vendorRoutes(app: FastifyInstance, services: RouteServices): Promise<void> {
@@ -21,7 +21,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const { request, reply } = call;
     const { body } = bodyOf(call);
     const mediaType = body.generationOptions?.mimeType;
-    if (mediaType !== undefined) refuseImpossible(mediaType, services.imageMediaTypes);
+    if (mediaType !== undefined) refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
     const generate = imageGenerationRequestFromBody(body, services.imageDefaults, {
       mediaType: services.imageMediaTypes[0] ?? '',
       drawnSeed: services.random.seed(),
@@ -37,7 +37,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
       ? (await imageForAnswer(call, services, { id: snapshot.id, form: 'base64' })).bytes
       : undefined;
     if (!isFinished(snapshot)) reply.header('retry-after', '1');
-    return services.replies.vendorForm(reply, snapshot, image);
+    return services.responses.vendorForm(reply, snapshot, image);
   });
 
   serve(app, cancelVendorOperation, async (call) => {
@@ -48,6 +48,6 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
       snapshot.state.status === 'succeeded'
         ? (await imageForAnswer(call, services, { id, form: 'base64' })).bytes
         : undefined;
-    return services.replies.vendorForm(reply, snapshot, image);
+    return services.responses.vendorForm(reply, snapshot, image);
   });
 }

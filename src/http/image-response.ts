@@ -35,7 +35,7 @@ const inlineHeaders = new WeakMap<FinishedImage, Readonly<Record<string, string>
 
 function headersOf(
   snapshot: SucceededSnapshot,
-  { download, linkLeftMs }: Pick<ImageReplyOptions, 'download' | 'linkLeftMs'>,
+  { download, linkLeftMs }: Pick<ImageResponseOptions, 'download' | 'linkLeftMs'>,
 ): Readonly<Record<string, string>> {
   if (linkLeftMs !== undefined) {
     const leftS = Math.max(0, Math.floor(linkLeftMs / 1000));
@@ -89,7 +89,7 @@ function headerText(name: string, text: string): Record<string, string> {
   return visible === '' ? {} : { [name]: visible };
 }
 
-export interface ImageReplyOptions {
+export interface ImageResponseOptions {
   readonly download: boolean;
   /** What is left of the signed link that led here: kept longer, the image would outlive it. */
   readonly linkLeftMs?: number | undefined;
@@ -105,7 +105,7 @@ export async function sendImage(
   request: FastifyRequest,
   reply: FastifyReply,
   snapshot: SucceededSnapshot,
-  options: ImageReplyOptions,
+  options: ImageResponseOptions,
 ): Promise<FastifyReply> {
   const { image } = snapshot.state;
   const etag = etagOf(image);

@@ -5,7 +5,7 @@ import type { LimitState } from '../operations/create/admission.ts';
 import type { JsonWithBytes } from '../translation/json-value.ts';
 import { openAiError } from '../schemas/error-forms/openai-form.ts';
 import { partsFromJson, piecesOf, sendJsonWithBytes } from './json-with-bytes.ts';
-import type { SucceededSnapshot } from './image-reply.ts';
+import type { SucceededSnapshot } from './image-response.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 
 /** One image of an answer: made, or why not. */
@@ -17,14 +17,14 @@ export type OpenAiOutcome =
     }
   | { readonly error: GatewayError };
 
-export interface OpenAiAnswer {
+export interface OpenAiResponse {
   readonly outcomes: readonly OpenAiOutcome[];
   readonly modelUri: string;
   readonly createdAtMs: number;
 }
 
 /** 200 with every image that was made, and why the others were not. */
-export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiAnswer): FastifyReply {
+export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiResponse): FastifyReply {
   const made = answer.outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]));
   const errors = answer.outcomes.flatMap((outcome, index) =>
     'error' in outcome

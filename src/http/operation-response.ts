@@ -12,7 +12,7 @@ import { matchesETag } from './conditional.ts';
 const contentType = 'application/json; charset=utf-8';
 
 /** What an answer needs to know beside the operation. */
-export interface ReplyContext {
+export interface ResponseContext {
   /** Seconds, told while the operation is running. */
   readonly retryAfterS: number;
   /** Whose operation it is: links are signed for it. */
@@ -22,7 +22,7 @@ export interface ReplyContext {
 /** Signs the links of one operation, until they expire. */
 export type SignLink = (operationId: string, tenant: string, expiresAtMs: number) => string;
 
-export interface OperationRepliesOptions {
+export interface OperationResponsesOptions {
   readonly origin: () => string;
   readonly nowMs: () => number;
   /** Absent where a link needs no token to be opened. */
@@ -40,11 +40,11 @@ interface KeptJson {
 }
 
 /** Answers with operations as JSON; keeps the JSON of a snapshot for as long as it is right. */
-export class OperationReplies {
-  readonly #options: OperationRepliesOptions;
+export class OperationResponses {
+  readonly #options: OperationResponsesOptions;
   readonly #json = new WeakMap<OperationSnapshot, KeptJson>();
 
-  constructor(options: OperationRepliesOptions) {
+  constructor(options: OperationResponsesOptions) {
     this.#options = options;
   }
 
@@ -54,7 +54,11 @@ export class OperationReplies {
   }
 
   /** 202 or 200 for the request that created the operation. */
-  created(reply: FastifyReply, snapshot: OperationSnapshot, context: ReplyContext): FastifyReply {
+  created(
+    reply: FastifyReply,
+    snapshot: OperationSnapshot,
+    context: ResponseContext,
+  ): FastifyReply {
     reply
       .code(isFinished(snapshot) ? 200 : 202)
       .header('location', this.link(snapshot.id))
@@ -64,7 +68,11 @@ export class OperationReplies {
   }
 
   /** 200 for any other request about it. */
-  current(reply: FastifyReply, snapshot: OperationSnapshot, context: ReplyContext): FastifyReply {
+  current(
+    reply: FastifyReply,
+    snapshot: OperationSnapshot,
+    context: ResponseContext,
+  ): FastifyReply {
     reply.header('cache-control', 'private, no-cache');
     if (!isFinished(snapshot)) reply.header('retry-after', String(context.retryAfterS));
     return this.#send(reply, snapshot, context);
@@ -75,7 +83,7 @@ export class OperationReplies {
     request: FastifyRequest,
     reply: FastifyReply,
     snapshot: OperationSnapshot,
-    context: ReplyContext,
+    context: ResponseContext,
   ): FastifyReply {
     const etag = this.#etagOf(snapshot);
     reply.header('etag', etag).header('vary', 'Accept, Prefer, Origin');
@@ -120,7 +128,11 @@ export class OperationReplies {
     return this.#jsonOf(snapshot, tenant);
   }
 
-  #send(reply: FastifyReply, snapshot: OperationSnapshot, { tenant }: ReplyContext): FastifyReply {
+  #send(
+    reply: FastifyReply,
+    snapshot: OperationSnapshot,
+    { tenant }: ResponseContext,
+  ): FastifyReply {
     return reply
       .header('content-type', contentType)
       .header('x-operation-id', snapshot.id)
