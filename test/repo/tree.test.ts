@@ -51,6 +51,18 @@ test('every decision is listed in docs/architecture.md', () => {
   expect(missing).toStrictEqual([]);
 });
 
+test.each(filesBelow(['docs/adr'], '.md'))('%s has the form of every decision', (path) => {
+  const text = textOf(path);
+  const number = basename(path).slice(0, 3);
+  expect(text).toMatch(
+    new RegExp(
+      `^# ${number} – .+\\n\\n- Status: (accepted|replaced by .+)\\n- Date: \\d{4}-\\d\\d-\\d\\d\\n\\n## Context\\n`,
+    ),
+  );
+  const headings = Array.from(text.matchAll(/^## (.+)$/gm), ([, heading]) => heading);
+  expect(headings).toStrictEqual(['Context', 'Decision', 'Consequences']);
+});
+
 test('the README has both lines that work on a machine with only Node, npm and git', () => {
   const lines = textOf('README.md').split('\n');
   expect(lines).toContain('npm ci && npm start');
