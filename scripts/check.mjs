@@ -1,6 +1,7 @@
-// Everything that is checked without running the product. Runs all of it, then tells what failed.
+// Everything that is checked without running the product. All checks run; those that failed are listed at the end.
 import { spawnSync } from 'node:child_process';
 
+const repositoryTests = ['layering', 'tree', 'words'].map((name) => `test/repo/${name}.test.ts`);
 const checks = [
   ['types', 'npm', ['run', '--silent', 'types']],
   ['lint', 'npm', ['run', '--silent', 'lint']],
@@ -9,6 +10,7 @@ const checks = [
   ['proto format', 'npm', ['run', '--silent', 'proto:format:check']],
   ['proto breaking', 'npm', ['run', '--silent', 'proto:breaking']],
   ['generated files', 'node', ['scripts/generate.mjs', '--check']],
+  ['layout, links and words', 'npx', ['vitest', 'run', ...repositoryTests]],
   ['compose file', 'node', ['scripts/check-compose.mjs']],
 ];
 

@@ -6,7 +6,7 @@ export type CancelTimer = () => void;
  *
  * There are two kinds of time, and they don't mix:
  *
- * - Wall time (`nowMs`) follows the calendar and steps whenever somebody or NTP
+ * - Wall time (`nowMs`) follows the calendar and steps whenever a caller or NTP
  *   sets the machine's clock. It is for what outlives the process (records,
  *   sealed ids, expiry dates of tokens) and for what people read.
  * - Monotonic time (`elapsedMs`) never steps. It is for every duration: how

@@ -17,7 +17,7 @@ export interface ImageCall {
  * @param form How they will be sent; under pressure the dear form is refused first.
  * @throws GatewayError `overloaded`, or why the image can't be had.
  */
-export async function imageForAnswer(
+export async function imageForResponse(
   { request, reply, caller }: ImageCall,
   { operations, shedding }: RouteServices,
   { id, form }: { readonly id: string; readonly form: 'base64' | 'bytes' },

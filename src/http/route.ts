@@ -4,7 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../schemas/parse.ts';
 import type { RouteContract } from '../schemas/contracts/route-contract.ts';
-import { callerOf } from './caller.ts';
+import { continuedTraceparent } from '../observability/trace-context.ts';
 
 /** A request after its query was validated against the contract. */
 export interface RouteCall<Query, Body extends z.ZodType> {
@@ -67,4 +67,16 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
         caller: callerOf(request),
       }),
   });
+}
+
+/** Whose operations a request works with, and the trace that goes on upstream. */
+function callerOf(request: FastifyRequest): CallerContext {
+  const { tenant, passthrough } = request.identity;
+  return { tenant, passthrough, traceparent: request.span?.traceparent ?? traceparentOf(request) };
+}
+
+/** The caller's trace under a span id of our own, where no span of this gateway is recorded. */
+function traceparentOf({ headers }: FastifyRequest): string | undefined {
+  const { traceparent } = headers;
+  return typeof traceparent === 'string' ? continuedTraceparent(traceparent) : undefined;
 }

@@ -20,6 +20,7 @@ import { traceRequests } from './hooks/request-trace.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { imagesRoutes } from './routes/images.ts';
+import { openAiModelRoutes } from './routes/openai-models.ts';
 import { openAiRoutes } from './routes/openai.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { playgroundRoutes } from './routes/playground.ts';
@@ -85,6 +86,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.register(async (scope) => operationsRoutes(scope, services), { prefix: '/v1' });
   if (authenticator.mode !== 'passthrough') tokensRoutes(app, { tokens, clock: services.clock });
   openAiRoutes(app, services);
+  openAiModelRoutes(app, services);
   await app.register((scope) => vendorRoutes(scope, services));
   return app;
 }

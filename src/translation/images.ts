@@ -8,6 +8,9 @@ import {
 import type { ImageRequestBody } from '../schemas/images.ts';
 import { pointerFromPath } from '../schemas/field-names.ts';
 
+/** The request that makes the upstream draw one image. */
+export type { ImageGenerationRequest };
+
 /** What completes a request that leaves things open. */
 export interface ImageDefaults {
   /** Folder that model names are looked up in. */

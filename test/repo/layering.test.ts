@@ -43,6 +43,20 @@ function trespasses(path: string): readonly string[] {
   return found.map((specifier) => `${path} imports ${specifier}`);
 }
 
+/** Folders and packages that the files of one row use: by an import, or by a path within a package. */
+function usedBy(name: string): ReadonlySet<string> {
+  const texts = files.filter((path) => layerOf(path) === name).map((path) => [path, textOf(path)]);
+  const resolved = /\bresolve\(\s*'([^']+)'/g;
+  return new Set(
+    texts.flatMap(([path = '', text = '']) => [
+      ...importsOf(text).map(({ specifier }) =>
+        specifier.startsWith('.') ? layerOf(targetOf(path, specifier)) : packageOf(specifier),
+      ),
+      ...Array.from(text.matchAll(resolved), ([, specifier = '']) => packageOf(specifier)),
+    ]),
+  );
+}
+
 test('every folder of src has its row in the table', () => {
   const names = [...new Set(files.map(layerOf))].toSorted();
   const rows = [...Object.keys(layers), ...Object.keys(roots)].toSorted();
@@ -60,6 +74,19 @@ test('a row names only rows above it, so no folders import each other', () => {
 
 test('every file imports only what the row of its folder names', () => {
   expect(ownFiles.flatMap(trespasses)).toStrictEqual([]);
+});
+
+test('every permission of the table is used', () => {
+  const rows = Object.entries(layers).map(
+    ([name, { imports, packages }]) => [name, [...imports, ...packages]] as const,
+  );
+  const unused = [...rows, ...Object.entries(roots)].flatMap(([name, permissions]) => {
+    const used = usedBy(name);
+    return permissions
+      .filter((permission) => !used.has(permission))
+      .map((permission) => `${name} does not import ${permission}`);
+  });
+  expect(unused).toStrictEqual([]);
 });
 
 test('every relative import ends in .ts and names a file that is there', () => {

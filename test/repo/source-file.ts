@@ -26,7 +26,7 @@ export interface Import {
   readonly isTypeOnly: boolean;
 }
 
-const statement = /^(?:import|export)\s+(type\s)?(?:[^;'"]*?\sfrom\s+)?'([^']+)'/gm;
+const statement = /^(?:import|export)\s+(type\s)?(?:[^;'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;
 const dynamic = /\bimport\(\s*'([^']+)'/g;
 
 /** Everything a module imports or exports from elsewhere. */

@@ -9,7 +9,7 @@ import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
-import { imageForAnswer } from '../image-for-response.ts';
+import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-response.ts';
 import {
   preferenceApplied,
@@ -125,7 +125,7 @@ async function imageOrProblem(
     });
   }
   const { id } = snapshot;
-  const bytes = async () => (await imageForAnswer(call, services, { id, form: 'bytes' })).bytes;
+  const bytes = async () => (await imageForResponse(call, services, { id, form: 'bytes' })).bytes;
   return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
 }
 

@@ -1,19 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { IdempotencyScope } from '../../operations/create/creates.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
-import {
-  createOpenAiImage,
-  getModel,
-  listModels,
-} from '../../schemas/contracts/openai-contracts.ts';
+import { createOpenAiImage } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
-import { ignoredByOpenAi, imageGenerationRequestsFromOpenAi } from '../../translation/openai.ts';
+import type { ImageGenerationRequest } from '../../translation/images.ts';
+import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../translation/openai.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation } from '../create-operation.ts';
-import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from '../idempotency-key.ts';
-import { imageForAnswer } from '../image-for-response.ts';
+import { imageForResponse } from '../image-for-response.ts';
 import { succeeded } from '../image-response.ts';
 import {
   openAiLimitHeaders,
@@ -21,27 +15,26 @@ import {
   sendOpenAiImages,
   type OpenAiOutcome,
 } from '../openai-response.ts';
+import { retryIdentityOf } from '../openai-retry-identity.ts';
 import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof openAiRequestSchema>;
 
-/** Longest time an answer is held back. */
+/** Longest time a response is held back for the images. */
 const waitSecondsMax = 280;
-/** Before the client's own patience ends, so that it hears why. */
+/** How long before the client gives up the gateway responds, so that the client learns why. */
 const clientMarginS = 2;
-/** Longer than any client repeats a request by itself. */
-const retriesMs = 15 * 60_000;
 const folderPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 
-/** OpenAI's API, for its clients with only their base URL changed. */
+/** POST /v1/images/generations, for OpenAI's clients with only their base URL changed. */
 export function openAiRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createOpenAiImage, async (call) => {
     const { request, reply } = call;
     const receivedAtMs = services.clock.nowMs();
     const { body } = bodyOf(call);
-    tellIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
+    reportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
     const defaults = { ...services.imageDefaults, ...folderOf(request) };
     const requests = imageGenerationRequestsFromOpenAi(body, defaults, {
       mediaTypes: services.imageMediaTypes,
@@ -60,28 +53,22 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     const outcomes = await Promise.all(started.map(outcomeOf));
     const errors = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
     const unfinished = errors.find(({ reason }) => reason === 'generation_timeout');
-    // A part of the images would be all that the client ever hears of: its retry gets all of them.
+    // With a 200 for a part of the images, the client would never ask for the others:
+    // after a 504 its own retry gets all of them.
     const failure = unfinished ?? (errors.length === outcomes.length ? errors[0] : undefined);
     if (failure !== undefined) throw failure;
     const modelUri = requests[0]?.modelUri ?? '';
     return sendOpenAiImages(reply, { outcomes, modelUri, createdAtMs });
   });
-
-  serve(app, listModels, async ({ request, reply }) =>
-    json(reply, { object: 'list', data: modelsOf(request, services).map(modelJson) }),
-  );
-
-  serve(app, getModel, async ({ request, reply, id }) => {
-    if (!modelsOf(request, services).includes(id)) {
-      throw new GatewayError('not_found', `there is no model ${id.slice(0, 64)} that you may use`);
-    }
-    return json(reply, modelJson(id));
-  });
 }
 
 type Started = { readonly snapshot: OperationSnapshot } | { readonly error: GatewayError };
 
-/** Starts every image; when none could be, throws why. */
+/**
+ * Starts every image of the request.
+ *
+ * @throws GatewayError of the first image when none could be started.
+ */
 async function startAll(
   call: Call,
   services: RouteServices,
@@ -100,7 +87,7 @@ async function startAll(
           {
             generate,
             requester: { subject, limits: caller, allowance },
-            idempotency: scopeOf(call.request, wanted.body, index),
+            idempotency: retryIdentityOf(call.request, wanted.body, index),
           },
         );
         return { snapshot };
@@ -117,32 +104,7 @@ async function startAll(
   return started;
 }
 
-/**
- * Under which record an image stands. Without a key of the caller's, the
- * request itself is one, for as long as its client may repeat it by itself: a
- * repetition joins what the first one began, and a first one begins anew.
- */
-function scopeOf(
-  { identity, raw, headers }: FastifyRequest,
-  body: OpenAiRequestBody,
-  index: number,
-): IdempotencyScope {
-  const { subject } = identity;
-  const operationId = index === 0 ? 'createOpenAiImage' : `createOpenAiImage ${index}`;
-  const fingerprint = fingerprintOf(body);
-  const key = idempotencyKeyFromHeaders(raw.rawHeaders);
-  if (key !== undefined) return { recordKey: recordKeyOf(subject, operationId, key), fingerprint };
-  const retries = headers['x-stainless-retry-count'];
-  const isRetry = typeof retries === 'string' && /^[1-9][0-9]{0,5}$/.test(retries);
-  return {
-    recordKey: recordKeyOf(subject, `${operationId} retry`, fingerprint),
-    fingerprint,
-    isFresh: !isRetry,
-    keepMs: retriesMs,
-  };
-}
-
-/** What became of one image within the client's patience. Never rejects. */
+/** The end of one image as far as it comes within the client's patience. Rejects only for a bug. */
 async function finish(
   start: Started,
   parts: {
@@ -171,7 +133,7 @@ async function finish(
     const image =
       body.responseFormat === 'url'
         ? services.responses.imageLink(id, caller.tenant)
-        : (await imageForAnswer(call, services, { id, form: 'base64' })).bytes;
+        : (await imageForResponse(call, services, { id, form: 'base64' })).bytes;
     return { snapshot: made, image };
   } catch (error) {
     if (error instanceof GatewayError) return { error };
@@ -181,13 +143,13 @@ async function finish(
 
 function waitSecondsOf({ headers }: FastifyRequest): number {
   const timeout = String(headers['x-stainless-timeout'] ?? '');
-  // Written by the client's library, not by its user: what makes no sense is as good as absent.
+  // Written by the client's library, not by its user: one that can't be read counts as absent.
   if (!/^[0-9]{1,9}(?:\.[0-9]{1,9})?$/.test(timeout)) return waitSecondsMax;
   return Math.min(Math.max(Number(timeout) - clientMarginS, 1), waitSecondsMax);
 }
 
 /** @throws GatewayError with `Prefer: handling=strict`. */
-function tellIgnored(
+function reportIgnored(
   { headers }: FastifyRequest,
   reply: FastifyReply,
   ignored: readonly string[],
@@ -203,7 +165,11 @@ function tellIgnored(
   reply.header('x-ignored-params', ignored.join(', '));
 }
 
-/** @throws GatewayError for what can't be the name of a folder. */
+/**
+ * The folder that `OpenAI-Project` names, if it does.
+ *
+ * @throws GatewayError for what can't be the name of a folder.
+ */
 function folderOf({ headers }: FastifyRequest): { readonly folderId?: string } {
   const folder = headers['openai-project'];
   if (folder === undefined || folder === '') return {};
@@ -214,25 +180,4 @@ function folderOf({ headers }: FastifyRequest): { readonly folderId?: string } {
       { header: 'OpenAI-Project', code: 'pattern', detail: 'expected the id of a folder' },
     ],
   });
-}
-
-/** Names that this caller may send as `model`. */
-function modelsOf(
-  { identity }: FastifyRequest,
-  { imageDefaults }: RouteServices,
-): readonly string[] {
-  const { defaultModel, modelAliases } = imageDefaults;
-  const known = [defaultModel.replace(/\/latest$/, ''), ...modelAliases.keys()];
-  return [...new Set(identity.caller.models ?? known)];
-}
-
-function modelJson(id: string) {
-  return { id, object: 'model', created: 0, owned_by: 'upstream' };
-}
-
-function json(reply: FastifyReply, body: unknown): FastifyReply {
-  return reply
-    .header('cache-control', 'private, max-age=60')
-    .header('content-type', 'application/json; charset=utf-8')
-    .send(JSON.stringify(body));
 }

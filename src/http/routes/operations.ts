@@ -11,7 +11,7 @@ import {
 import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
-import { imageForAnswer } from '../image-for-response.ts';
+import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-response.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
@@ -36,7 +36,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
     const hasImage = snapshot.state.status === 'succeeded';
     if (query.include === 'image' && hasImage && request.method === 'GET') {
-      const image = await imageForAnswer(call, services, { id, form: 'base64' });
+      const image = await imageForResponse(call, services, { id, form: 'base64' });
       return responses.withImage(reply, image, caller.tenant);
     }
     return responses.conditional(request, reply, snapshot, context);
@@ -103,7 +103,7 @@ async function imageOf(
 ): Promise<FastifyReply> {
   const { request, reply, id, caller } = call;
   const ready = succeeded(snapshot, services.operations.retryAfterS(id, caller));
-  const bytes = async () => (await imageForAnswer(call, services, { id, form: 'bytes' })).bytes;
+  const bytes = async () => (await imageForResponse(call, services, { id, form: 'bytes' })).bytes;
   const { linkExpiresAtMs } = request.identity;
   const linkLeftMs =
     linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - services.clock.nowMs();
@@ -120,7 +120,7 @@ async function vendorFormOf(
   const { operations, responses } = services;
   const hasImage = snapshot.state.status === 'succeeded';
   const image = hasImage
-    ? (await imageForAnswer(call, services, { id, form: 'base64' })).bytes
+    ? (await imageForResponse(call, services, { id, form: 'base64' })).bytes
     : undefined;
   if (!isFinished(snapshot))
     reply.header('retry-after', String(operations.retryAfterS(id, caller)));

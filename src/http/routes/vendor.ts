@@ -6,7 +6,7 @@ import {
 } from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { applicationOf, createOperation } from '../create-operation.ts';
-import { imageForAnswer } from '../image-for-response.ts';
+import { imageForResponse } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
@@ -34,7 +34,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     });
     const isReplayOfFinished = snapshot.state.status === 'succeeded';
     const image = isReplayOfFinished
-      ? (await imageForAnswer(call, services, { id: snapshot.id, form: 'base64' })).bytes
+      ? (await imageForResponse(call, services, { id: snapshot.id, form: 'base64' })).bytes
       : undefined;
     if (!isFinished(snapshot)) reply.header('retry-after', '1');
     return services.responses.vendorForm(reply, snapshot, image);
@@ -46,7 +46,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const snapshot = await services.operations.cancel(id, caller);
     const image =
       snapshot.state.status === 'succeeded'
-        ? (await imageForAnswer(call, services, { id, form: 'base64' })).bytes
+        ? (await imageForResponse(call, services, { id, form: 'base64' })).bytes
         : undefined;
     return services.responses.vendorForm(reply, snapshot, image);
   });

@@ -1,0 +1,167 @@
+import { expect, test } from 'vitest';
+import { filesBelow, layerOf, textOf } from './source-file.ts';
+
+/** Every text of src/ but the generated ones: names, comments, messages, the playground's pages. */
+const files = ['.ts', '.js', '.html', '.css']
+  .flatMap((ending) => filesBelow(['src'], ending))
+  .filter((path) => layerOf(path) !== 'gen');
+
+/** Names that callers or a library chose; the words in them are not ours to change. */
+const exceptions: readonly RegExp[] = [
+  // A setting's and an OpenAPI component's name: callers rely on both.
+  /\bPICTURE_BYTES_MAX\b/g,
+  /\bOpenAiPictureError\b/g,
+  // Fastify's own word for what it registers.
+  /\bFastifyPlugin\w*\b|\bfastify-plugin\b/g,
+];
+
+/** Words that are the right ones in one folder. */
+const allowedIn: Readonly<Record<string, string>> = { fault: 'emulator', faults: 'emulator' };
+
+/**
+ * Uses that are still there, by word and folder. These numbers may only fall,
+ * and a row that has fallen to nothing goes.
+ */
+const remaining: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  answer: {
+    'app.ts': 1,
+    callers: 2,
+    emulator: 14,
+    grpc: 1,
+    http: 33,
+    observability: 5,
+    operations: 42,
+    schemas: 25,
+    state: 16,
+    translation: 1,
+    upstream: 38,
+  },
+  told: {
+    'app.ts': 1,
+    callers: 5,
+    emulator: 8,
+    http: 13,
+    image: 1,
+    lifecycle: 3,
+    load: 3,
+    'main.ts': 2,
+    observability: 2,
+    operations: 20,
+    schemas: 3,
+    state: 5,
+    translation: 2,
+    upstream: 17,
+  },
+  whoever: {
+    callers: 4,
+    config: 3,
+    http: 4,
+    lifecycle: 1,
+    'main.ts': 1,
+    operations: 4,
+    state: 4,
+    upstream: 1,
+  },
+  nobody: {
+    callers: 2,
+    config: 1,
+    emulator: 3,
+    errors: 1,
+    lifecycle: 5,
+    'main.ts': 1,
+    observability: 5,
+    operations: 13,
+    schemas: 4,
+    state: 4,
+    upstream: 5,
+  },
+  fault: { callers: 4, errors: 1, http: 2, schemas: 36, translation: 13, upstream: 1 },
+  somebody: { callers: 2, emulator: 1, 'main.ts': 1, observability: 3, operations: 9, state: 3 },
+  faults: { callers: 12, http: 1, schemas: 40, upstream: 6 },
+  anew: { config: 1, http: 1, load: 1, operations: 6, schemas: 1, upstream: 3 },
+  draftsman: { emulator: 3 },
+  desk: { emulator: 6 },
+  spelling: { errors: 1, schemas: 4 },
+  journal: { http: 2 },
+  dear: { http: 1, load: 1 },
+  plugin: { http: 1 },
+  'takes its leave': { lifecycle: 1 },
+  'read budget': { observability: 2 },
+  withdraw: { observability: 1, operations: 7, state: 9 },
+  passage: { operations: 5 },
+  applicant: { operations: 3 },
+  wish: { operations: 1 },
+  'operation caller': { operations: 1 },
+  'open hand': { operations: 1 },
+  spellings: { schemas: 6 },
+  mend: { schemas: 1 },
+  admitted: { state: 4 },
+  judgement: { upstream: 4 },
+};
+
+/** The words of the last column of every table in the glossary. */
+function wordsNotToUse(): readonly string[] {
+  const rows = textOf('docs/glossary.md').matchAll(/^\|.*\|([^|]*)\|$/gm);
+  const words = Array.from(rows, ([, cell = '']) =>
+    Array.from(cell.matchAll(/`([^`]+)`/g), ([, word = '']) => word),
+  );
+  return [...new Set(words.flat())];
+}
+
+/** `imageBytesMax`, `IMAGE_BYTES_MAX` and `image-bytes max` are the words image, bytes and max. */
+function wordsOf(text: string): string {
+  const parts = text
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
+    .toLowerCase()
+    .match(/[a-z0-9]+/g);
+  return ` ${(parts ?? []).join('  ')} `;
+}
+
+/** How often each word stands in a text, in the order of the words. */
+function usesOf(words: readonly string[], text: string): ReadonlyMap<string, number> {
+  const ours = exceptions.reduce((left, exception) => left.replace(exception, ''), text);
+  const all = wordsOf(ours);
+  const counts = words.map((word) => [word, all.split(wordsOf(word)).length - 1] as const);
+  return new Map(counts.filter(([, count]) => count > 0));
+}
+
+test('no word that the glossary replaces stands in src', () => {
+  const words = wordsNotToUse();
+  const found: Record<string, Record<string, number>> = {};
+  for (const path of files) {
+    const folder = layerOf(path);
+    for (const [word, count] of usesOf(words, textOf(path))) {
+      if (allowedIn[word] === folder) continue;
+      const counts = (found[word] ??= {});
+      counts[folder] = (counts[folder] ?? 0) + count;
+    }
+  }
+  const tooMany = Object.entries(found).flatMap(([word, counts]) =>
+    Object.entries(counts)
+      .filter(([folder, count]) => count > (remaining[word]?.[folder] ?? 0))
+      .map(([folder, count]) => `"${word}" stands ${count} times in src/${folder}`),
+  );
+  expect(tooMany).toStrictEqual([]);
+});
+
+test('a word is found in names of every form, in comments and in texts, and not inside another', () => {
+  const words = ['picture', 'read line'];
+  for (const text of [
+    'const lastPicture = 1;',
+    'PICTURE_MAX',
+    "import './picture-memory.ts';",
+    '// A picture.',
+    "'the picture is gone'",
+  ]) {
+    expect(usesOf(words, text)).toStrictEqual(new Map([['picture', 1]]));
+  }
+  expect(usesOf(words, 'this.#readLine.next(readLine)')).toStrictEqual(new Map([['read line', 2]]));
+  expect(usesOf(words, '/**\n * A read\n * line.')).toStrictEqual(new Map([['read line', 1]]));
+  expect(usesOf(words, 'picturesque, spread lines')).toStrictEqual(new Map());
+  expect(usesOf(words, 'PICTURE_BYTES_MAX and OpenAiPictureError')).toStrictEqual(new Map());
+});
+
+test('the glossary has words to look for', () => {
+  expect(wordsNotToUse()).toEqual(expect.arrayContaining(['picture', 'answer', 'told']));
+});
