@@ -1,14 +1,14 @@
 import type { Reason } from './reason.ts';
 
-/** One thing that is wrong with a request; exactly one of pointer, parameter and header says where. */
+/** One thing that is wrong with a request. Exactly one of `pointer`, `parameter` and `header` says where. */
 export interface Violation {
-  /** JSON pointer into the body, as a URI fragment: `#/messages/0/text`. In the caller's own spelling. */
+  /** JSON pointer into the body, as a URI fragment: `#/messages/0/text`. With the field names as the caller wrote them. */
   readonly pointer?: string;
   /** Name of a query parameter. */
   readonly parameter?: string;
   /** Name of a header. */
   readonly header?: string;
-  /** What kind of fault, in one word: `type`, `pattern`, `required`, `unknown_field`, … */
+  /** The kind of violation, as one word: `type`, `pattern`, `required`, `unknown_field`, … */
   readonly code: string;
   /** What was expected. Shown to the caller. */
   readonly detail: string;
@@ -17,9 +17,9 @@ export interface Violation {
 /**
  * What became of the money.
  *
- * `not_started`: the upstream was not asked, or said no. `unknown`: it was asked
- * and nobody can tell whether it agreed. `accepted`: it agreed, and the
- * operation goes on whatever else happened.
+ * `not_started`: the upstream was not asked, or refused. `unknown`: it was
+ * asked, and whether it accepted can not be known. `accepted`: it accepted, and
+ * the operation goes on whatever else happened.
  */
 export type SpendOutcome = 'not_started' | 'unknown' | 'accepted';
 
@@ -27,7 +27,7 @@ export type SpendOutcome = 'not_started' | 'unknown' | 'accepted';
 export interface UpstreamTrace {
   /** Name of the gRPC code (`INVALID_ARGUMENT`), or the number where it has no name. */
   readonly grpcCode: string;
-  /** The upstream's own id of the call, to quote to the vendor. */
+  /** The upstream's id of the call, for questions to the vendor. */
   readonly requestId?: string;
 }
 
@@ -36,7 +36,7 @@ export interface GatewayErrorOptions {
   readonly cause?: unknown;
   readonly violations?: readonly Violation[];
   readonly outcome?: SpendOutcome;
-  /** When to try again, in seconds. Absent: the reason's own default. */
+  /** Seconds until a retry makes sense. Absent: the default of the reason. */
   readonly retryAfterS?: number;
   readonly upstream?: UpstreamTrace;
   /** Further response headers that the reason requires, such as Allow. */
@@ -44,10 +44,10 @@ export interface GatewayErrorOptions {
 }
 
 /**
- * The one error below `http/`.
+ * The one kind of error below `http/`.
  *
- * `detail` is public: it is written for the caller, says what to do, and holds
- * no secret, address or prompt. `cause` is for the log.
+ * `detail` is public: it is written for the caller, says what to do, and
+ * contains no secret, address or prompt. `cause` is for the log.
  */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
@@ -70,7 +70,7 @@ export class GatewayError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The same error with other parts. */
+  /** A copy with some parts changed. */
   with(changes: GatewayErrorOptions): GatewayError {
     const { reason, detail, cause, violations, headers, outcome, retryAfterS, upstream } = this;
     return new GatewayError(reason, detail, {

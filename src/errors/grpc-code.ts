@@ -1,7 +1,7 @@
 import type { Reason } from './reason.ts';
 import { isModerationRefusal, isPromptLimit } from './vendor-wording.ts';
 
-/** The gRPC codes by number; index = code. */
+/** Names of the gRPC codes; index = code. */
 const names = [
   'OK',
   'CANCELLED',
@@ -24,7 +24,7 @@ const names = [
 
 export type GrpcCodeName = (typeof names)[number];
 
-/** `INVALID_ARGUMENT` for 3; undefined for what is no gRPC code, which peers do send. */
+/** `INVALID_ARGUMENT` for 3; undefined for a number that is no gRPC code: some peers send such. */
 export function grpcCodeName(code: unknown): GrpcCodeName | undefined {
   return typeof code === 'number' ? names[code] : undefined;
 }
@@ -50,8 +50,8 @@ const reasonOfCode = {
 } as const satisfies Record<GrpcCodeName, Reason>;
 
 /**
- * Why the upstream did not make an image, from the code and message of the
- * error inside an operation. A code outside 0 … 16 is the upstream's mistake.
+ * Why the upstream made no image, from the code and message of the error inside
+ * an operation. A code outside 0 … 16 is a mistake of the upstream.
  */
 export function reasonFromOperationError(code: number, message: string): Reason {
   const name = grpcCodeName(code);
@@ -61,7 +61,7 @@ export function reasonFromOperationError(code: number, message: string): Reason 
   return isPromptLimit(message) ? 'prompt_too_long' : 'invalid_request';
 }
 
-/** 3 for `INVALID_ARGUMENT`; undefined for what is no name of a code. */
+/** 3 for `INVALID_ARGUMENT`; undefined for a text that names no code. */
 export function grpcCodeNumber(name: string): number | undefined {
   const index = names.findIndex((known) => known === name);
   return index < 0 ? undefined : index;

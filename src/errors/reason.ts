@@ -1,9 +1,9 @@
 /**
- * Why the gateway refuses, in one word a program can switch on.
+ * The reasons of errors: each one word that programs can switch on.
  *
- * It is the `code` of a problem document and the path of its page under
- * /problems. A reason is never renamed and never changes its meaning: callers
- * branch on it. How a reason looks over HTTP is decided in `schemas/problem-kinds.ts`.
+ * A reason is the `code` of a problem document and the path of its page under
+ * /problems. It is never renamed and never changes its meaning, because callers
+ * branch on it. Its status, title and advice stand in `schemas/problem-catalog.ts`.
  */
 export const reasons = [
   // The request is wrong; nothing was spent.
@@ -19,7 +19,7 @@ export const reasons = [
   'idempotency_key_invalid',
   'idempotency_key_reused',
   'outcome_unknown',
-  // What was asked for is not there, or not in this form.
+  // The requested thing does not exist, or not in this form.
   'not_found',
   'operation_not_found',
   'operation_not_done',

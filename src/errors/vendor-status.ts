@@ -7,7 +7,7 @@ const httpOfCode = [
   ...[200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401],
 ] as const;
 
-/** Reasons of the gateway's own, as the code that the vendor would use. */
+/** The gRPC code nearest to each reason of the gateway's own; absent: INVALID_ARGUMENT. */
 const codeOfReason: Readonly<Partial<Record<Reason, number>>> = {
   unauthenticated: 16,
   permission_denied: 7,
@@ -37,18 +37,18 @@ const codeOfReason: Readonly<Partial<Record<Reason, number>>> = {
 const invalidArgument = 3;
 const unknown = 2;
 
-/** The gRPC code of an error: the upstream's own where it gave one, else the nearest. */
+/** The gRPC code of an error: the upstream's where it sent one, else the nearest to the reason. */
 export function rpcCodeOf({ reason, upstream }: GatewayError): number {
   if (upstream !== undefined) return grpcCodeNumber(upstream.grpcCode) ?? unknown;
   return rpcCodeOfReason(reason);
 }
 
-/** The gRPC code nearest to a reason of the gateway's own. */
+/** The gRPC code nearest to a reason. */
 export function rpcCodeOfReason(reason: Reason): number {
   return codeOfReason[reason] ?? invalidArgument;
 }
 
-/** The HTTP status that the vendor's REST answers a gRPC code with. */
+/** The HTTP status of a gRPC code on the vendor's REST. */
 export function vendorHttpStatus(code: number): number {
   return httpOfCode[code] ?? 500;
 }

@@ -1,6 +1,6 @@
 /**
- * The vendor gives moderation no code of its own and words it in several ways,
- * in two languages, so these are the words that all of them share.
+ * Words of the vendor's moderation refusals. Moderation has no code of its own
+ * and comes in several wordings in two languages; these words they all share.
  */
 const moderationWordings = [
   /not possible to generate an image from this request/i,
@@ -9,14 +9,14 @@ const moderationWordings = [
   /другую тему/i,
 ];
 
-/** Whether a message of the vendor's says that the prompt broke its content rules. */
+/** Whether a message of the vendor says that the prompt broke its content rules. */
 export function isModerationRefusal(message: string): boolean {
   return moderationWordings.some((wording) => wording.test(message));
 }
 
 const promptLimit = /Prompt positive size \d+ exceeds limit/i;
 
-/** Whether a message of the vendor's says that the prompt has too many characters. */
+/** Whether a message of the vendor says that the prompt has too many characters. */
 export function isPromptLimit(message: string): boolean {
   return promptLimit.test(message);
 }

@@ -1,16 +1,16 @@
-/** A decimal number of so many digits always survives the way to a double and back. */
+/** Digits of a decimal number that a double always keeps. */
 const digitsSafe = 15;
-/** More than any integer type has. A longer number keeps its own spelling, so that `1e300` stays short. */
+/** More digits than any integer type has. A longer number stays as it was written, so that `1e300` stays short. */
 const digitsMax = 40;
 const parts = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
 
 /**
- * The text to use in place of a JSON number that a double would falsify;
- * undefined for one that it keeps.
+ * The text to use in place of a JSON number that a double would change;
+ * undefined for a number that it keeps.
  *
- * An integer comes as its digits. What only rounding makes an integer, what is
- * too large for a double, and an integer beyond every integer type come as they
- * were spelled.
+ * An integer is written as its digits. A number that only rounding makes an
+ * integer, one too large for a double, and an integer beyond every integer type
+ * stay as they were written.
  */
 export function exactNumberText(token: string): string | undefined {
   if (token.length <= digitsSafe && !/[eE]/.test(token)) return undefined;

@@ -1,8 +1,8 @@
 import type { Violation } from '../errors/gateway-error.ts';
 
 /**
- * The names a body may use, as a tree: a leaf is `true`, an object its fields,
- * an array a list of one. camelCase throughout.
+ * The field names of a body, as a tree in camelCase: a leaf is `true`, an object
+ * has its fields, an array is a list of one tree.
  */
 export interface FieldTree {
   readonly [name: string]: FieldTree | readonly [FieldTree] | true;
@@ -27,38 +27,40 @@ export function pointerSegment(segment: string | number): string {
 
 export interface CanonicalBody {
   readonly value: Json;
-  /** Unknown fields, and fields that stand in the body in both spellings at once. */
-  readonly faults: readonly Violation[];
+  /** Unknown fields, and fields that the body has in camelCase and in snake_case at once. */
+  readonly violations: readonly Violation[];
 }
 
 /**
- * The body with every known field in camelCase and every `null` left out, as
- * proto3 JSON reads both. Unknown fields are left out and reported, so that the
+ * A body with every known field in camelCase and every `null` left out, as
+ * proto3 JSON reads both. Unknown fields are left out and listed, so that the
  * caller of this function decides whether they are refused or ignored.
  */
 export function canonicalBody(fields: FieldTree, body: Json): CanonicalBody {
-  const faults: Violation[] = [];
-  const value = canonicalValue(fields, body, '#', faults);
-  return { value, faults };
+  const violations: Violation[] = [];
+  const value = canonicalValue(fields, body, '#', violations);
+  return { value, violations };
 }
 
 function canonicalValue(
   fields: FieldTree | readonly [FieldTree] | true,
   value: Json,
   pointer: string,
-  faults: Violation[],
+  violations: Violation[],
 ): Json {
   if (fields === true) return value;
   if (Array.isArray(fields)) {
     const [element] = fields as readonly [FieldTree];
     if (!Array.isArray(value)) return value;
-    return value.map((item, index) => canonicalValue(element, item, `${pointer}/${index}`, faults));
+    return value.map((item, index) =>
+      canonicalValue(element, item, `${pointer}/${index}`, violations),
+    );
   }
   if (!isObject(value)) return value;
-  return canonicalObject(fields as FieldTree, value, pointer, faults);
+  return canonicalObject(fields as FieldTree, value, pointer, violations);
 }
 
-/** Trees are constants, so the names of each are made once. */
+/** The names of each tree, made once: trees are constants. */
 const camelNamesOfTree = new WeakMap<FieldTree, ReadonlyMap<string, string>>();
 
 function camelNames(fields: FieldTree): ReadonlyMap<string, string> {
@@ -73,52 +75,53 @@ function canonicalObject(
   fields: FieldTree,
   value: JsonObject,
   pointer: string,
-  faults: Violation[],
+  violations: Violation[],
 ) {
   const camelOf = camelNames(fields);
   const entries: [string, Json][] = [];
-  const spellings = new Map<string, string>();
+  const writtenAs = new Map<string, string>();
   for (const [key, item] of Object.entries(value)) {
     const name = Object.hasOwn(fields, key) ? key : camelOf.get(key);
     const place = `${pointer}/${pointerSegment(key)}`;
     const subtree = name === undefined ? undefined : fields[name];
     if (name === undefined || subtree === undefined) {
-      faults.push({ pointer: place, code: 'unknown_field', detail: 'this name is not known here' });
+      violations.push({ pointer: place, code: 'unknown_field', detail: 'this name is not known' });
       continue;
     }
     if (item === null) continue;
-    const other = spellings.get(name);
+    const other = writtenAs.get(name);
     if (other !== undefined) {
-      faults.push({
+      violations.push({
         pointer: place,
         code: 'both_spellings',
-        detail: `${other} and ${key} are two spellings of one field; send one`,
+        detail: `${other} and ${key} are two names of one field: send one`,
       });
       continue;
     }
-    spellings.set(name, key);
-    entries.push([name, canonicalValue(subtree, item, place, faults)]);
+    writtenAs.set(name, key);
+    entries.push([name, canonicalValue(subtree, item, place, violations)]);
   }
   return Object.fromEntries(entries);
 }
 
 /**
- * The JSON pointer of a canonical path, in the spelling the caller used.
+ * The JSON pointer of a path, with the field names as the caller wrote them.
  *
- * `path` is in camelCase, as a schema reports it; `body` is what was sent.
+ * @param path in camelCase, as a schema reports it.
+ * @param body as it was sent.
  */
 export function pointerFromPath(path: readonly PropertyKey[], body: Json): string {
   let pointer = '#';
   let value: Json = body;
   for (const segment of path) {
     const key = typeof segment === 'number' ? segment : String(segment);
-    let spelled: string | number = key;
+    let written: string | number = key;
     if (isObject(value) && typeof key === 'string' && !Object.hasOwn(value, key)) {
       const snake = snakeFromCamel(key);
-      if (Object.hasOwn(value, snake)) spelled = snake;
+      if (Object.hasOwn(value, snake)) written = snake;
     }
-    pointer += `/${pointerSegment(spelled)}`;
-    value = isObject(value) || Array.isArray(value) ? (value as JsonObject)[spelled] : undefined;
+    pointer += `/${pointerSegment(written)}`;
+    value = isObject(value) || Array.isArray(value) ? (value as JsonObject)[written] : undefined;
   }
   return pointer;
 }

@@ -2,14 +2,14 @@ import { z } from 'zod';
 
 const decimalInteger = /^-?(?:0|[1-9][0-9]*)$/;
 
-/** Digits of the largest int64; longer texts are out of range without being converted. */
+/** Digits of the largest int64. Longer texts are out of range, and are not converted. */
 const digitsMax = 19;
 
 /**
  * An int64 as proto3 JSON writes it: a decimal string, or a JSON integer.
  *
  * Exact or refused. A JSON number reaches this schema unrounded because
- * `strict-json.ts` hands over as text what a double can't hold.
+ * `strict-json.ts` passes on as text what a double can't hold.
  */
 export function int64Schema(bounds: { readonly min: bigint; readonly max: bigint }) {
   return z.union([z.string(), z.number()]).transform((input, context): bigint => {
@@ -58,8 +58,8 @@ export const doubleSchema = z
   });
 
 /**
- * How a schema that takes several JSON types looks in the document: as the one
- * that generators should send. A union of types would make most of them give up.
+ * The documented form of a schema that accepts several JSON types: the one type
+ * that generators should send. Most generators can't read a union of types.
  */
 export function documentedAs(documented: Readonly<Record<string, unknown>>) {
   return ({ jsonSchema }: { jsonSchema: object }): void => {

@@ -24,7 +24,7 @@ export interface JsonScan {
   readonly exactText: string | undefined;
 }
 
-/** What JSON.parse does not tell about a text that is known to be valid JSON. One pass, no recursion. */
+/** Finds what JSON.parse does not report about a valid JSON text. One pass, no recursion. */
 export class JsonScanner {
   readonly #text: string;
   readonly #depthMax: number;
@@ -33,7 +33,7 @@ export class JsonScanner {
   #exactText = '';
   #copiedTo = 0;
   #isKeyNext = false;
-  /** Of the next backslash not passed yet; the length of the text when there is none. */
+  /** Index of the next backslash that is not passed yet; the length of the text when there is none. */
   #backslashAt = -1;
 
   constructor(text: string, depthMax: number) {
@@ -61,7 +61,7 @@ export class JsonScanner {
     };
   }
 
-  /** False when the nesting gets too deep. */
+  /** Returns false when the nesting gets too deep. */
   #punctuation(code: number): boolean {
     const top = this.#containers.at(-1);
     if (code === openBrace || code === openBracket) {
@@ -91,7 +91,7 @@ export class JsonScanner {
     return end;
   }
 
-  /** Behind the closing quote. Looks for backslashes once for the whole text: most texts have none. */
+  /** Index behind the closing quote. Looks for backslashes once in the whole text: most texts have none. */
   #stringEnd(start: number): number {
     let end = this.#text.indexOf('"', start + 1);
     if (this.#backslashAt < start) this.#backslashAt = indexOrEnd(this.#text, '\\', start);

@@ -1,11 +1,11 @@
-/** Where a text stops being JSON, and what could stand there instead. */
+/** The place where a text stops being JSON, and what could stand there instead. */
 export interface JsonSyntaxViolation {
-  /** In UTF-16 units from the start; the length of the text when it ends too early. */
+  /** Index in UTF-16 units; the length of the text when it ends too early. */
   readonly offset: number;
   readonly expected: string;
 }
 
-/** What may come next, in the words of the message. */
+/** What may come next, as the message says it. */
 type Expected =
   | 'a value'
   | 'a value or "]"'
@@ -31,8 +31,8 @@ function endOf(pattern: RegExp, text: string, at: number): number | undefined {
 }
 
 /**
- * The first fault of a text that JSON.parse refused; undefined should there be
- * none. Needed because the engine's own message tells no place in most cases,
+ * The first violation of JSON's grammar in a text; undefined where there is
+ * none. Needed because the message of JSON.parse gives no place in most cases,
  * and repeats a piece of the text instead. One pass, no recursion.
  */
 export function jsonSyntaxViolation(text: string): JsonSyntaxViolation | undefined {
@@ -52,7 +52,7 @@ export function jsonSyntaxViolation(text: string): JsonSyntaxViolation | undefin
   }
 }
 
-/** One token further, or the offset of what is wrong with it. */
+/** The step behind one token, or the offset of what is wrong with it. */
 function nextStep(
   text: string,
   at: number,
@@ -96,7 +96,7 @@ function afterValue(open: readonly ('{' | '[')[]): Expected {
   return innermost === '[' ? '"," or "]"' : '"," or "}"';
 }
 
-/** Behind the closing quote, or where the string goes wrong, which is never its start. */
+/** Index behind the closing quote, or of what is wrong with the string, which is never its start. */
 function stringEnd(
   text: string,
   start: number,

@@ -3,7 +3,7 @@ import type { Violation } from '../errors/gateway-error.ts';
 import { invalidRequest, placedViolationsFromIssue } from './violation.ts';
 import { canonicalBody, pointerFromPath, type FieldTree } from './field-names.ts';
 
-/** A JSON body a route takes: its schema, and the names it may use. */
+/** The JSON body of a route: its schema, and the field names it may use. */
 export interface BodyContract<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   readonly fields: FieldTree;
@@ -16,9 +16,9 @@ export interface ParsedBody<Body> {
 }
 
 /**
- * Reads a JSON body: either spelling, nulls as absent, exact integers.
+ * A JSON body after validation: field names in camelCase, nulls left out, exact integers.
  *
- * @throws GatewayError `invalid_request` or `unknown_field`, with every fault at its pointer.
+ * @throws GatewayError `invalid_request` or `unknown_field`, with each violation at its pointer.
  */
 export function parseBody<Schema extends z.ZodType>(
   contract: BodyContract<Schema>,
@@ -26,22 +26,22 @@ export function parseBody<Schema extends z.ZodType>(
   options: { readonly lenient: boolean },
 ): ParsedBody<z.output<Schema>> {
   const canonical = canonicalBody(contract.fields, json);
-  const isIgnored = (fault: Violation) => options.lenient && fault.code === 'unknown_field';
-  const faults = canonical.faults.filter((fault) => !isIgnored(fault));
+  const isIgnored = ({ code }: Violation) => options.lenient && code === 'unknown_field';
+  const violations = canonical.violations.filter((violation) => !isIgnored(violation));
   const result = contract.schema.safeParse(canonical.value, { reportInput: true });
   if (!result.success) {
     for (const { path, code, detail } of result.error.issues.flatMap(placedViolationsFromIssue)) {
-      faults.push({ pointer: pointerFromPath(path, json), code, detail });
+      violations.push({ pointer: pointerFromPath(path, json), code, detail });
     }
   }
-  if (!result.success || faults.length > 0) throw invalidRequest(faults);
-  const ignored = canonical.faults.filter(isIgnored).map((fault) => fault.pointer ?? '');
+  if (!result.success || violations.length > 0) throw invalidRequest(violations);
+  const ignored = canonical.violations.filter(isIgnored).map(({ pointer = '' }) => pointer);
   return { body: result.data, ignored };
 }
 
 /**
- * Reads the query of a request. A parameter that stands twice, or that the
- * route does not know, is refused by name.
+ * The query of a request after validation. A parameter that stands twice, or
+ * that the route does not know, is refused by name.
  *
  * @throws GatewayError `invalid_request` or `unknown_field`.
  */
@@ -51,9 +51,9 @@ export function parseQuery<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(query, { reportInput: true });
   if (result.success) return result.data;
-  const faults = result.error.issues.flatMap(placedViolationsFromIssue);
+  const violations = result.error.issues.flatMap(placedViolationsFromIssue);
   throw invalidRequest(
-    faults.map(({ path, code, detail }) => ({
+    violations.map(({ path, code, detail }) => ({
       parameter: String(path[0]),
       code,
       detail: code === 'type' ? 'expected one value' : detail,

@@ -1,14 +1,14 @@
 import type { Reason } from '../errors/reason.ts';
 
-/** How one reason looks over HTTP, and what its page tells the caller to do. */
+/** The HTTP status, title and advice of one reason. */
 export interface ProblemKind {
   /** HTTP status code. */
   readonly status: number;
   /** The same for every problem of this kind. */
   readonly title: string;
-  /** Whether the very same request may succeed later. */
+  /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  /** When retryable: Retry-After in seconds unless the error knows better. */
+  /** For retryable ones: seconds in Retry-After, unless the error has its own. */
   readonly retryAfterS?: number;
   /** What happened, and what the caller does next. */
   readonly advice: string;
@@ -20,14 +20,14 @@ export const problemKinds = {
     title: 'Invalid request',
     retryable: false,
     advice:
-      'Something in the request is wrong. `errors` names each fault with the place it is in; mend them and send the request again. Nothing was spent.',
+      'Something in the request is wrong. `errors` lists each violation and where it is: fix them and resend. Nothing was spent.',
   },
   unknown_field: {
     status: 400,
     title: 'Unknown field',
     retryable: false,
     advice:
-      'The request holds a name the gateway does not know, most often a misspelling. Correct or remove it. `Prefer: handling=lenient` makes the gateway ignore unknown body fields and list them in X-Ignored-Params. Nothing was spent.',
+      'The request contains a name that the gateway does not know, most often a misspelling. Correct or remove it. `Prefer: handling=lenient` makes the gateway ignore unknown body fields and list them in X-Ignored-Params. Nothing was spent.',
   },
   malformed_json: {
     status: 400,
@@ -41,20 +41,19 @@ export const problemKinds = {
     title: 'Prompt too long',
     retryable: false,
     advice:
-      'The texts of positive weight are together longer than the model takes. `detail` tells the count and the limit; shorten the prompt. Nothing was spent.',
+      'The texts of positive weight are together longer than the model takes. `detail` gives the count and the limit: shorten the prompt. Nothing was spent.',
   },
   content_policy_violation: {
     status: 422,
     title: 'Refused by the content policy',
     retryable: false,
-    advice:
-      'The model refuses to draw this prompt. Sending it again gives the same answer; word it differently.',
+    advice: 'The model refuses this prompt. Resending it has the same result: word it differently.',
   },
   unauthenticated: {
     status: 401,
     title: 'Unauthenticated',
     retryable: false,
-    advice: 'Send a valid credential. WWW-Authenticate tells which kind this gateway takes.',
+    advice: 'Send a valid credential. WWW-Authenticate says which kind this gateway accepts.',
   },
   permission_denied: {
     status: 403,
@@ -81,21 +80,21 @@ export const problemKinds = {
     title: 'Idempotency-Key reused',
     retryable: false,
     advice:
-      'The key was first sent with another request. Use a new key for a new image, and the same key only for the very same request. Nothing was spent.',
+      'The key was first sent with another request. Use a new key for a new image, and the same key only for the same request. Nothing was spent.',
   },
   outcome_unknown: {
     status: 409,
     title: 'Outcome unknown',
     retryable: false,
     advice:
-      'An earlier request with this key reached the upstream, but its answer was lost: an image may have been paid for that nobody can find. The gateway will not send it again under this key. A new key has a new image made, and may pay a second time.',
+      'An earlier request with this key reached the upstream, but its response was lost: an image may have been paid for that can not be found. The gateway does not send it again under this key. A new key makes a new image, and may pay a second time.',
   },
   operation_not_found: {
     status: 404,
     title: 'No such operation',
     retryable: false,
     advice:
-      'There is no operation with this id for this caller. Use the id exactly as the answer to your create gave it.',
+      'There is no operation with this id for this caller. Use the id exactly as the response to your create gave it.',
   },
   operation_not_done: {
     status: 409,
@@ -154,7 +153,7 @@ export const problemKinds = {
     status: 416,
     title: 'Range not satisfiable',
     retryable: false,
-    advice: 'The image is shorter than the range asked for. Content-Range tells its length.',
+    advice: 'The image is shorter than the range asked for. Content-Range gives its length.',
   },
   rate_limited: {
     status: 429,
@@ -162,7 +161,7 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 5,
     advice:
-      'One of your limits at this gateway is used up; `detail` names it and RateLimit tells what is left. Wait for Retry-After seconds. Nothing was spent.',
+      'One of your limits at this gateway is used up: `detail` names it and RateLimit shows what is left. Wait for Retry-After seconds. Nothing was spent.',
   },
   quota_exceeded: {
     status: 429,
@@ -170,7 +169,7 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 10,
     advice:
-      'The upstream takes no more requests for now. Wait for Retry-After seconds. Nothing was spent.',
+      'The upstream accepts no more requests for now. Wait for Retry-After seconds. Nothing was spent.',
   },
   overloaded: {
     status: 503,
@@ -178,14 +177,14 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 2,
     advice:
-      'The gateway holds as much work as it can. Wait for Retry-After seconds. Nothing was spent.',
+      'The gateway has as much work as it can do. Wait for Retry-After seconds. Nothing was spent.',
   },
   draining: {
     status: 503,
     title: 'Shutting down',
     retryable: true,
     retryAfterS: 1,
-    advice: 'This gateway is about to stop; send the request again. Nothing was spent.',
+    advice: 'This gateway is about to stop: resend the request. Nothing was spent.',
   },
   store_unavailable: {
     status: 503,
@@ -193,21 +192,21 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 2,
     advice:
-      'The gateway can not reach the store that keeps idempotency keys and limits, so it did not ask for an image. Wait for Retry-After seconds and send the same request with the same key. Reading operations and images still works.',
+      'The gateway can not reach the store that keeps idempotency keys and limits, so it did not ask for an image. Wait for Retry-After seconds and resend the same request with the same key. Reading operations and images still works.',
   },
   internal_error: {
     status: 500,
     title: 'Internal error',
     retryable: false,
     advice:
-      'The gateway made a mistake. Tell its operator the requestId. On a create, `outcome` says whether an image may have been paid for.',
+      'The gateway made a mistake. Report the requestId to its operator. On a create, `outcome` says whether an image may have been paid for.',
   },
   upstream_auth: {
     status: 502,
     title: 'Upstream refused the gateway',
     retryable: false,
     advice:
-      "The upstream does not accept the gateway's own credentials, or denies it the folder or model. Nothing you send changes that; tell the operator the requestId.",
+      "The upstream does not accept the gateway's own credentials, or denies it the folder or model. Nothing you send changes that: report the requestId to the operator.",
   },
   upstream_unavailable: {
     status: 503,
@@ -215,42 +214,43 @@ export const problemKinds = {
     retryable: true,
     retryAfterS: 2,
     advice:
-      'The upstream can not be reached. On a create look at `outcome`: `not_started` may be sent again after Retry-After seconds; `unknown` may have been paid for already.',
+      'The upstream can not be reached. On a create look at `outcome`: `not_started` may be resent after Retry-After seconds; `unknown` may have been paid for already.',
   },
   upstream_error: {
     status: 502,
     title: 'Upstream error',
     retryable: false,
     advice:
-      'The upstream failed. On a create with `outcome: unknown` an image may have been paid for; sending it again may pay twice.',
+      'The upstream failed. On a create with `outcome: unknown` an image may have been paid for: resending it may pay twice.',
   },
   bad_upstream_result: {
     status: 502,
     title: 'Bad upstream result',
     retryable: false,
     advice:
-      'The upstream answered with something that is not an image the gateway serves (JPEG, PNG, WebP, GIF, AVIF), or not an answer at all. Tell the operator the requestId.',
+      'The upstream sent no image that the gateway serves (JPEG, PNG, WebP, GIF, AVIF), or a response that can not be read. Report the requestId to the operator.',
   },
   upstream_message_too_large: {
     status: 502,
-    title: 'Upstream answer too large',
+    title: 'Upstream response too large',
     retryable: false,
-    advice: 'The image is larger than this gateway takes. The operator can raise IMAGE_BYTES_MAX.',
+    advice:
+      'The image is larger than this gateway accepts. The operator can raise IMAGE_BYTES_MAX.',
   },
   upstream_timeout: {
     status: 504,
     title: 'Upstream timeout',
     retryable: false,
     advice:
-      'The upstream did not answer in time. On a create with `outcome: unknown` an image may have been paid for; sending it again may pay twice.',
+      'The upstream did not respond in time. On a create with `outcome: unknown` an image may have been paid for: resending it may pay twice.',
   },
   generation_timeout: {
     status: 504,
     title: 'Generation timeout',
-    // Sent again, a create would pay again; Retry-After is about Location.
+    // A create that is resent would pay again; Retry-After is about Location.
     retryable: false,
     advice:
-      'The image was not ready in time. With `outcome: accepted` the operation goes on: fetch it from Location after Retry-After seconds, do not create it again.',
+      'The image was not ready in time. With `outcome: accepted` the operation goes on: get it from Location after Retry-After seconds, and do not create it again.',
   },
 } as const satisfies Record<Reason, ProblemKind>;
 

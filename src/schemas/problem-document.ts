@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import { reasons } from '../errors/reason.ts';
 
-const fault = z
+const violation = z
   .object({
     pointer: z.string().optional().meta({
-      description: 'JSON pointer into the body, in your own spelling.',
+      description: 'JSON pointer into the body, with the field names as you wrote them.',
       example: '#/aspectRatio',
     }),
     parameter: z.string().optional().meta({ description: 'Name of the query parameter.' }),
     header: z.string().optional().meta({ description: 'Name of the header.' }),
-    code: z.string().meta({ description: 'The kind of fault, in one word.', example: 'pattern' }),
+    code: z
+      .string()
+      .meta({ description: 'The kind of violation, as one word.', example: 'pattern' }),
     detail: z.string().meta({ description: 'What was expected.' }),
   })
   .meta({ id: 'Fault', description: 'One thing that is wrong with the request.' });
@@ -17,14 +19,14 @@ const fault = z
 const upstreamTrace = z
   .object({
     grpcCode: z.string().meta({
-      description: 'Name of the gRPC code the upstream answered with.',
+      description: 'Name of the gRPC code in the upstream’s response.',
       example: 'INVALID_ARGUMENT',
     }),
-    requestId: z.string().optional().meta({ description: "The upstream's id of the call." }),
+    requestId: z.string().optional().meta({ description: 'The upstream’s id of the call.' }),
   })
-  .meta({ id: 'UpstreamTrace', description: 'What the upstream said.' });
+  .meta({ id: 'UpstreamTrace', description: 'What the upstream’s response says.' });
 
-/** Why, in one word a program can switch on. */
+/** A reason, as documented. */
 export const problemCodeSchema = z.enum(reasons).meta({
   id: 'ProblemCode',
   description: 'The kind of problem, to switch on.',
@@ -34,7 +36,7 @@ export const problemCodeSchema = z.enum(reasons).meta({
 export const problemSchema = z
   .object({
     type: z.string().meta({
-      description: 'Where this kind of problem is explained.',
+      description: 'Address of the page that explains this kind of problem.',
       format: 'uri',
       example: 'https://gateway.example/problems/invalid_request',
     }),
@@ -43,16 +45,18 @@ export const problemSchema = z
     code: problemCodeSchema,
     detail: z.string().meta({ description: 'What went wrong this time.' }),
     instance: z.string().meta({ description: 'Path of the request, without its query.' }),
-    requestId: z.string().meta({ description: 'Also in X-Request-Id; quote it to the operator.' }),
+    requestId: z
+      .string()
+      .meta({ description: 'Id of the request, also in X-Request-Id: report it to the operator.' }),
     retryable: z.boolean().meta({
       description: 'Whether the same request may succeed later without paying twice.',
     }),
     outcome: z.enum(['not_started', 'unknown', 'accepted']).optional().meta({
       id: 'SpendOutcome',
       description:
-        'On a create: `not_started` nothing was spent, `unknown` nobody can tell, `accepted` the operation goes on.',
+        'On a create: `not_started`: nothing was spent; `unknown`: it may have been spent; `accepted`: the operation goes on.',
     }),
-    errors: z.array(fault).optional(),
+    errors: z.array(violation).optional(),
     upstream: upstreamTrace.optional(),
   })
   .meta({ id: 'Problem', description: 'Why a request was refused (RFC 9457).' });

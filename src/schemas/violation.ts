@@ -3,7 +3,7 @@ import { GatewayError, type Violation } from '../errors/gateway-error.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** A zod issue without its place, one fault per unknown key. */
+/** A violation by its path in the canonical body. */
 export interface PlacedViolation {
   readonly path: readonly PropertyKey[];
   readonly code: string;
@@ -22,7 +22,7 @@ function nameOf(expected: string): string {
   return expectedNames[expected] ?? expected;
 }
 
-/** What zod found, in words made for the caller; values are never echoed. */
+/** The violations in one zod issue, in words for callers; values are never repeated. */
 export function placedViolationsFromIssue(issue: Issue): readonly PlacedViolation[] {
   const { path } = issue;
   switch (issue.code) {
@@ -30,7 +30,7 @@ export function placedViolationsFromIssue(issue: Issue): readonly PlacedViolatio
       return issue.keys.map((key) => ({
         path: [...path, key],
         code: 'unknown_field',
-        detail: 'this name is not known here',
+        detail: 'this name is not known',
       }));
     case 'invalid_type':
       return issue.input === undefined
@@ -70,15 +70,15 @@ function unionDetail(issue: z.core.$ZodIssueInvalidUnion): string {
   return names.size === 0 ? 'expected another value' : `expected ${[...names].join(' or ')}`;
 }
 
-/** The one error for a list of faults: `unknown_field` only when nothing else is wrong. */
-export function invalidRequest(faults: readonly Violation[]): GatewayError {
-  const first = faults[0];
-  const onlyUnknown = faults.every((fault) => fault.code === 'unknown_field');
+/** The error of a list of violations: `unknown_field` only when nothing else is wrong. */
+export function invalidRequest(violations: readonly Violation[]): GatewayError {
+  const first = violations[0];
+  const onlyUnknown = violations.every(({ code }) => code === 'unknown_field');
   const place = first?.pointer ?? first?.parameter ?? first?.header ?? 'the request';
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : '';
   const detail = `${place}: ${first?.detail ?? 'is not valid'}${more}`;
   return new GatewayError(onlyUnknown ? 'unknown_field' : 'invalid_request', detail, {
-    violations: faults,
+    violations,
     outcome: 'not_started',
   });
 }
