@@ -12,17 +12,17 @@ import {
 /** The upstream that the settings name. */
 export interface AppUpstream {
   readonly client: UpstreamClient;
-  /** What it makes, the preferred one first. */
+  /** Media types of its images, the preferred one first. */
   readonly mediaTypes: readonly string[];
   /** Ends the embedded upstream, where there is one. */
   close(): Promise<void>;
 }
 
-/** Starts to connect to the upstream, or starts one inside this process where none is named. */
+/** Starts to connect to the upstream that the settings name, or starts an upstream inside this process where they name none. */
 export async function openAppUpstream(
   settings: SettingValues,
   log: Log,
-  watchers: Pick<UpstreamClientOptions, 'observer' | 'tracer'>,
+  observers: Pick<UpstreamClientOptions, 'observer' | 'tracer'>,
 ): Promise<AppUpstream> {
   const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
   const emulator = isEmbedded
@@ -30,8 +30,7 @@ export async function openAppUpstream(
         port: settings.EMULATOR_PORT,
         latencyMs: settings.EMULATOR_LATENCY_MS,
         promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
-        onFailure: (error) =>
-          log.error({ cause: error.message }, 'the embedded upstream has ended'),
+        onFailure: (error) => log.error({ cause: error.message }, 'embedded upstream ended'),
       })
     : undefined;
   const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
@@ -59,7 +58,7 @@ export async function openAppUpstream(
     connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     dataLogging: settings.UPSTREAM_DATA_LOGGING,
-    ...watchers,
+    ...observers,
     ...(settings.UPSTREAM_FOLDER_HEADER && { folderId: settings.FOLDER_ID }),
     log,
   });

@@ -1,5 +1,6 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
+/** How large the parts of one wire message may be. */
 export interface FieldBounds {
   /** The one field that may be large. */
   readonly bulkField: number;
@@ -9,19 +10,20 @@ export interface FieldBounds {
   readonly fieldsMax: number;
 }
 
-/** Thrown for a message that would cost more to read than it can be worth. */
+/** The error for a message that would be too expensive to parse. */
 export class UnboundedMessageError extends Error {
   override readonly name = 'UnboundedMessageError';
 }
 
 /**
- * Refuses a wire message whose small fields are not small, before it is decoded.
+ * The payload of a message's one large field, if everything else is small.
  *
- * Two bytes on the wire can become an object of a hundred: 4 MiB of empty
- * repeated messages stop the event loop for seconds. Only the top level is
- * looked at, so this costs a few steps for an honest message of any size.
+ * Called before the message is parsed: two bytes on the wire can become an object
+ * of a hundred, and 4 MiB of empty repeated messages stop the event loop for
+ * seconds. Only the top level is read, which takes a few steps for a normal
+ * message of any size.
  *
- * @returns the payload of the bulk field, a view; undefined when there is none.
+ * @returns a view on the bytes; undefined when the field is absent.
  * @throws UnboundedMessageError, or RangeError for what is no protobuf.
  */
 export function boundedBulkField(bytes: Uint8Array, bounds: FieldBounds): Uint8Array | undefined {
@@ -31,8 +33,8 @@ export function boundedBulkField(bytes: Uint8Array, bounds: FieldBounds): Uint8A
     if (fields === bounds.fieldsMax) throw new UnboundedMessageError('too many fields');
     const [field, wireType] = reader.tag();
     if (field === bounds.bulkField && wireType === WireType.LengthDelimited) {
-      // A parser would merge the two, and what was looked at here is not what it makes.
-      if (bulk !== undefined) throw new UnboundedMessageError('the large field comes twice');
+      // A parser would merge the two, and its result would not be what was checked here.
+      if (bulk !== undefined) throw new UnboundedMessageError('the large field is repeated');
       bulk = reader.bytes();
     } else {
       reader.skip(wireType, field);

@@ -15,29 +15,29 @@ export type MethodDefinitionOf<M extends DescMethod> = MethodDefinition<
 >;
 
 /**
- * grpc-js asks for a Buffer and calls Buffer methods on it, so a plain
- * Uint8Array fails; a view over the same memory costs nothing.
+ * A Buffer on the same memory: grpc-js calls Buffer methods on what a serializer
+ * returns, so a plain Uint8Array fails.
  */
 function bufferFromBytes(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Serializes one message type; made once per method, called per message. */
+/** A serializer for one message type; created once per method, called per message. */
 export function serializerFromSchema<Desc extends DescMessage>(schema: Desc) {
   return (message: MessageShape<Desc>): Buffer => bufferFromBytes(toBinary(schema, message));
 }
 
 /**
- * Parses one message type. `bytes` fields of the result are views on the
- * received frame, not copies. Unknown fields are dropped: kept, they would let a
- * peer decide how much memory its answer takes here.
+ * A parser for one message type. `bytes` fields of the result are views on the
+ * received frame, not copies. Unknown fields are dropped: otherwise the peer would
+ * decide how much memory its message takes here.
  */
 export function deserializerFromSchema<Desc extends DescMessage>(schema: Desc) {
   return (bytes: Uint8Array): MessageShape<Desc> =>
     fromBinary(schema, bytes, { readUnknownFields: false });
 }
 
-/** The grpc-js definition of one method: its path, and how its messages go to and from bytes. */
+/** The grpc-js definition of one method: its path, serializers and parsers. */
 export function methodDefinitionFromDescriptor<M extends DescMethod>(
   method: M,
 ): MethodDefinitionOf<M> {

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { drawn, order, start } from './emulator-client.ts';
+import { drawn, imageRequest, start } from './emulator-client.ts';
 
 describe('an image', () => {
   it.each([
@@ -10,7 +10,9 @@ describe('an image', () => {
     ['image/webp', 'webp'],
   ])('is drawn as asked: %s', async (mimeType, format) => {
     const { grpc } = await start();
-    const facts = await sharp(await drawn(grpc, order('a red cat', { mimeType }))).metadata();
+    const facts = await sharp(
+      await drawn(grpc, imageRequest('a red cat', { mimeType })),
+    ).metadata();
     expect(facts).toMatchObject({ format, width: 1024, height: 1024 });
   });
 
@@ -21,7 +23,10 @@ describe('an image', () => {
     [1n, 1n],
   ])('has the ratio %s:%s and about a megapixel', async (widthRatio, heightRatio) => {
     const { grpc } = await start();
-    const bytes = await drawn(grpc, order('hills', { aspectRatio: { widthRatio, heightRatio } }));
+    const bytes = await drawn(
+      grpc,
+      imageRequest('hills', { aspectRatio: { widthRatio, heightRatio } }),
+    );
     const { width, height } = await sharp(bytes).metadata();
     expect(width / height).toBeCloseTo(Number(widthRatio) / Number(heightRatio), 1);
     expect(width * height).toBeGreaterThan(0.85 * 1024 * 1024);
@@ -31,11 +36,11 @@ describe('an image', () => {
 
   it('is the same for the same words and seed, and another for any other', async () => {
     const { grpc } = await start();
-    const first = await drawn(grpc, order('a red cat'));
-    expect((await drawn(grpc, order('a red cat'))).equals(first)).toBe(true);
-    expect((await drawn(grpc, order('a red cat', { seed: 8n }))).equals(first)).toBe(false);
-    expect((await drawn(grpc, order('a blue cat'))).equals(first)).toBe(false);
-    const unseeded = [order('a cat', { seed: 0n }), order('a cat', { seed: 0n })];
+    const first = await drawn(grpc, imageRequest('a red cat'));
+    expect((await drawn(grpc, imageRequest('a red cat'))).equals(first)).toBe(true);
+    expect((await drawn(grpc, imageRequest('a red cat', { seed: 8n }))).equals(first)).toBe(false);
+    expect((await drawn(grpc, imageRequest('a blue cat'))).equals(first)).toBe(false);
+    const unseeded = [imageRequest('a cat', { seed: 0n }), imageRequest('a cat', { seed: 0n })];
     const [one, other] = await Promise.all(unseeded.map((request) => drawn(grpc, request)));
     expect(one?.equals(other ?? Buffer.alloc(0))).toBe(false);
   });
@@ -43,7 +48,7 @@ describe('an image', () => {
   it('takes its colour from the words', async () => {
     const { grpc } = await start();
     const share = async (text: string) => {
-      const { channels } = await sharp(await drawn(grpc, order(text))).stats();
+      const { channels } = await sharp(await drawn(grpc, imageRequest(text))).stats();
       return (channels[0]?.mean ?? 0) - (channels[2]?.mean ?? 0);
     };
     expect(await share('a red cat')).toBeGreaterThan((await share('a blue cat')) + 5);
@@ -59,23 +64,23 @@ describe('an image', () => {
     '   ',
   ])('survives the words %j', async (text) => {
     const { grpc } = await start();
-    expect((await sharp(await drawn(grpc, order(text))).metadata()).format).toBe('jpeg');
+    expect((await sharp(await drawn(grpc, imageRequest(text))).metadata()).format).toBe('jpeg');
   });
   it('shows no more of a long prompt than fits, and is drawn within its size', async () => {
     const { grpc } = await start();
     const aspectRatio = { widthRatio: 1n, heightRatio: 8n };
     const facts = await sharp(
-      await drawn(grpc, order('word '.repeat(100), { aspectRatio })),
+      await drawn(grpc, imageRequest('word '.repeat(100), { aspectRatio })),
     ).metadata();
     expect([facts.width, facts.height]).toEqual([360, 2_880]);
   });
 
   it('is the same whatever else is drawn at the time', async () => {
     const { grpc } = await start({ resultReadsPerSecondMax: 1_000 });
-    const alone = await drawn(grpc, order('a city by the sea'));
-    const others = Array.from({ length: 12 }, (_, index) => order(`a forest ${index % 6}`));
+    const alone = await drawn(grpc, imageRequest('a city by the sea'));
+    const others = Array.from({ length: 12 }, (_, index) => imageRequest(`a forest ${index % 6}`));
     const together = await Promise.all(
-      [...others, order('a city by the sea')].map((request) => drawn(grpc, request)),
+      [...others, imageRequest('a city by the sea')].map((request) => drawn(grpc, request)),
     );
     expect(together.at(-1)?.equals(alone)).toBe(true);
     expect(together[0]?.equals(together[6] ?? alone)).toBe(true);
@@ -91,8 +96,8 @@ describe('an image', () => {
     'snowy mountains at sunset',
   ])('of %s differs from seed to seed', async (text) => {
     const { grpc } = await start();
-    const one = await drawn(grpc, order(text, { seed: 1n }));
-    const other = await drawn(grpc, order(text, { seed: 2n }));
+    const one = await drawn(grpc, imageRequest(text, { seed: 1n }));
+    const other = await drawn(grpc, imageRequest(text, { seed: 2n }));
     const [facts, otherFacts] = await Promise.all([sharp(one).stats(), sharp(other).stats()]);
     // More than the number in the caption: the scene has another light and other colours.
     expect(facts.channels.map(({ mean }) => mean.toFixed(0))).not.toEqual(

@@ -5,8 +5,8 @@ import {
   connect,
   drawn,
   generate,
-  order,
-  refusalOf,
+  imageRequest,
+  rpcErrorOf,
   start,
 } from './emulator-client.ts';
 
@@ -14,8 +14,8 @@ describe('the embedded emulator', () => {
   it('draws on a thread of its own what the process itself draws', async () => {
     const embedded = closeAfterwards(await startEmbeddedEmulator({ latencyMs: 0 }));
     const { grpc } = await start();
-    const onThread = await drawn(connect(embedded.address), order('a red cat'));
-    expect(onThread.equals(await drawn(grpc, order('a red cat')))).toBe(true);
+    const onThread = await drawn(connect(embedded.address), imageRequest('a red cat'));
+    expect(onThread.equals(await drawn(grpc, imageRequest('a red cat')))).toBe(true);
   });
 
   it('ends when it is closed, however often, and that is no failure', async () => {
@@ -24,7 +24,7 @@ describe('the embedded emulator', () => {
     const emulator = await startEmbeddedEmulator({ latencyMs: 0, onFailure });
     await emulator.close();
     await emulator.close();
-    const refusal = refusalOf(connect(emulator.address).call(generate, order('a')));
+    const refusal = rpcErrorOf(connect(emulator.address).call(generate, imageRequest('a')));
     expect((await refusal).code).toBe(14);
     expect(failures).toEqual([]);
   });

@@ -42,7 +42,7 @@ export const { generate } = ImageGenerationAsyncService.method;
 export const { get, cancel } = OperationService.method;
 
 /** A request for one text, with a seed unless the options say otherwise. */
-export const order = (text: string, options: object = {}) => ({
+export const imageRequest = (text: string, options: object = {}) => ({
   modelUri: 'art://folder/yandex-art/latest',
   messages: [{ text, weight: 1 }],
   generationOptions: { seed: 7n, ...options },
@@ -55,13 +55,16 @@ export function imageOf(operation: Operation) {
   return response;
 }
 
-export async function drawn(grpc: GrpcClient, request: ReturnType<typeof order>): Promise<Buffer> {
+export async function drawn(
+  grpc: GrpcClient,
+  request: ReturnType<typeof imageRequest>,
+): Promise<Buffer> {
   const { id } = await grpc.call(generate, request);
   return Buffer.from(imageOf(await grpc.call(get, { operationId: id })).image);
 }
 
 /** How a call was refused. */
-export async function refusalOf(promise: Promise<unknown>) {
+export async function rpcErrorOf(promise: Promise<unknown>) {
   try {
     await promise;
   } catch (error) {

@@ -3,12 +3,20 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { rpcErrorDetail } from '../../src/emulator/rpc-error.ts';
 import { RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
-import { cancel, generate, get, order, imageOf, refusalOf, start } from './emulator-client.ts';
+import {
+  cancel,
+  generate,
+  get,
+  imageRequest,
+  imageOf,
+  rpcErrorOf,
+  start,
+} from './emulator-client.ts';
 
 describe('misbehaviour on order', () => {
   it('is used up by one call each', async () => {
     const { emulator, grpc } = await start();
-    const { id } = await grpc.call(generate, order('a cat'));
+    const { id } = await grpc.call(generate, imageRequest('a cat'));
     emulator.faults.inject(
       'Get',
       { kind: 'status', code: 14, message: 'gone' },
@@ -16,7 +24,7 @@ describe('misbehaviour on order', () => {
       { kind: 'bytes', bytes: Buffer.from('hello') },
       { kind: 'type', typeUrl: 'x/other.Type' },
     );
-    expect((await refusalOf(grpc.call(get, { operationId: id }))).code).toBe(14);
+    expect((await rpcErrorOf(grpc.call(get, { operationId: id }))).code).toBe(14);
     expect(await grpc.call(get, { operationId: id })).toMatchObject({
       done: false,
       result: { case: 'error' },
@@ -33,15 +41,15 @@ describe('misbehaviour on order', () => {
     const { emulator, grpc } = await start();
     const fault = { kind: 'status', code: 14, message: 'gone' } as const;
     emulator.faults.inject('Generate', fault, { ...fault, afterwards: true });
-    expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
+    expect((await rpcErrorOf(grpc.call(generate, imageRequest('a')))).code).toBe(14);
     expect(emulator.ledger.generates).toBe(0);
-    expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(14);
+    expect((await rpcErrorOf(grpc.call(generate, imageRequest('a')))).code).toBe(14);
     expect(emulator.ledger.generates).toBe(1);
   });
 
   it('can send the image as text', async () => {
     const { emulator, grpc } = await start();
-    const { id } = await grpc.call(generate, order('a cat'));
+    const { id } = await grpc.call(generate, imageRequest('a cat'));
     const { image } = imageOf(await grpc.call(get, { operationId: id }));
     emulator.faults.inject('Get', { kind: 'base64' });
     const text = imageOf(await grpc.call(get, { operationId: id })).image;
@@ -62,11 +70,11 @@ describe('misbehaviour on order', () => {
       },
       { kind: 'delay', delayMs: 60 },
     );
-    const { typed } = await refusalOf(grpc.call(cancel, { operationId: 'x' }));
+    const { typed } = await rpcErrorOf(grpc.call(cancel, { operationId: 'x' }));
     const retry = typed[0] === undefined ? undefined : anyUnpack(typed[0], RetryInfoSchema);
     expect(retry?.retryDelay?.seconds).toBe(5n);
     const beganAt = performance.now();
-    await refusalOf(grpc.call(cancel, { operationId: 'x' }));
+    await rpcErrorOf(grpc.call(cancel, { operationId: 'x' }));
     expect(performance.now() - beganAt).toBeGreaterThan(55);
   });
 });

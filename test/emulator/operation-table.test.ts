@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { OperationTable } from '../../src/emulator/operation-table.ts';
-import { cancel, generate, get, order, imageOf, refusalOf, start } from './emulator-client.ts';
+import {
+  cancel,
+  generate,
+  get,
+  imageRequest,
+  imageOf,
+  rpcErrorOf,
+  start,
+} from './emulator-client.ts';
 
 describe('an operation', () => {
   it('begins with an id of the vendor’s shape and nothing else, and ends with an image', async () => {
     const { emulator, grpc } = await start({ latencyMs: 100, latencySpreadRatio: 0 });
-    const first = await grpc.call(generate, order('a red cat'));
+    const first = await grpc.call(generate, imageRequest('a red cat'));
     expect(first).toMatchObject({ done: false, result: { case: undefined } });
     expect(first.id).toMatch(/^[a-z0-9]{20}$/);
     expect(first.createdAt).toBeUndefined();
@@ -20,29 +28,29 @@ describe('an operation', () => {
 
   it('can be cancelled while it runs, and not afterwards', async () => {
     const { grpc } = await start({ latencyMs: 60_000 });
-    const { id } = await grpc.call(generate, order('a cat'));
+    const { id } = await grpc.call(generate, imageRequest('a cat'));
     const cancelled = { done: true, result: { case: 'error', value: { code: 1 } } };
     expect(await grpc.call(cancel, { operationId: id })).toMatchObject(cancelled);
     expect(await grpc.call(get, { operationId: id })).toMatchObject(cancelled);
     const quick = await start();
-    const done = await quick.grpc.call(generate, order('a cat'));
+    const done = await quick.grpc.call(generate, imageRequest('a cat'));
     expect((await quick.grpc.call(cancel, { operationId: done.id })).result.case).toBe('response');
   });
 
   it('is forgotten after the retention, and unknown ids are not found', async () => {
     let nowMs = 1_800_000_000_000;
     const { grpc } = await start({ nowMs: () => nowMs });
-    const { id } = await grpc.call(generate, order('a cat'));
+    const { id } = await grpc.call(generate, imageRequest('a cat'));
     nowMs += 3 * 86_400_000 - 1;
     expect((await grpc.call(get, { operationId: id })).done).toBe(true);
     nowMs += 1;
-    expect((await refusalOf(grpc.call(get, { operationId: id }))).code).toBe(5);
-    expect((await refusalOf(grpc.call(get, { operationId: 'nonsense' }))).code).toBe(5);
+    expect((await rpcErrorOf(grpc.call(get, { operationId: id }))).code).toBe(5);
+    expect((await rpcErrorOf(grpc.call(get, { operationId: 'nonsense' }))).code).toBe(5);
   });
 
   it('tells its times when it is meant to', async () => {
     const { grpc } = await start({ operationTimes: true });
-    const { id } = await grpc.call(generate, order('a cat'));
+    const { id } = await grpc.call(generate, imageRequest('a cat'));
     const operation = await grpc.call(get, { operationId: id });
     expect(Number(operation.createdAt?.seconds)).toBeGreaterThan(1_700_000_000);
     expect(operation.modifiedAt).toBeDefined();
@@ -52,8 +60,8 @@ describe('an operation', () => {
     const options = { latencyMs: 1_000, latencySpreadRatio: 0.5, nowMs: () => nowMs };
     const slowest = await start({ ...options, random: () => 0.999_999 });
     const fastest = await start({ ...options, random: () => 0 });
-    const slow = await slowest.grpc.call(generate, order('a'));
-    const fast = await fastest.grpc.call(generate, order('a'));
+    const slow = await slowest.grpc.call(generate, imageRequest('a'));
+    const fast = await fastest.grpc.call(generate, imageRequest('a'));
     const doneAfter = async (elapsedMs: number) => {
       nowMs = 1_800_000_000_000 + elapsedMs;
       const slowNow = await slowest.grpc.call(get, { operationId: slow.id });
@@ -71,12 +79,12 @@ describe('the ledger', () => {
   it('counts what is paid for, and shows a Generate that was repeated', async () => {
     const { emulator, grpc } = await start();
     const headers = { 'x-client-request-id': 'request-1' };
-    const first = await grpc.call(generate, order('a cat'), headers);
-    const second = await grpc.call(generate, order('a cat'), headers);
-    await grpc.call(generate, order('a cat'));
-    await refusalOf(grpc.call(generate, order('forbidden'), headers));
+    const first = await grpc.call(generate, imageRequest('a cat'), headers);
+    const second = await grpc.call(generate, imageRequest('a cat'), headers);
+    await grpc.call(generate, imageRequest('a cat'));
+    await rpcErrorOf(grpc.call(generate, imageRequest('forbidden'), headers));
     await grpc.call(get, { operationId: first.id });
-    await refusalOf(grpc.call(get, { operationId: 'nonsense' }));
+    await rpcErrorOf(grpc.call(get, { operationId: 'nonsense' }));
     await grpc.call(cancel, { operationId: first.id });
     expect(emulator.ledger).toMatchObject({ generates: 3, gets: 2, cancels: 1 });
     expect(emulator.ledger.operationIds.get('request-1')).toEqual([first.id, second.id]);

@@ -1,27 +1,27 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { BadRequestSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
-import { generate, get, order, refusalOf, start } from './emulator-client.ts';
+import { generate, get, imageRequest, rpcErrorOf, start } from './emulator-client.ts';
 
 describe('a refusal', () => {
   it.each([
-    [order('a'.repeat(702)), 3, 'Prompt positive size 702 exceeds limit (500)'],
-    [order(''), 3, 'Prompt is empty'],
-    [order('something forbidden'), 3, /may violate the terms of use/],
+    [imageRequest('a'.repeat(702)), 3, 'Prompt positive size 702 exceeds limit (500)'],
+    [imageRequest(''), 3, 'Prompt is empty'],
+    [imageRequest('something forbidden'), 3, /may violate the terms of use/],
     [
-      { ...order('a'), modelUri: 'art://folder/other/latest' },
+      { ...imageRequest('a'), modelUri: 'art://folder/other/latest' },
       7,
       /Access to model art:\/\/.* denied/,
     ],
-    [{ ...order('a'), modelUri: 'https://x' }, 3, /Model URI/],
-    [order('a', { seed: -1n }), 3, /Seed/],
-    [order('a', { mimeType: 'image/tiff' }), 3, /Mime type/],
-    [order('a', { aspectRatio: { widthRatio: 100n, heightRatio: 1n } }), 3, /Aspect ratio/],
-    [order('a', { aspectRatio: { widthRatio: -1n, heightRatio: 1n } }), 3, /Aspect ratio/],
-    [order('a', { aspectRatio: { widthRatio: 1n, heightRatio: 0n } }), 3, /Aspect ratio/],
+    [{ ...imageRequest('a'), modelUri: 'https://x' }, 3, /Model URI/],
+    [imageRequest('a', { seed: -1n }), 3, /Seed/],
+    [imageRequest('a', { mimeType: 'image/tiff' }), 3, /Mime type/],
+    [imageRequest('a', { aspectRatio: { widthRatio: 100n, heightRatio: 1n } }), 3, /Aspect ratio/],
+    [imageRequest('a', { aspectRatio: { widthRatio: -1n, heightRatio: 1n } }), 3, /Aspect ratio/],
+    [imageRequest('a', { aspectRatio: { widthRatio: 1n, heightRatio: 0n } }), 3, /Aspect ratio/],
   ])('of %o has the code %i and costs nothing', async (request, code, details) => {
     const { emulator, grpc } = await start();
-    const refusal = await refusalOf(grpc.call(generate, request));
+    const refusal = await rpcErrorOf(grpc.call(generate, request));
     expect(refusal.code).toBe(code);
     expect(refusal.details).toMatch(details);
     expect(emulator.ledger.generates).toBe(0);
@@ -31,14 +31,14 @@ describe('a refusal', () => {
 
   it('names the wrong field', async () => {
     const { grpc } = await start();
-    const { typed } = await refusalOf(grpc.call(generate, order('a', { seed: -1n })));
+    const { typed } = await rpcErrorOf(grpc.call(generate, imageRequest('a', { seed: -1n })));
     const violations = typed[0] === undefined ? undefined : anyUnpack(typed[0], BadRequestSchema);
     expect(violations?.fieldViolations[0]?.field).toBe('generation_options.seed');
   });
 
   it('comes for a folder that is not the account’s', async () => {
     const { grpc } = await start({ folders: ['own'] });
-    const { details } = await refusalOf(grpc.call(generate, order('a')));
+    const { details } = await rpcErrorOf(grpc.call(generate, imageRequest('a')));
     expect(details).toBe(
       "Specified folder ID 'folder' does not match with service account folder ID 'own'",
     );
@@ -49,7 +49,7 @@ describe('a refusal', () => {
     ['a broken machine', 13, /generation failed/],
   ])('can come with the operation: %s', async (text, code, message) => {
     const { grpc } = await start();
-    const { id } = await grpc.call(generate, order(text));
+    const { id } = await grpc.call(generate, imageRequest(text));
     const { done, result } = await grpc.call(get, { operationId: id });
     expect([done, result.case, (result.value as { code: number }).code]).toEqual([
       true,
@@ -60,13 +60,13 @@ describe('a refusal', () => {
   });
 
   it.each([
-    ['generationsPerMinuteMax', () => order('a')],
-    ['generationsPerDayMax', () => order('a')],
+    ['generationsPerMinuteMax', () => imageRequest('a')],
+    ['generationsPerDayMax', () => imageRequest('a')],
   ])('comes when %s is used up, with when to come back', async (name, request) => {
     const { emulator, grpc } = await start({ [name]: 2, nowMs: () => 1_800_000_000_000 });
     await grpc.call(generate, request());
     await grpc.call(generate, request());
-    const { code, typed } = await refusalOf(grpc.call(generate, request()));
+    const { code, typed } = await rpcErrorOf(grpc.call(generate, request()));
     expect(code).toBe(8);
     const retry = typed
       .map((any) => anyUnpack(any, RetryInfoSchema))
@@ -77,34 +77,34 @@ describe('a refusal', () => {
 
   it('comes for more result reads than the quota', async () => {
     const { grpc } = await start({ resultReadsPerSecondMax: 3, nowMs: () => 1_800_000_000_000 });
-    const { id } = await grpc.call(generate, order('a'));
+    const { id } = await grpc.call(generate, imageRequest('a'));
     for (let read = 0; read < 3; read += 1) await grpc.call(get, { operationId: id });
-    expect((await refusalOf(grpc.call(get, { operationId: id }))).code).toBe(8);
+    expect((await rpcErrorOf(grpc.call(get, { operationId: id }))).code).toBe(8);
   });
   it('counts the texts of all messages but the negative ones', async () => {
     const { grpc } = await start({ promptCharactersMax: 4 });
     const messages = (...weights: readonly number[]) => ({
-      ...order(''),
+      ...imageRequest(''),
       messages: weights.map((weight) => ({ text: 'я😀', weight })),
     });
     expect((await grpc.call(generate, messages(1, 0.5, -1))).id).toHaveLength(20);
     expect((await grpc.call(generate, messages(0, 1))).id).toHaveLength(20);
-    expect((await refusalOf(grpc.call(generate, messages(1, 2, 0)))).details).toBe(
+    expect((await rpcErrorOf(grpc.call(generate, messages(1, 2, 0)))).details).toBe(
       'Prompt positive size 6 exceeds limit (4)',
     );
-    expect((await refusalOf(grpc.call(generate, messages(-1, -2)))).details).toBe(
+    expect((await rpcErrorOf(grpc.call(generate, messages(-1, -2)))).details).toBe(
       'Prompt is empty',
     );
-    expect((await refusalOf(grpc.call(generate, messages(1, Number.NaN)))).code).toBe(3);
+    expect((await rpcErrorOf(grpc.call(generate, messages(1, Number.NaN)))).code).toBe(3);
   });
 
   it('no longer comes when the window of a quota is over', async () => {
     let nowMs = 1_800_000_000_000;
     const { grpc } = await start({ generationsPerMinuteMax: 1, nowMs: () => nowMs });
-    await grpc.call(generate, order('a'));
+    await grpc.call(generate, imageRequest('a'));
     nowMs += 59_999;
-    expect((await refusalOf(grpc.call(generate, order('a')))).code).toBe(8);
+    expect((await rpcErrorOf(grpc.call(generate, imageRequest('a')))).code).toBe(8);
     nowMs += 1;
-    expect((await grpc.call(generate, order('a'))).id).toHaveLength(20);
+    expect((await grpc.call(generate, imageRequest('a'))).id).toHaveLength(20);
   });
 });

@@ -6,7 +6,7 @@ import { ApiEndpointService } from '../../src/gen/yandex/cloud/endpoint/api_endp
 import { OperationService } from '../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../../src/grpc/service-definition.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { connect, drawn, get, order, refusalOf, start } from './emulator-client.ts';
+import { connect, drawn, get, imageRequest, rpcErrorOf, start } from './emulator-client.ts';
 
 describe('the services around it', () => {
   it('are healthy', async () => {
@@ -15,7 +15,7 @@ describe('the services around it', () => {
     expect(
       await grpc.call(Health.method.check, { service: OperationService.typeName }),
     ).toMatchObject({ status: 1 });
-    expect((await refusalOf(grpc.call(Health.method.check, { service: 'x' }))).code).toBe(5);
+    expect((await rpcErrorOf(grpc.call(Health.method.check, { service: 'x' }))).code).toBe(5);
   });
 
   it('are found under its own address', async () => {
@@ -28,7 +28,7 @@ describe('the services around it', () => {
       ]),
     );
     expect(
-      (await refusalOf(grpc.call(ApiEndpointService.method.get, { apiEndpointId: 'x' }))).code,
+      (await rpcErrorOf(grpc.call(ApiEndpointService.method.get, { apiEndpointId: 'x' }))).code,
     ).toBe(5);
   });
   it('tell watchers that they are healthy, and of a service that is unknown', async () => {
@@ -61,7 +61,7 @@ describe('the server', () => {
     const { emulator } = await start({ tls: { certPem, keyPem } });
     expect(emulator.address).toBe(`https://127.0.0.1:${emulator.port}`);
     const grpc = connect(`https://localhost:${emulator.port}`, caPem.toString());
-    expect((await drawn(grpc, order('a cat'))).length).toBeGreaterThan(50_000);
+    expect((await drawn(grpc, imageRequest('a cat'))).length).toBeGreaterThan(50_000);
   });
 
   it('is reached by loopback when it listens on all addresses', async () => {
@@ -78,7 +78,7 @@ describe('the server', () => {
   it('frees its port and ends calls when it is closed, however often', async () => {
     const { emulator, grpc } = await start({ latencyMs: 60_000 });
     emulator.faults.inject('Get', { kind: 'delay', delayMs: 60_000 });
-    const refusal = refusalOf(grpc.call(get, { operationId: 'x' }));
+    const refusal = rpcErrorOf(grpc.call(get, { operationId: 'x' }));
     await expect.poll(() => emulator.ledger.gets).toBe(1);
     await emulator.close();
     await emulator.close();

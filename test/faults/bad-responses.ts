@@ -10,7 +10,7 @@ import * as raw from '../support/raw-responses.ts';
 const mebibyte = 1_048_576;
 
 /** @param id of the operation that is asked about. */
-type BadAnswer = (id: string) => raw.RawAnswer;
+type BadAnswer = (id: string) => raw.RawResponse;
 
 /** Everything that an upstream, or what stands before it, has been seen to answer. */
 export const badAnswers: ReadonlyMap<string, BadAnswer> = new Map<string, BadAnswer>([
@@ -38,8 +38,8 @@ export const badAnswers: ReadonlyMap<string, BadAnswer> = new Map<string, BadAns
   ['a cut amid the message', () => raw.cut('half a message')],
   ['silence', () => raw.hang],
   ['silence after the headers', () => raw.hangAfterHeaders],
-  ['two messages', (id) => raw.answer([running(id), running(id)])],
-  ['no message', () => raw.answer([])],
+  ['two messages', (id) => raw.response([running(id), running(id)])],
+  ['no message', () => raw.response([])],
   ['no trailers', (id) => raw.withoutTrailers(running(id))],
   ['a message that says it is longer', () => raw.announce(50_000)],
   ['a message that says it is 4 GiB', () => raw.announce(0xff_ff_ff_ff)],

@@ -15,7 +15,7 @@ import {
   succeededOperation,
   tinyPng,
 } from '../support/fake-upstream.ts';
-import { okFrom, status, type RawAnswer } from '../support/raw-responses.ts';
+import { okFrom, status, type RawResponse } from '../support/raw-responses.ts';
 import { startRawUpstream, type RawMethod, type RawUpstream } from '../support/raw-upstream.ts';
 import type { Spent } from './history.ts';
 
@@ -32,13 +32,13 @@ interface ImageUpstreamOptions {
  */
 export class ImageUpstream {
   /** The right answers. */
-  readonly right: Readonly<Record<RawMethod, RawAnswer>>;
+  readonly right: Readonly<Record<RawMethod, RawResponse>>;
   raw: RawUpstream;
   readonly port: number;
   readonly #options: ImageUpstreamOptions;
   readonly #acceptedAtMs = new Map<string, number>();
   readonly #canceled = new Set<string>();
-  readonly #ordered = new Map<string, RawAnswer>();
+  readonly #ordered = new Map<string, RawResponse>();
   readonly #earlier: RawUpstream[] = [];
   #isListening = true;
   #finishedAtMs = Infinity;
@@ -85,7 +85,7 @@ export class ImageUpstream {
   }
 
   /** The next Get or Cancel of this one operation is answered so; all others do right. */
-  order(operationId: string, answer: RawAnswer): void {
+  order(operationId: string, answer: RawResponse): void {
     this.#ordered.set(operationId, answer);
   }
 
@@ -132,7 +132,7 @@ export class ImageUpstream {
     return [...this.#earlier, this.raw].flatMap(({ calls }) => calls);
   }
 
-  #answerAbout(idOf: (request: Buffer) => string): RawAnswer {
+  #answerAbout(idOf: (request: Buffer) => string): RawResponse {
     return {
       at: 'request',
       isRefusal: false,
@@ -145,7 +145,7 @@ export class ImageUpstream {
     };
   }
 
-  #rightAnswer(id: string): RawAnswer {
+  #rightAnswer(id: string): RawResponse {
     const operation = this.#operation(id);
     if (operation === undefined) return status(5, 'no such operation');
     return okFrom(() => toBinary(OperationSchema, operation));

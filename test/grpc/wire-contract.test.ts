@@ -50,7 +50,7 @@ describe('the wire contract', () => {
     expect(generate.requestDeserialize(Buffer.from(golden, 'hex'))).toEqual(request);
   });
 
-  it('hands over bytes as a view on the frame, not as a copy', () => {
+  it('parses bytes as a view on the frame, not as a copy', () => {
     const { get } = serviceDefinitionFromDescriptor(OperationService);
     const frame = Buffer.from('0a026f704a0b0a0474797065120301 0203'.replace(' ', ''), 'hex');
     const operation = get.responseDeserialize(frame);
@@ -59,7 +59,7 @@ describe('the wire contract', () => {
     expect(value?.buffer).toBe(frame.buffer);
   });
 
-  it('serializes into the memory it was given', () => {
+  it('serializes to a Buffer', () => {
     const { generate } = serviceDefinitionFromDescriptor(ImageGenerationAsyncService);
     const request = create(ImageGenerationRequestSchema, { modelUri: 'art://f/m' });
     const bytes = generate.requestSerialize(request);

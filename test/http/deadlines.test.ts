@@ -43,7 +43,7 @@ const succeeded = raw.ok(toBinary(OperationSchema, succeededOperation('up1')));
 const prompt = { prompt: 'a red cat' };
 const json = { 'content-type': 'application/json' };
 
-function later(act: raw.RawAnswer, ms: number): raw.RawAnswer {
+function later(act: raw.RawResponse, ms: number): raw.RawResponse {
   return { ...act, act: (...call) => void setTimeout(() => act.act(...call), ms) };
 }
 

@@ -1,17 +1,17 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 
-/** What the raw upstream does with one call. */
-export interface RawAnswer {
-  /** When it acts: as soon as the call begins, or when the whole request has arrived. */
+/** The behaviour of the raw upstream for one call. */
+export interface RawResponse {
+  /** When it acts: at the headers of the call, or after the whole request. */
   readonly at: 'headers' | 'request';
-  /** Whether it makes plain that no work was begun. */
+  /** Whether it tells the client that no work was begun. */
   readonly isRefusal: boolean;
   /** `message` is the request without its framing; empty at `headers`. */
   readonly act: (stream: ServerHttp2Stream, message: Buffer) => void;
 }
 
-/** The id that every answer of gRPC carries. */
+/** The request id of every gRPC response. */
 export const rawRequestId = 'upstream-request-1';
 
 const grpcHeaders = {
@@ -21,10 +21,10 @@ const grpcHeaders = {
 };
 const okTrailers = { 'grpc-status': '0' };
 
-/** Codes with which a server says that it did not begin, by gRPC's table of status codes. */
+/** Codes with which a server did not begin the work, by gRPC's table of status codes. */
 export const refusingCodes: ReadonlySet<number | string> = new Set([3, 5, 6, 7, 8, 9, 11, 12, 16]);
 
-function onRequest(act: RawAnswer['act'], isRefusal = false): RawAnswer {
+function onRequest(act: RawResponse['act'], isRefusal = false): RawResponse {
   return { at: 'request', isRefusal, act };
 }
 
@@ -44,7 +44,7 @@ export function bytes(
   body: Uint8Array,
   trailers: OutgoingHttpHeaders = okTrailers,
   headers: OutgoingHttpHeaders = {},
-): RawAnswer {
+): RawResponse {
   return onRequest((stream) => {
     stream.respond({ ...grpcHeaders, ...headers }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers(trailers));
@@ -52,27 +52,27 @@ export function bytes(
   });
 }
 
-/** Any number of messages, and OK. */
-export function answer(messages: readonly Uint8Array[]): RawAnswer {
+/** A response with any number of messages, and OK. */
+export function response(messages: readonly Uint8Array[]): RawResponse {
   return bytes(Buffer.concat(messages.map((message) => frame(message))));
 }
 
-export function ok(message: Uint8Array): RawAnswer {
-  return answer([message]);
+export function ok(message: Uint8Array): RawResponse {
+  return response([message]);
 }
 
-/** A message that depends on the request's. */
-export function okFrom(make: (request: Buffer) => Uint8Array): RawAnswer {
+/** A response whose message depends on the request. */
+export function okFrom(make: (request: Buffer) => Uint8Array): RawResponse {
   return onRequest((stream, request) => ok(make(request)).act(stream, request));
 }
 
-/** A right answer, after which the connection takes no further call. */
-export function okThenGoaway(message: Uint8Array): RawAnswer {
+/** A correct response, after which the connection accepts no further call. */
+export function okThenGoaway(message: Uint8Array): RawResponse {
   return thenGoaway(ok(message));
 }
 
-/** The same for any answer; with a code, the connection ends in an error. */
-export function thenGoaway({ act, isRefusal }: RawAnswer, code?: number): RawAnswer {
+/** The same for any response; with a code, the connection ends with an error. */
+export function thenGoaway({ act, isRefusal }: RawResponse, code?: number): RawResponse {
   return onRequest((stream, request) => {
     const { session } = stream;
     stream.on('close', () => {
@@ -83,8 +83,8 @@ export function thenGoaway({ act, isRefusal }: RawAnswer, code?: number): RawAns
   }, isRefusal);
 }
 
-/** GOAWAY that lets the calls begun so far end, this one too, which is answered a moment later. */
-export function goawayThen({ act, isRefusal }: RawAnswer, afterMs = 50): RawAnswer {
+/** A GOAWAY after which the calls begun so far end normally; this one gets its response a moment later. */
+export function goawayThen({ act, isRefusal }: RawResponse, afterMs = 50): RawResponse {
   return onRequest((stream, request) => {
     stream.session?.goaway(constants.NGHTTP2_NO_ERROR);
     setTimeout(() => {
@@ -93,54 +93,54 @@ export function goawayThen({ act, isRefusal }: RawAnswer, afterMs = 50): RawAnsw
   }, isRefusal);
 }
 
-/** GOAWAY that names an earlier stream as the last: this call was not looked at. Needs an earlier one. */
-export function goawayUnread(code: number): RawAnswer {
+/** A GOAWAY that names an earlier stream as the last: this call was not processed. Needs an earlier call. */
+export function goawayUnread(code: number): RawResponse {
   return onRequest((stream) => {
     if (stream.id === undefined || stream.id < 3) throw new RangeError('no earlier stream');
     stream.session?.goaway(code, stream.id - 2);
   }, true);
 }
 
-/** A message, and the stream ends bare. */
-export function withoutTrailers(message: Uint8Array): RawAnswer {
+/** A message without trailers after it. */
+export function withoutTrailers(message: Uint8Array): RawResponse {
   return onRequest((stream) => {
     stream.respond(grpcHeaders);
     stream.end(frame(message));
   });
 }
 
-/** A message that says it is so long, and is not. */
-export function announce(length: number): RawAnswer {
+/** A message that is shorter than its announced length. */
+export function announce(length: number): RawResponse {
   return bytes(frame(Buffer.alloc(16), { length }));
 }
 
-/** A small message that unpacks to so many bytes. */
-export function gzipBomb(unpackedBytes: number): RawAnswer {
+/** A small message that decompresses to so many bytes. */
+export function gzipBomb(unpackedBytes: number): RawResponse {
   const message = gzipSync(Buffer.alloc(unpackedBytes));
   return bytes(frame(message, { isCompressed: true }), okTrailers, { 'grpc-encoding': 'gzip' });
 }
 
-export const brokenGzip: RawAnswer = bytes(
+export const brokenGzip: RawResponse = bytes(
   frame(Buffer.from('no gzip'), { isCompressed: true }),
   okTrailers,
   { 'grpc-encoding': 'gzip' },
 );
 
 /**
- * A status without a message, sent at once with the headers.
+ * A status without a message, sent together with the headers.
  *
- * @param code a text is sent as it is.
+ * @param code a text is sent unchanged.
  * @param details `grpc-status-details-bin` before base64.
  */
-export function status(code: number | string, message = '', details?: Uint8Array): RawAnswer {
+export function status(code: number | string, message = '', details?: Uint8Array): RawResponse {
   const fields = statusFields(code, message, details);
   return onRequest((stream) => {
     stream.respond({ ...grpcHeaders, ...fields }, { endStream: true });
   }, refusingCodes.has(code));
 }
 
-/** The same, after the headers. */
-export function statusInTrailers(code: number | string, message = ''): RawAnswer {
+/** The same status, sent after the headers. */
+export function statusInTrailers(code: number | string, message = ''): RawResponse {
   const { act } = bytes(Buffer.alloc(0), statusFields(code, message));
   return onRequest(act, refusingCodes.has(code));
 }
@@ -155,8 +155,8 @@ function statusFields(code: number | string, message: string, details?: Uint8Arr
   };
 }
 
-/** A page of plain HTTP, as a proxy or a web server sends it. */
-export function html(statusCode: number): RawAnswer {
+/** A page over plain HTTP, as a proxy or a web server sends it. */
+export function html(statusCode: number): RawResponse {
   return onRequest((stream) => {
     stream.respond({ ':status': statusCode, 'content-type': 'text/html' });
     stream.end(`<html><body><h1>${statusCode}</h1></body></html>`);
@@ -167,46 +167,46 @@ const halfMessage = frame(Buffer.alloc(100)).subarray(0, 40);
 
 type Progress = 'request' | 'headers' | 'half a message';
 
-/** Goes on to so far in the answer, and then breaks it off. */
-function until(progress: Progress, breakOff: (stream: ServerHttp2Stream) => void): RawAnswer {
+/** A response that is broken off after so much of it. */
+function until(progress: Progress, breakOff: (stream: ServerHttp2Stream) => void): RawResponse {
   return onRequest((stream) => {
     if (progress === 'request') return breakOff(stream);
     stream.respond(grpcHeaders);
-    // What was written has to be on its way: a reset would overtake it.
+    // The data must have left: a reset would overtake it.
     const written = progress === 'headers' ? Buffer.alloc(0) : halfMessage;
     stream.write(written, () => setImmediate(() => breakOff(stream)));
   });
 }
 
-/** RST_STREAM. Once headers are sent, Node can only make it INTERNAL_ERROR. */
-export function reset(code: number, after: Progress = 'request'): RawAnswer {
+/** RST_STREAM. After headers Node can only send INTERNAL_ERROR. */
+export function reset(code: number, after: Progress = 'request'): RawResponse {
   if (after === 'request') return onRequest((stream) => stream.close(code));
   if (code !== constants.NGHTTP2_INTERNAL_ERROR) throw new RangeError('not with this code');
   return until(after, (stream) => stream.destroy(new Error('reset on order')));
 }
 
-/** Breaks the connection off. */
-export function cut(after: Progress = 'request'): RawAnswer {
+/** Closes the connection. */
+export function cut(after: Progress = 'request'): RawResponse {
   return until(after, (stream) => stream.session?.destroy());
 }
 
-export const cutConnection: RawAnswer = cut();
+export const cutConnection: RawResponse = cut();
 
-/** Breaks the connection off before the request is read. */
-export const cutAtOnce: RawAnswer = {
+/** Closes the connection before the request is read. */
+export const cutAtOnce: RawResponse = {
   at: 'headers',
   isRefusal: false,
   act: (stream) => stream.session?.destroy(),
 };
 
-export const enhanceYourCalm: RawAnswer = reset(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+export const enhanceYourCalm: RawResponse = reset(constants.NGHTTP2_ENHANCE_YOUR_CALM);
 
-/** GOAWAY for the whole connection, which then answers nothing any more. */
-export function goaway(code: number, data?: Buffer): RawAnswer {
+/** A GOAWAY for the whole connection, which then stays silent. */
+export function goaway(code: number, data?: Buffer): RawResponse {
   return onRequest((stream) => stream.session?.goaway(code, 0, data));
 }
 
-/** Never says anything. */
-export const hang: RawAnswer = onRequest(() => undefined);
+/** No response at all. */
+export const hang: RawResponse = onRequest(() => undefined);
 
-export const hangAfterHeaders: RawAnswer = onRequest((stream) => stream.respond(grpcHeaders));
+export const hangAfterHeaders: RawResponse = onRequest((stream) => stream.respond(grpcHeaders));

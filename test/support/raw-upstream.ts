@@ -11,17 +11,17 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestCertificate } from './certificate.ts';
-import { hang, type RawAnswer } from './raw-responses.ts';
+import { hang, type RawResponse } from './raw-responses.ts';
 
 export type RawMethod = 'Generate' | 'Get' | 'Cancel';
 
-/** One call of which the whole request arrived. */
+/** One call whose whole request arrived. */
 export interface RawCall {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   /** Without its five bytes of framing. */
   readonly message: Buffer;
-  /** Whether it cost money: a Generate that was not answered with a refusal. */
+  /** Whether it cost money: a Generate that was not refused. */
   readonly isSpent: boolean;
 }
 
@@ -32,16 +32,16 @@ function wholeLength(framed: Buffer): number {
 }
 
 /**
- * Starts one on loopback.
+ * Starts a raw upstream on loopback.
  *
- * @param port 0 takes any free one.
- * @param certificate makes it speak TLS.
+ * @param port 0 for any free port.
+ * @param certificate switches TLS on.
  */
 export async function startRawUpstream(
   port = 0,
   certificate?: TestCertificate,
 ): Promise<RawUpstream> {
-  // Node's own limit would answer with ENHANCE_YOUR_CALM before a test orders it.
+  // Node's default limit would send ENHANCE_YOUR_CALM where a test does not expect it.
   const options = { maxSessionMemory: 256 };
   const server =
     certificate === undefined
@@ -53,21 +53,21 @@ export async function startRawUpstream(
 }
 
 /**
- * An upstream on bare HTTP/2 that misbehaves on order and keeps a ledger of
- * what it was asked and what that cost. A call without an order is never answered.
+ * An upstream on bare HTTP/2 that misbehaves as a test says and keeps a ledger of
+ * its calls and what they cost. A call for which no response is set gets none.
  */
 export class RawUpstream {
   /** The ledger, in order of arrival. */
   readonly calls: RawCall[] = [];
   /** TCP connections accepted. */
   connections = 0;
-  /** Streams begun by clients, with or without a request in them. */
+  /** Streams opened by clients, with or without a request in them. */
   streamsOpened = 0;
-  /** Answers a call in place of what was ordered, where it knows an answer. */
-  guard: ((headers: IncomingHttpHeaders) => RawAnswer | undefined) | undefined;
+  /** Chooses a response before those that are set for the method. */
+  guard: ((headers: IncomingHttpHeaders) => RawResponse | undefined) | undefined;
   readonly #server: Http2Server | Http2SecureServer;
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #answers = new Map<string, RawAnswer[]>();
+  readonly #responses = new Map<string, RawResponse[]>();
   #refusalsLeft = 0;
 
   constructor(server: Http2Server | Http2SecureServer) {
@@ -79,14 +79,14 @@ export class RawUpstream {
     });
     server.on('sessionError', () => undefined);
     server.on('connection', () => (this.connections += 1));
-    server.on('stream', (stream, headers) => this.#take(stream, headers));
+    server.on('stream', (stream, headers) => this.#serve(stream, headers));
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** As the gateway's settings take it, for plaintext. */
+  /** In the form of the gateway's settings, for plaintext. */
   get address(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -96,22 +96,22 @@ export class RawUpstream {
     return this.calls.filter(({ isSpent }) => isSpent).length;
   }
 
-  /** The answers to the next calls of a method; the last one stays for all that follow. */
-  on(method: RawMethod, ...answers: RawAnswer[]): void {
-    this.#answers.set(method, answers);
+  /** Sets the responses to the next calls of a method; the last one stays for all later calls. */
+  on(method: RawMethod, ...responses: RawResponse[]): void {
+    this.#responses.set(method, responses);
   }
 
-  /** Gives the next streams back unread, with REFUSED_STREAM. */
+  /** Refuses the next streams unread, with REFUSED_STREAM. */
   refuseStreams(count: number): void {
     this.#refusalsLeft = count;
   }
 
-  /** Breaks every connection off. */
+  /** Closes every connection. */
   cut(): void {
     for (const session of this.#sessions) session.destroy();
   }
 
-  /** GOAWAY on every connection: the calls begun so far may end, with an error code they end at once. */
+  /** Sends GOAWAY on every connection: calls in flight may end normally, or end at once with an error code. */
   leave(code: number): void {
     for (const session of this.#sessions) {
       if (code === constants.NGHTTP2_NO_ERROR) session.close();
@@ -126,7 +126,7 @@ export class RawUpstream {
     await closed;
   }
 
-  #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     this.streamsOpened += 1;
     stream.on('error', () => undefined);
     if (this.#refusalsLeft > 0) {
@@ -136,24 +136,24 @@ export class RawUpstream {
     }
     const path = String(headers[':path']);
     const method = path.slice(path.lastIndexOf('/') + 1);
-    const answer = this.guard?.(headers) ?? this.#nextAnswer(method);
-    if (answer.at === 'headers') answer.act(stream, Buffer.alloc(0));
+    const response = this.guard?.(headers) ?? this.#nextResponse(method);
+    if (response.at === 'headers') response.act(stream, Buffer.alloc(0));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
       const request = Buffer.concat(chunks);
-      // A stream that is broken off ends too.
+      // A stream that is broken off ends here too.
       if (request.length < framingBytes || request.length < wholeLength(request)) return;
-      const isSpent = method === 'Generate' && !answer.isRefusal;
+      const isSpent = method === 'Generate' && !response.isRefusal;
       const message = request.subarray(framingBytes);
       this.calls.push({ path, headers, message, isSpent });
-      // Whoever asked may be gone by now: the work is begun all the same.
-      if (answer.at === 'request' && !stream.destroyed) answer.act(stream, message);
+      // The client may be gone by now: the work was begun nevertheless.
+      if (response.at === 'request' && !stream.destroyed) response.act(stream, message);
     });
   }
 
-  #nextAnswer(method: string): RawAnswer {
-    const answers = this.#answers.get(method) ?? [];
-    return (answers.length > 1 ? answers.shift() : answers[0]) ?? hang;
+  #nextResponse(method: string): RawResponse {
+    const responses = this.#responses.get(method) ?? [];
+    return (responses.length > 1 ? responses.shift() : responses[0]) ?? hang;
   }
 }

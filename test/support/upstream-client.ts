@@ -12,7 +12,7 @@ import {
 } from '../../src/upstream/upstream-client.ts';
 import { startRawUpstream, type RawUpstream } from './raw-upstream.ts';
 
-/** A client of one address with everything at its default; `change` says what is not. */
+/** A client of one address with default options; `change` replaces some of them. */
 export function clientOf(
   address: string,
   change: Partial<UpstreamClientOptions> = {},
@@ -45,12 +45,12 @@ export function catRequest(): ImageGenerationRequest {
   });
 }
 
-/** The credential of every client here, so that a leak of it is seen. */
+/** The credential of every client here, so that a leak of it is noticed. */
 export const canaryCredential = 'canary-credential';
 
 /**
- * What a promise is rejected with: a GatewayError that shows the caller no
- * address and no credential. Anything else is thrown.
+ * The GatewayError that a promise rejects with, checked to show the caller no
+ * address and no credential. Any other error is thrown.
  */
 export async function failureOf(promise: Promise<unknown>): Promise<GatewayError> {
   try {
@@ -60,9 +60,9 @@ export async function failureOf(promise: Promise<unknown>): Promise<GatewayError
     const { message, detail, violations, upstream, headers } = error;
     const shown = JSON.stringify([message, detail, violations, upstream, headers]);
     if (!/127\.0\.0\.1|localhost|remote_addr|canary/.test(shown)) return error;
-    throw new Error(`it shows what it must not: ${shown}`, { cause: error });
+    throw new Error(`the error shows an address or a credential: ${shown}`, { cause: error });
   }
-  throw new Error('it succeeded');
+  throw new Error('the promise was fulfilled');
 }
 
 export interface UpstreamFixture {
@@ -76,7 +76,7 @@ export interface UpstreamFixture {
 export function useRawUpstream(): UpstreamFixture {
   let upstream: RawUpstream | undefined;
   const clients: UpstreamClient[] = [];
-  const present = () => {
+  const current = () => {
     if (upstream === undefined) throw new Error('only within a test');
     return upstream;
   };
@@ -89,10 +89,10 @@ export function useRawUpstream(): UpstreamFixture {
   });
   return {
     get upstream() {
-      return present();
+      return current();
     },
     open(change = {}) {
-      const client = clientOf(present().address, change);
+      const client = clientOf(current().address, change);
       clients.push(client);
       return client;
     },

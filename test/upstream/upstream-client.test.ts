@@ -11,7 +11,7 @@ const image = (imageBytes: number) =>
   toBinary(OperationSchema, succeededOperation('upstream1', Buffer.alloc(imageBytes)));
 
 describe('a call', () => {
-  it('sends the request as it is, to the right path, with a fixed set of metadata', async () => {
+  it('sends the request unchanged, to the right path, with a fixed set of metadata', async () => {
     fixture.upstream.on('Generate', raw.ok(accepted));
     const client = fixture.open({ dataLogging: false, folderId: 'b1g' });
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -48,7 +48,7 @@ describe('a call', () => {
     expect(fixture.upstream.calls[0]?.message.toString('latin1')).toBe('\n\tupstream1');
   });
 
-  it('carries no metadata that was not asked for, and a new id each time', async () => {
+  it('carries no metadata beyond the configured, and a new id each time', async () => {
     fixture.upstream.on('Get', raw.ok(accepted));
     const client = fixture.open({ tokenSource: { authorization: async () => undefined } });
     await client.getOperation('x', { traceparent: 'a\nb' });
@@ -61,12 +61,12 @@ describe('a call', () => {
 });
 
 describe('closing', () => {
-  it('ends reads at once, waits for a Generate, and refuses what comes later', async () => {
-    let answerNow: () => void = () => undefined;
+  it('ends reads at once, waits for a Generate, and refuses later calls', async () => {
+    let respondNow: () => void = () => undefined;
     const { act } = raw.ok(accepted);
     fixture.upstream.on('Generate', {
       ...raw.hang,
-      act: (stream, request) => (answerNow = () => act(stream, request)),
+      act: (stream, request) => (respondNow = () => act(stream, request)),
     });
     fixture.upstream.on('Get', raw.hang);
     const client = fixture.open();
@@ -77,7 +77,7 @@ describe('closing', () => {
     expect((await read).reason).toBe('draining');
     const late = await failureOf(client.generate(catRequest()));
     expect([late.reason, late.outcome]).toEqual(['upstream_unavailable', 'not_started']);
-    answerNow();
+    respondNow();
     expect((await generated).id).toBe('upstream1');
     await closed;
     expect((await failureOf(client.getOperation('x'))).reason).toBe('upstream_unavailable');
@@ -94,7 +94,7 @@ describe('closing', () => {
 });
 
 describe('the observer', () => {
-  it('is told of every call, with its end and the id the upstream gave it', async () => {
+  it('is notified of every call, with its end and the id that the upstream gave it', async () => {
     const ended: unknown[] = [];
     fixture.upstream.on('Generate', raw.ok(accepted));
     fixture.upstream.on('Get', raw.status(5));
@@ -117,7 +117,7 @@ describe('the observer', () => {
 });
 
 describe('reading an operation', () => {
-  it('tells an unknown one from other errors', async () => {
+  it('has its own reason for an unknown one', async () => {
     fixture.upstream.on('Get', raw.status(5, 'not found'));
     expect((await failureOf(fixture.open().getOperation('x'))).reason).toBe('operation_not_found');
     fixture.upstream.on('Cancel', raw.status(5, 'not found'));
@@ -126,14 +126,14 @@ describe('reading an operation', () => {
     );
   });
 
-  it('takes an image up to the limit and refuses a larger one for good', async () => {
+  it('accepts an image up to the limit and refuses a larger one for good', async () => {
     fixture.upstream.on('Get', raw.ok(image(1_000_000)), raw.ok(image(2_200_000)));
     const client = fixture.open();
     expect((await client.getOperation('x')).done).toBe(true);
     expect((await failureOf(client.getOperation('x'))).reason).toBe('upstream_message_too_large');
   });
 
-  it('ends when its signal says so', async () => {
+  it('ends when its signal aborts', async () => {
     fixture.upstream.on('Get', raw.hang);
     const abort = new AbortController();
     const error = failureOf(fixture.open().getOperation('x', { signal: abort.signal }));
@@ -142,7 +142,7 @@ describe('reading an operation', () => {
     expect((await error).reason).toBe('draining');
   });
 
-  it('goes on after the connection was cut', async () => {
+  it('works again after the connection was cut', async () => {
     fixture.upstream.on('Get', raw.ok(accepted));
     const client = fixture.open();
     await client.getOperation('x');

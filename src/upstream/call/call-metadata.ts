@@ -2,16 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { Metadata } from '@grpc/grpc-js';
 import { traceParentFromText } from '../../text/traceparent.ts';
 
+/** Metadata that is the same for every call. */
 export interface FixedMetadata {
-  /** `false` asks the upstream not to keep prompts. */
+  /** `false` asks the upstream not to store prompts. */
   readonly dataLogging: boolean;
   /** Sent only where the operator wants it. */
   readonly folderId?: string | undefined;
 }
 
 /**
- * All metadata a call carries. Built here from nothing: a header of a caller's
- * that was copied by name could drop the connection that every call shares.
+ * All metadata of one call, a fixed set of names. Headers of callers are never
+ * copied by name: some would drop the connection that all calls share.
  */
 export function callMetadata(
   fixed: FixedMetadata,

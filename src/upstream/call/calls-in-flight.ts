@@ -1,7 +1,7 @@
 import type { MethodName } from './status-error.ts';
 import type { UnaryCall, UnaryResult } from './unary-call.ts';
 
-/** The calls that have not ended, so that a gateway which stops can end them. */
+/** The calls that have not ended, so that a gateway that stops can end them. */
 export class CallsInFlight {
   readonly #calls = new Map<UnaryCall<unknown>, MethodName>();
   #isEnding = false;
@@ -11,8 +11,8 @@ export class CallsInFlight {
     return this.#isEnding;
   }
 
-  /** Resolves like the call, which is known here until then. */
-  async follow<Response>(
+  /** Resolves like the call, and keeps it in the set until then. */
+  async track<Response>(
     method: MethodName,
     call: UnaryCall<Response>,
   ): Promise<UnaryResult<Response>> {
@@ -24,7 +24,7 @@ export class CallsInFlight {
     }
   }
 
-  /** Ends reads now and a Generate after the grace; resolves when none is left. */
+  /** Cancels reads now and a Generate after the grace; resolves when no call is left. */
   async end(generateGraceMs: number): Promise<void> {
     this.#isEnding = true;
     this.#cancel((method) => method !== 'Generate');
@@ -33,7 +33,7 @@ export class CallsInFlight {
     clearTimeout(timer);
   }
 
-  #cancel(isEnded: (method: MethodName) => boolean): void {
-    for (const [call, method] of this.#calls) if (isEnded(method)) call.cancel();
+  #cancel(isMeant: (method: MethodName) => boolean): void {
+    for (const [call, method] of this.#calls) if (isMeant(method)) call.cancel();
   }
 }

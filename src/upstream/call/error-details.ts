@@ -10,7 +10,7 @@ import {
 import { StatusSchema, type Status } from '../../gen/google/rpc/status_pb.ts';
 import { boundedBulkField } from '../../grpc/bounded-fields.ts';
 
-/** What the upstream's google.rpc details tell a caller. */
+/** What callers may know of the upstream's google.rpc details. */
 export interface ErrorDetails {
   readonly violations: readonly Violation[];
   /** Seconds, rounded up, 1 … 60. */
@@ -18,32 +18,32 @@ export interface ErrorDetails {
   readonly requestId: string | undefined;
 }
 
-const nothing: ErrorDetails = { violations: [], retryAfterS: undefined, requestId: undefined };
+const noDetails: ErrorDetails = { violations: [], retryAfterS: undefined, requestId: undefined };
 const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
-const faultsMax = 50;
+const violationsMax = 50;
 const retryAfterSMax = 60;
 const textCharactersMax = 300;
 
-/** Reads `grpc-status-details-bin`. Details of an unknown type, or broken ones, tell nothing. */
+/** Reads `grpc-status-details-bin`. Details that are of an unknown type or broken are left out. */
 export function errorDetailsFromBytes(bytes: Uint8Array | undefined): ErrorDetails {
-  if (bytes === undefined) return nothing;
+  if (bytes === undefined) return noDetails;
   try {
     boundedBulkField(bytes, bounds);
     return detailsFromStatus(fromBinary(StatusSchema, bytes, { readUnknownFields: false }));
   } catch {
-    return nothing;
+    return noDetails;
   }
 }
 
 function detailsFromStatus(status: Status): ErrorDetails {
-  const faults: Violation[] = [];
+  const violations: Violation[] = [];
   let retryAfterS: number | undefined;
   let requestId: string | undefined;
   for (const detail of status.details) {
     boundedBulkField(detail.value, bounds);
-    const violations = anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? [];
-    for (const { field, description } of violations.slice(0, faultsMax - faults.length)) {
-      faults.push({
+    const reported = anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? [];
+    for (const { field, description } of reported.slice(0, violationsMax - violations.length)) {
+      violations.push({
         pointer: pointerFromFieldPath(field),
         code: 'upstream',
         detail: printableText(description, textCharactersMax),
@@ -56,10 +56,10 @@ function detailsFromStatus(status: Status): ErrorDetails {
     }
     requestId ??= anyUnpack(detail, RequestInfoSchema)?.requestId;
   }
-  return { violations: faults, retryAfterS, requestId };
+  return { violations, retryAfterS, requestId };
 }
 
-/** `generation_options.aspect_ratio`, `messages[0].text` → JSON pointers in camelCase. */
+/** The JSON pointer of a field path: `generation_options.aspect_ratio` → `#/generationOptions/aspectRatio`. */
 function pointerFromFieldPath(path: string): string {
   const segments = path
     .slice(0, textCharactersMax)

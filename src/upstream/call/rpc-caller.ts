@@ -1,42 +1,97 @@
 import { status, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { grpcCodeName } from '../../errors/grpc-code.ts';
+import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
-import type { CallsInFlight } from './calls-in-flight.ts';
+import type { UpstreamChannel } from '../channel/channel.ts';
 import { GatewayCredential } from '../credentials/gateway-credential.ts';
-import { callMetadata } from './call-metadata.ts';
-import { promptsOf, withoutSecret } from './quoted-texts.ts';
+import type { TokenSource } from '../credentials/token-source.ts';
+import { callMetadata, type FixedMetadata } from './call-metadata.ts';
+import type { CallsInFlight } from './calls-in-flight.ts';
 import { errorFromStatus, type MethodName } from './status-error.ts';
-import { timeoutMsMax, unaryCall, type UnaryResult } from './unary-call.ts';
-import type { CallOptions, Channels, UpstreamClientOptions } from '../upstream-client.ts';
+import { timeoutMsMax, unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
+
+/** What a caller of one method may set. */
+export interface CallOptions {
+  /** Ends the call on this side. Money that a Generate has spent stays spent. */
+  readonly signal?: AbortSignal;
+  readonly traceparent?: string;
+  /** The time left to the caller, where that is less than the method's own timeout. */
+  readonly timeoutMs?: number;
+  /** The caller's passthrough credential, sent in place of the gateway's. */
+  readonly authorization?: string;
+}
+
+/** The two channels to the upstream, one for each service. */
+export interface UpstreamChannels {
+  readonly generate: UpstreamChannel;
+  readonly operations: UpstreamChannel;
+}
+
+/** Notified of every call when it ends; must be quick and must not throw. */
+export interface UpstreamObserver {
+  callEnded(call: {
+    readonly method: MethodName;
+    /** Name of the gRPC code. */
+    readonly code: string;
+    readonly durationMs: number;
+    /** The upstream's own id of the call. */
+    readonly requestId?: string;
+  }): void;
+}
+
+/** Notified at the start of every call, to follow it in a trace. */
+export interface UpstreamTracer {
+  /**
+   * @param call.path `/package.Service/Method`.
+   * @returns The traceparent to send, and a function to call at the end.
+   */
+  startCall(call: { readonly path: string; readonly traceparent: string | undefined }): {
+    readonly traceparent: string;
+    end(code: string): void;
+  };
+}
+
+export interface RpcCallerOptions extends FixedMetadata {
+  readonly tokenSource: TokenSource;
+  readonly generateTimeoutMs: number;
+  /** For Get and Cancel. */
+  readonly getTimeoutMs: number;
+  readonly observer?: UpstreamObserver | undefined;
+  readonly tracer?: UpstreamTracer | undefined;
+  /** A number in [0, 1). */
+  readonly random?: () => number;
+}
 
 const probeTimeoutMs = 2_000;
-/** No Generate begins with less time than that. */
-const sendMsMin = 2_000;
+/** A Generate is not sent with less time than this: what is paid for needs a chance to be answered. */
+const generateTimeMsMin = 2_000;
 
-/** Makes calls of which every failure is a GatewayError and every end is told to the observer. */
+/** A function that makes one call: it reports the end to the observer and rejects with a GatewayError only. */
 export function rpcCaller(
-  options: UpstreamClientOptions,
-  channels: Channels,
+  options: RpcCallerOptions,
+  channels: UpstreamChannels,
   inFlight: CallsInFlight,
 ) {
   const { random = Math.random, observer, tracer } = options;
-  const gateway = new GatewayCredential(options.tokenSource);
+  const gatewayCredential = new GatewayCredential(options.tokenSource);
   return async <Request>(
     name: MethodName,
     method: MethodDefinition<Request, Operation>,
     request: Request,
-    { signal, traceparent, authorization: own, timeoutMs = Infinity }: CallOptions,
+    { signal, traceparent, authorization: passthrough, timeoutMs = Infinity }: CallOptions,
   ): Promise<Operation> => {
     const isGenerate = name === 'Generate';
-    const ownTimeoutMs = timeoutMsOf(name, options);
-    const deadlineMs = performance.now() + Math.min(ownTimeoutMs, timeoutMs);
+    const methodTimeoutMs = timeoutMsOf(name, options);
+    const deadlineMs = performance.now() + Math.min(methodTimeoutMs, timeoutMs);
     const authorization =
-      own ?? (await gateway.authorization(isGenerate, deadlineMs - performance.now()));
+      passthrough ??
+      (await gatewayCredential.authorization(isGenerate, deadlineMs - performance.now()));
     const startMs = performance.now();
     const leftMs = deadlineMs - startMs;
-    // What is paid for has to have a chance to be answered.
-    if (isGenerate && !(leftMs >= Math.min(sendMsMin, ownTimeoutMs / 2))) throw tooLate();
+    if (isGenerate && !(leftMs >= Math.min(generateTimeMsMin, methodTimeoutMs / 2))) {
+      throw tooLate();
+    }
     const span = tracer?.startCall({ path: method.path, traceparent });
     const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
     const client = inFlight.isEnding ? undefined : channel.client;
@@ -48,7 +103,7 @@ export function rpcCaller(
       timeoutMs: leftMs,
       signal,
     });
-    const result = await inFlight.follow(name, started);
+    const result = await inFlight.track(name, started);
     if (client !== undefined) {
       if (isSilence(result)) channel.timedOut(client);
       else channel.responded(client);
@@ -56,25 +111,25 @@ export function rpcCaller(
     const end = endOf(result);
     span?.end(end.code);
     observer?.callEnded({ method: name, ...end, durationMs: performance.now() - startMs });
-    if (own === undefined) gateway.settle(authorization, result);
+    if (passthrough === undefined) gatewayCredential.settle(authorization, result);
     if (result.ok) return result.message;
     throw errorFromStatus(withoutSecret(result.status, authorization), {
       method: name,
       random,
-      isPassthrough: own !== undefined,
+      isPassthrough: passthrough !== undefined,
       prompts: promptsOf(request),
     });
   };
 }
 
-function timeoutMsOf(name: MethodName, options: UpstreamClientOptions): number {
+function timeoutMsOf(name: MethodName, options: RpcCallerOptions): number {
   const { generateTimeoutMs, getTimeoutMs } = options;
   const timeoutMs = name === 'Generate' ? generateTimeoutMs : getTimeoutMs;
   const bounded = Number.isFinite(timeoutMs) ? Math.min(timeoutMs, timeoutMsMax) : timeoutMsMax;
   return name === 'Probe' ? Math.min(probeTimeoutMs, bounded) : bounded;
 }
 
-/** Nothing is wrong with the upstream: limits, the store or a credential took the time. */
+/** The error for a Generate whose time was used up by limits, the store or the credential. */
 function tooLate(): GatewayError {
   return new GatewayError('overloaded', 'too little time was left to have the image made', {
     outcome: 'not_started',
@@ -91,4 +146,20 @@ function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string
   const { requestId } = result.ok ? result : result.status;
   const code = result.ok ? 'OK' : (grpcCodeName(result.status.code) ?? String(result.status.code));
   return requestId === undefined ? { code } : { code, requestId };
+}
+
+/** The status without the credential, which an upstream may quote and the log must not hold. */
+function withoutSecret(callStatus: CallStatus, authorization: string | undefined): CallStatus {
+  const secret = authorization?.split(' ')[1];
+  if (secret === undefined) return callStatus;
+  return { ...callStatus, details: callStatus.details.replaceAll(secret, '[redacted]') };
+}
+
+/** The texts of the request, the longest first: one text may be part of another. */
+function promptsOf(request: unknown): readonly string[] {
+  const { messages = [] } = request as Partial<ImageGenerationRequest>;
+  return messages
+    .map(({ text }) => text)
+    .filter((text) => text !== '')
+    .toSorted((a, b) => b.length - a.length);
 }

@@ -7,20 +7,20 @@ import { errorDetailsFromBytes } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
-/** `Probe` is a Get that only asks whether the service is alive. */
+/** The method of a call. `Probe` is a Get that only checks whether the service is alive. */
 export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe';
 
 interface CodeRule {
   readonly reason: Reason;
-  /** Whether a Generate that ended so may have been accepted, and so paid for. */
+  /** Whether a Generate with this end may have been accepted, and paid for. */
   readonly spend: 'not_started' | 'unknown';
-  /** Said in place of the upstream's own words, where those are not for callers. */
+  /** Shown in place of the upstream's own text, where that is not for callers. */
   readonly detail?: string;
 }
 
 const refusedGateway = 'the upstream does not accept the credentials of the gateway';
 
-/** What a code means when the upstream itself sent it. */
+/** The meaning of each code that the upstream itself sent. */
 const codeRules = {
   OK: { reason: 'bad_upstream_result', spend: 'unknown', detail: 'the upstream sent no message' },
   CANCELLED: { reason: 'upstream_error', spend: 'unknown' },
@@ -41,7 +41,7 @@ const codeRules = {
   UNAUTHENTICATED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
 } as const satisfies Record<GrpcCodeName, CodeRule>;
 
-/** The same where callers bring their own credential. */
+/** The rules that differ for calls with the caller's passthrough credential. */
 const passthroughCodeRules: Partial<Record<GrpcCodeName, CodeRule>> = {
   UNAUTHENTICATED: {
     reason: 'unauthenticated',
@@ -57,16 +57,16 @@ const passthroughCodeRules: Partial<Record<GrpcCodeName, CodeRule>> = {
 
 const detailCharactersMax = 500;
 
-/** Words for a status that brought none of its own. */
+/** Texts for a status without one of its own. */
 const plainDetails: Partial<Record<Reason, string>> = {
   upstream_error: 'the upstream failed',
   upstream_unavailable: 'the upstream can not be reached',
   upstream_timeout: 'the upstream did not answer in time',
-  quota_exceeded: 'the upstream takes no more requests for now',
+  quota_exceeded: 'the upstream accepts no more requests for now',
   invalid_request: 'the upstream refuses the request',
 };
 
-/** Reasons whose text the upstream wrote for whoever made the request. */
+/** Reasons whose text the upstream wrote for the caller. */
 const quotable: ReadonlySet<Reason> = new Set([
   'invalid_request',
   'content_policy_violation',
@@ -76,61 +76,61 @@ const quotable: ReadonlySet<Reason> = new Set([
 
 export interface StatusContext {
   readonly method: MethodName;
-  /** A number in [0, 1), to spread the retries of many callers. */
+  /** A number in [0, 1), which spreads the retries of many callers. */
   readonly random: () => number;
-  /** Whether the call carried the caller's own credential, so that its refusal is the caller's. */
+  /** Whether the call carried the caller's passthrough credential, so that a refusal of it is the caller's. */
   readonly isPassthrough?: boolean;
   /** Texts of the request, which an upstream may quote and the log must not hold. */
   readonly prompts?: readonly string[];
 }
 
-/** The error for a call that did not succeed: who is at fault, and what became of the money. */
+/** The error for a call that did not succeed: who is at fault, and whether it may be paid for. */
 export function errorFromStatus(status: CallStatus, context: StatusContext): GatewayError {
-  const made = localStatusOf(status);
-  if (made !== undefined) return errorFromLocal(status, made, context);
+  const local = localStatusOf(status);
+  if (local !== undefined) return errorFromLocal(status, local, context);
   const name = grpcCodeName(status.code);
   if (name === undefined) {
-    const detail = 'the upstream answered with a code that is no gRPC code';
+    const detail = 'the upstream sent a code that is no gRPC code';
     return new GatewayError('bad_upstream_result', detail, {
       cause: causeOf(status, context),
       ...(Number.isInteger(status.code) && { upstream: traceOf(status, undefined) }),
       ...outcomeOf(context.method, 'unknown'),
     });
   }
-  return errorFromAnswer(status, name, context);
+  return errorFromUpstream(status, name, context);
 }
 
 function errorFromLocal(
   status: CallStatus,
-  made: LocalStatus,
+  local: LocalStatus,
   context: StatusContext,
 ): GatewayError {
-  return new GatewayError(made.reason, made.detail, {
+  return new GatewayError(local.reason, local.detail, {
     cause: causeOf(status, context),
-    ...retryOf(made.reason, undefined, context),
-    ...outcomeOf(context.method, made.spend),
+    ...retryOf(local.reason, undefined, context),
+    ...outcomeOf(context.method, local.spend),
   });
 }
 
-function errorFromAnswer(
+function errorFromUpstream(
   status: CallStatus,
   name: GrpcCodeName,
   context: StatusContext,
 ): GatewayError {
-  const judgement: CodeRule =
+  const rule: CodeRule =
     (context.isPassthrough === true ? passthroughCodeRules[name] : undefined) ?? codeRules[name];
   const details = errorDetailsFromBytes(status.detailsBytes);
-  const reason = refinedReason(judgement.reason, name, status.details, context.method);
-  const words = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
+  const reason = refinedReason(rule.reason, name, status.details, context.method);
+  const text = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
   return new GatewayError(
     reason,
-    judgement.detail ?? (words === '' ? (plainDetails[reason] ?? 'the upstream refused') : words),
+    rule.detail ?? (text === '' ? (plainDetails[reason] ?? 'the upstream refused') : text),
     {
       cause: causeOf(status, context),
       violations: quotable.has(reason) ? details.violations : [],
       ...(status.hasResponded && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
-      ...outcomeOf(context.method, judgement.spend),
+      ...outcomeOf(context.method, rule.spend),
     },
   );
 }
@@ -142,7 +142,7 @@ function refinedReason(
   method: MethodName,
 ): Reason {
   if (name === 'NOT_FOUND' && method !== 'Generate') return 'operation_not_found';
-  // Only a create sends what can be moderated or too long.
+  // Only a create sends a prompt, which can be moderated or too long.
   if (name !== 'INVALID_ARGUMENT' || method !== 'Generate') return reason;
   if (isModerationRefusal(message)) return 'content_policy_violation';
   return isPromptLimit(message) ? 'prompt_too_long' : reason;
@@ -161,8 +161,8 @@ function outcomeOf(method: MethodName, outcome: SpendOutcome): { outcome?: Spend
   return method === 'Generate' ? { outcome } : {};
 }
 
-function retryOf(reason: Reason, toldS: number | undefined, { random }: StatusContext) {
-  if (toldS !== undefined) return { retryAfterS: toldS };
+function retryOf(reason: Reason, requestedS: number | undefined, { random }: StatusContext) {
+  if (requestedS !== undefined) return { retryAfterS: requestedS };
   return reason === 'upstream_unavailable' ? { retryAfterS: 1 + Math.floor(random() * 3) } : {};
 }
 
@@ -172,12 +172,12 @@ function traceOf(status: CallStatus, requestId: string | undefined) {
   return id === undefined ? { grpcCode } : { grpcCode, requestId: printableText(id, 128) };
 }
 
-/** For the log: what was said, which may hold addresses; without the prompt, which is the caller's. */
+/** The status for the log: its text may hold addresses, and the prompt is left out. */
 function causeOf(status: CallStatus, { prompts = [] }: StatusContext): Error {
   const name = grpcCodeName(status.code) ?? String(status.code);
-  const words = prompts.reduce(
-    (text, prompt) => text.replaceAll(prompt, '[prompt]'),
+  const text = prompts.reduce(
+    (result, prompt) => result.replaceAll(prompt, '[prompt]'),
     status.details,
   );
-  return new Error(`${name}: ${printableText(words, detailCharactersMax)}`);
+  return new Error(`${name}: ${printableText(text, detailCharactersMax)}`);
 }

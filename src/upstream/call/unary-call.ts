@@ -5,22 +5,24 @@ import {
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { isVisibleAscii } from '../../text/visible-ascii.ts';
 import { unsentText } from './grpc-js-status.ts';
 
 export interface UnaryCallOptions {
   readonly metadata: Metadata;
-  /** How long the answer may take. Clamped: grpc-js ends the process at a deadline that is no date. */
+  /** Longest time to the response. Clamped: grpc-js ends the process at a deadline that is no date. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a call ended; a status other than OK is a value here, for the table to judge. */
+/** The end of a call; a status other than OK is a value, which the table of codes classifies. */
 export type UnaryResult<Response> =
   | { readonly ok: true; readonly message: Response; readonly requestId: string | undefined }
   | { readonly ok: false; readonly status: CallStatus };
 
+/** The status of a call that did not succeed, from the upstream or from grpc-js itself. */
 export interface CallStatus {
-  /** Not always a gRPC code: grpc-js passes on 17, NaN and undefined. */
+  /** Not always a gRPC code: grpc-js passes 17, NaN and undefined on. */
   readonly code: unknown;
   readonly details: string;
   /** `grpc-status-details-bin`, where the upstream sent one. */
@@ -30,25 +32,25 @@ export interface CallStatus {
   readonly requestId: string | undefined;
 }
 
-/** A call under way. */
+/** A call in flight. */
 export interface UnaryCall<Response> {
   /** Never rejects. */
   readonly ended: Promise<UnaryResult<Response>>;
-  /** Ends it on this side, if it has not ended. */
+  /** Ends the call on this side, unless it has ended. */
   cancel(): void;
 }
 
-/** The longest time a call may take, and what a time that is no number is taken for. */
+/** Longest time of a call; also used for a timeout that is no finite number. */
 export const timeoutMsMax = 600_000;
-/** How long after the deadline grpc-js may take to tell of it. */
+/** How long after the deadline grpc-js may take to report it. */
 const overdueMs = 200;
 const requestIdHeaders = ['x-request-id', 'x-server-trace-id'];
 
 /**
- * Makes one unary call; it is not repeated and always ends. What is too late,
- * no longer wanted or without a connection is not sent.
+ * Makes one unary call, which is not repeated and always ends. A call that is too
+ * late, aborted already or without a connection is not sent.
  *
- * @param client undefined when there is no connection to make it on.
+ * @param client undefined when there is no connection.
  */
 export function unaryCall<Request, Response>(
   client: Client | undefined,
@@ -57,7 +59,7 @@ export function unaryCall<Request, Response>(
   options: UnaryCallOptions,
 ): UnaryCall<Response> {
   const { metadata, signal, timeoutMs } = options;
-  if (signal?.aborted === true) return notSent(status.CANCELLED, 'no longer wanted');
+  if (signal?.aborted === true) return notSent(status.CANCELLED, 'the caller has left');
   if (timeoutMs <= 0) return notSent(status.DEADLINE_EXCEEDED, 'the deadline has passed');
   if (client === undefined) return notSent(status.UNAVAILABLE, 'no connection');
   const { promise: ended, resolve } = deferred<UnaryResult<Response>>();
@@ -82,7 +84,7 @@ export function unaryCall<Request, Response>(
       },
     );
     const cancel = () => call.cancel();
-    // On a connection that was given up, grpc-js may tell of a deadline only when the session is gone.
+    // On a connection that was replaced, grpc-js may report a deadline only once the session is gone.
     const overdue = setTimeout(() => {
       resolve({ ok: false, status: overdueStatus(received) });
       call.cancel();
@@ -91,7 +93,7 @@ export function unaryCall<Request, Response>(
     signal?.addEventListener('abort', cancel, { once: true });
     return { ended, cancel };
   } catch (error) {
-    // A channel that is closed throws; what it sends, it sends on a later turn.
+    // A closed channel throws before anything is sent.
     return notSent(status.UNAVAILABLE, (error as Error).message);
   }
 }
@@ -99,7 +101,7 @@ export function unaryCall<Request, Response>(
 function overdueStatus(received: Metadata | undefined): CallStatus {
   return {
     code: status.DEADLINE_EXCEEDED,
-    details: 'Deadline exceeded after all of its time: nothing was heard of the call',
+    details: 'Deadline exceeded after all of its time: grpc-js did not report an end',
     detailsBytes: undefined,
     hasResponded: received !== undefined,
     requestId: requestIdOf(received),
@@ -110,13 +112,13 @@ function clampedTimeoutMs(timeoutMs: number): number {
   return Number.isFinite(timeoutMs) ? Math.min(Math.max(timeoutMs, 1), timeoutMsMax) : timeoutMsMax;
 }
 
-function notSent(code: number, why: string): UnaryCall<never> {
+function notSent(code: number, cause: string): UnaryCall<never> {
   return {
     ended: Promise.resolve({
       ok: false,
       status: {
         code,
-        details: unsentText + why,
+        details: unsentText + cause,
         detailsBytes: undefined,
         hasResponded: false,
         requestId: undefined,
@@ -145,12 +147,12 @@ function statusOf(error: ServiceError | null, received: Metadata | undefined): C
   };
 }
 
-const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
+const requestIdCharactersMax = 128;
 
 function requestIdOf(metadata: Metadata | undefined): string | undefined {
   for (const name of requestIdHeaders) {
     const value = metadata?.get(name)[0];
-    if (typeof value === 'string' && requestIdPattern.test(value)) return value;
+    if (typeof value === 'string' && isVisibleAscii(value, requestIdCharactersMax)) return value;
   }
   return undefined;
 }

@@ -10,23 +10,23 @@ export interface UpstreamChannelOptions {
   readonly target: string;
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
-  /** How long a connection attempt may stay without an outcome. */
+  /** Longest time that one connection attempt may take. */
   readonly connectTimeoutMs: number;
-  /** Told when there was no connection, or no answer on it, for too long and the client is replaced. */
+  /** Called when the client is replaced: it had no connection, or its calls no response, for too long. */
   readonly onStuck?: (() => void) | undefined;
 }
 
 const watchMs = 60_000;
-/** Calls in a row that a connection may leave without a word. */
-const silencesMax = 2;
+/** Calls in a row that may get no response before the connection is replaced. */
+const silentCallsMax = 2;
 
 /**
- * One gRPC channel that is connected from the start and does not get stuck.
+ * One gRPC channel that connects at once and does not get stuck.
  *
  * grpc-js has no connect timeout: a peer that accepts TCP and then stays silent
- * leaves the channel CONNECTING for good, even after the path heals. And a path
- * that swallows packets looks READY until a ping finds out, after 70 s. A
- * watchdog closes such a client and takes a new one.
+ * leaves the channel CONNECTING forever, even after the network recovers. And a
+ * network that drops all packets looks READY until a ping fails, after 70 s. A
+ * watchdog closes such a client and opens a new one.
  */
 export class UpstreamChannel {
   readonly #options: UpstreamChannelOptions;
@@ -36,66 +36,66 @@ export class UpstreamChannel {
   #isStuck = false;
   #isClosed = false;
   #stuckTimer: NodeJS.Timeout | undefined;
-  #silences = 0;
+  #silentCalls = 0;
 
   constructor(options: UpstreamChannelOptions) {
     this.#options = options;
-    this.#client = this.#dialed();
-    this.#follow();
+    this.#client = this.#openClient();
+    this.#watch();
   }
 
   /**
-   * The client to make the next call with; not to be kept. None after a
-   * connection attempt got stuck, until a later one gets through: a call would
-   * wait for that as long as its deadline lets it.
+   * The client for the next call; do not keep it. Undefined after a connection
+   * attempt got stuck, until a later attempt succeeds: a call would otherwise
+   * wait for that until its deadline.
    */
   get client(): Client | undefined {
     return this.#isStuck ? undefined : this.#client;
   }
 
-  /** Whether the upstream was ever reached. */
+  /** Whether a connection was ever established. */
   get hasBeenReady(): boolean {
     return this.#hasBeenReady;
   }
 
-  /** A call on this client ended with an answer of the upstream's, good or bad. */
+  /** Records that a call on this client got a response, whatever its status. */
   responded(client: Client): void {
-    if (client === this.#client) this.#silences = 0;
+    if (client === this.#client) this.#silentCalls = 0;
   }
 
-  /** A call on this client got no word until its deadline: after a few, the connection is not trusted. */
+  /** Records that a call on this client got nothing before its deadline: after two in a row the connection is replaced. */
   timedOut(client: Client): void {
     if (this.#isClosed || client !== this.#client) return;
     if (this.#state !== connectivityState.READY) return;
-    this.#silences += 1;
-    if (this.#silences >= silencesMax) this.#replace();
+    this.#silentCalls += 1;
+    if (this.#silentCalls >= silentCallsMax) this.#replace();
   }
 
-  /** No call can be made any more. Those in flight go on to their end. */
+  /** Refuses later calls. Calls in flight continue to their end. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#stuckTimer);
     this.#client.close();
   }
 
-  #dialed(): Client {
+  #openClient(): Client {
     const { target, credentials, channelOptions } = this.#options;
     return new Client(target, credentials, channelOptions);
   }
 
-  /** Looks at the state of the present client now and whenever it changes. */
-  #follow(): void {
+  /** Handles the state of the current client, now and whenever it changes. */
+  #watch(): void {
     if (this.#isClosed) return;
     const client = this.#client;
     const channel = client.getChannel();
     const state = channel.getConnectivityState(this.#isStuck || !this.#hasBeenReady);
-    if (state !== this.#state) this.#enter(state);
+    if (state !== this.#state) this.#enterState(state);
     channel.watchConnectivityState(state, Date.now() + watchMs, () => {
-      if (client === this.#client) this.#follow();
+      if (client === this.#client) this.#watch();
     });
   }
 
-  #enter(state: connectivityState): void {
+  #enterState(state: connectivityState): void {
     this.#state = state;
     clearTimeout(this.#stuckTimer);
     const isReady = state === connectivityState.READY;
@@ -105,7 +105,7 @@ export class UpstreamChannel {
       this.#isStuck = false;
     }
     if (isReady || state === connectivityState.IDLE) return;
-    // A channel that failed once keeps that state through its later attempts, stuck ones too.
+    // A channel that failed once stays in that state during its later attempts, stuck ones too.
     const { connectTimeoutMs } = this.#options;
     const limitMs = isFailing ? connectTimeoutMs + reconnectBackoffMaxMs : connectTimeoutMs;
     this.#stuckTimer = setTimeout(() => this.#replace(), limitMs).unref();
@@ -116,9 +116,9 @@ export class UpstreamChannel {
     const stuck = this.#client;
     this.#isStuck = true;
     this.#state = undefined;
-    this.#silences = 0;
-    this.#client = this.#dialed();
+    this.#silentCalls = 0;
+    this.#client = this.#openClient();
     stuck.close();
-    this.#follow();
+    this.#watch();
   }
 }

@@ -1,16 +1,16 @@
 import { setLogger } from '@grpc/grpc-js';
 
-/** The part of a log that is needed here. */
+/** The two levels of the gateway's log that this folder writes to. */
 export interface UpstreamLog {
   debug(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
 /**
- * Takes grpc-js's own lines away from standard error: they hold headers of the
- * upstream as they came. Only the fact that there was one is kept.
+ * Keeps grpc-js from writing to standard error: its lines hold addresses and
+ * raw headers of the upstream. Only the fact that it wrote one is logged.
  */
 export function silenceGrpcLogger(log: UpstreamLog): void {
-  const told = () => log.debug({}, 'grpc-js had something to say');
-  setLogger({ error: told, info: () => undefined, debug: () => undefined });
+  const error = () => log.debug({}, 'grpc-js internal error suppressed');
+  setLogger({ error, info: () => undefined, debug: () => undefined });
 }

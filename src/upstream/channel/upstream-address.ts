@@ -1,6 +1,6 @@
 import { hostAndPortFromText } from '../../text/host.ts';
 
-/** Where a gRPC service is, and whether the way there is encrypted. */
+/** Where a gRPC service is, and whether the connection is encrypted. */
 export interface UpstreamAddress {
   /** As grpc-js takes it: `dns:///host:port`. */
   readonly target: string;
@@ -8,9 +8,11 @@ export interface UpstreamAddress {
 }
 
 /**
- * `host:port` and `https://host:port` are TLS; only an explicit `http://` is not. The
- * credential is then sent in the clear: that is the operator's choice, for an
- * upstream on the same machine or behind a proxy that encrypts.
+ * Reads the address of a gRPC service.
+ *
+ * `host:port` and `https://host:port` are TLS; only an explicit `http://` is
+ * plaintext. The credential is then sent unencrypted: the operator's choice, for
+ * an upstream on the same machine or behind a proxy that encrypts.
  *
  * @throws Error for anything else.
  */

@@ -17,14 +17,14 @@ export interface IamExchangeOptions {
   readonly address: string;
   /** PEM of the CA to trust in place of Node's. */
   readonly caPem?: Buffer | undefined;
-  /** Of one exchange, connecting included. */
+  /** For one exchange, including the connection. */
   readonly timeoutMs?: number;
 }
 
 const method = methodDefinitionFromDescriptor(IamTokenService.method.create);
 const limits = { messageBytesMax: 65_536, windowBytes: 65_536 };
-/** What IAM says of an assertion it does not take; with the others it may take the next one. */
-const refusals: ReadonlySet<string> = new Set([
+/** Codes with which IAM refuses the assertion itself; after any other, the next one may be accepted. */
+const refusalCodes: ReadonlySet<string> = new Set([
   'INVALID_ARGUMENT',
   'NOT_FOUND',
   'PERMISSION_DENIED',
@@ -35,9 +35,9 @@ const refusals: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Exchanges a signed assertion for a token at IAM. The result rejects with a
- * TokenRefusedError when IAM says no. Its words are not passed on: they may
- * quote the assertion.
+ * Exchanges signed assertions for tokens at IAM. The promise rejects with a
+ * TokenRefusedError when IAM refuses. IAM's message is left out: it may quote
+ * the assertion.
  *
  * @throws Error for an address that can't be read.
  */
@@ -49,13 +49,13 @@ export function openIamExchange({
   const { target, isPlaintext } = upstreamAddressFromText(address);
   const channelCredentials = isPlaintext
     ? credentials.createInsecure()
-    : // Said outright: Node's own default hangs on an environment variable.
+    : // Explicit: Node's default depends on an environment variable.
       credentials.createSsl(caPem ?? null, null, null, { rejectUnauthorized: true });
   return async (assertion) => {
     const request = create(CreateIamTokenRequestSchema, {
       identity: { case: 'jwt', value: assertion },
     });
-    // One exchange an hour is not worth a connection that could go stale between two.
+    // One exchange an hour does not justify a connection that could go stale in between.
     const client = new Client(target, channelCredentials, channelOptions(limits));
     try {
       const metadata = new Metadata();
@@ -73,7 +73,7 @@ export function openIamExchange({
 function errorFromStatus({ code, requestId }: CallStatus): Error {
   const name = grpcCodeName(code) ?? 'no gRPC code';
   const trace = requestId === undefined ? name : `${name}, request ${requestId}`;
-  return refusals.has(name)
+  return refusalCodes.has(name)
     ? new TokenRefusedError(`IAM refused the service account's key (${trace})`)
     : new Error(`IAM gave no token (${trace})`);
 }

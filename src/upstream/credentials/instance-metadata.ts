@@ -5,48 +5,48 @@ export interface InstanceMetadataOptions {
   /** Origin of the service: `http://169.254.169.254` on an instance. */
   readonly origin: string;
   readonly nowMs: () => number;
-  /** Of one request, from the connection to the last byte. */
+  /** For one request, from the connection to the last byte. */
   readonly timeoutMs?: number;
 }
 
 /** https://yandex.cloud/en/docs/compute/operations/vm-connect/auth-inside-vm */
 const path = '/computeMetadata/v1/instance/service-accounts/default/token';
-const answerBytesMax = 65_536;
+const bodyBytesMax = 65_536;
 
 /**
- * Asks the metadata service of the virtual machine for the token of the service
+ * Gets tokens from the metadata service of a virtual machine, for the service
  * account that the machine runs as.
  *
- * Always direct: a token must come from this machine, so no proxy is used and
- * no redirect followed. Errors quote nothing of an answer.
+ * Always direct: the token must come from this machine, so no proxy is used and
+ * no redirect is followed. Errors quote nothing of a response.
  */
 export function openInstanceMetadata({
   origin,
   nowMs,
   timeoutMs = 2_000,
 }: InstanceMetadataOptions): () => Promise<IssuedToken> {
-  // Not the global one, which takes a proxy from the environment where Node is told to.
+  // Not the global agent, which can be told by the environment to use a proxy.
   const agent = new Agent({ keepAlive: false });
   const url = new URL(path, origin);
   return async () => {
-    // Before the request: the life that is told begins at some moment within it.
-    const askedAtMs = nowMs();
-    const { status, body } = await answerOf(url, agent, timeoutMs);
+    // Before the request: the token's life begins at some moment within it.
+    const requestedAtMs = nowMs();
+    const { status, body } = await fetchText(url, agent, timeoutMs);
     if (status >= 400 && status < 500) {
-      throw new TokenRefusedError(`the instance has no token to give (HTTP ${status})`);
+      throw new TokenRefusedError(`the metadata service has no token (HTTP ${status})`);
     }
     if (status !== 200) throw new Error(`the metadata service answered HTTP ${status}`);
     const { token, lifeS } = tokenFromJson(body);
-    return { token, expiresAtMs: askedAtMs + lifeS * 1000 };
+    return { token, expiresAtMs: requestedAtMs + lifeS * 1000 };
   };
 }
 
-interface Answer {
+interface TextResponse {
   readonly status: number;
   readonly body: string;
 }
 
-async function answerOf(url: URL, agent: Agent, timeoutMs: number): Promise<Answer> {
+async function fetchText(url: URL, agent: Agent, timeoutMs: number): Promise<TextResponse> {
   const signal = AbortSignal.timeout(timeoutMs);
   let code: string | undefined;
   try {
@@ -56,16 +56,16 @@ async function answerOf(url: URL, agent: Agent, timeoutMs: number): Promise<Answ
     });
     return { status: response.statusCode ?? 0, body: await bodyOf(response) };
   } catch (error) {
-    if (error instanceof AnswerTooLargeError) throw error;
+    if (error instanceof BodyTooLargeError) throw error;
     ({ code } = error as NodeJS.ErrnoException);
   }
-  // Not with the error as its cause: Node's parser keeps the bytes it stumbled over.
-  const why = signal.aborted ? 'no answer in time' : (code ?? 'no HTTP answer');
-  throw new Error(`the metadata service can not be asked (${why})`);
+  // Without the error as its cause: Node's parser error holds the bytes it failed on.
+  const reason = signal.aborted ? 'no response in time' : (code ?? 'no HTTP response');
+  throw new Error(`the metadata service can not be reached (${reason})`);
 }
 
-class AnswerTooLargeError extends Error {
-  override readonly name = 'AnswerTooLargeError';
+class BodyTooLargeError extends Error {
+  override readonly name = 'BodyTooLargeError';
 }
 
 async function bodyOf(response: IncomingMessage): Promise<string> {
@@ -74,7 +74,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
   // Leaving the loop destroys the response and its connection.
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new AnswerTooLargeError('the metadata answer is too large');
+    if (bytes > bodyBytesMax) throw new BodyTooLargeError('the metadata response is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -85,7 +85,7 @@ function tokenFromJson(text: string): { readonly token: string; readonly lifeS: 
   try {
     value = JSON.parse(text);
   } catch {
-    // Said below: the parser's own error quotes the answer.
+    // Reported below: the parser's own error quotes the text.
   }
   if (typeof value === 'object' && value !== null) {
     const { access_token: token, expires_in: lifeS } = value as Record<string, unknown>;

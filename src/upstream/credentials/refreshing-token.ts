@@ -1,26 +1,26 @@
-import type { TokenSource } from './token-source.ts';
+import { isVisibleAscii } from '../../text/visible-ascii.ts';
 
-/** A token as its issuer hands it out. */
+/** A token as its issuer returns it. */
 export interface IssuedToken {
   readonly token: string;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly expiresAtMs: number;
 }
 
-/** The issuer was reached and said no: asking again soon would hear the same. */
+/** The issuer was reached and refused: a request soon after would be refused too. */
 export class TokenRefusedError extends Error {
   override readonly name = 'TokenRefusedError';
 }
 
 export interface RefreshingTokenOptions {
   /**
-   * Asks the issuer for a token. Must end within a bounded time, and what it
-   * rejects with must hold no secret: it is logged.
+   * Requests a token from the issuer. Must end within a bounded time; the error
+   * it rejects with is logged, so it must hold no secret.
    */
   readonly fetchToken: () => Promise<IssuedToken>;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly nowMs: () => number;
-  /** Told of every refresh that failed; may not throw. */
+  /** Called for every refresh that failed; must not throw. */
   readonly onFailure?: ((error: Error) => void) | undefined;
 }
 
@@ -33,46 +33,45 @@ interface HeldToken {
 interface Failure {
   readonly error: Error;
   readonly atMs: number;
-  /** How long after it nobody is asked. */
-  readonly restMs: number;
+  /** How long after it no token is requested. */
+  readonly pauseMs: number;
 }
 
-/** Tokens live up to 12 hours; the vendor asks for a new one hourly. */
+/** Tokens live up to 12 hours; the vendor recommends a new one every hour. */
 const ageMsMax = 3_600_000;
 const lifeShareLeft = 0.1;
-/** A shorter life would have every call ask for a token of its own. */
+/** With a shorter life every call would request its own token. */
 const lifeMsMin = 1_000;
-const restMsMin = 1_000;
-const restMsMax = 60_000;
-/** Rests grow 1, 2, 4 … 60 s while the issuer is out of reach, and 1, 8, 60 s once it said no: 3 refusals a minute. */
-const growth = { unreached: 2, refused: 8 };
+const pauseMsMin = 1_000;
+const pauseMsMax = 60_000;
+/** Pauses grow 1, 2, 4 … 60 s while the issuer is unreachable, and 1, 8, 60 s after it refused: 3 refusals a minute. */
+const growth = { unreachable: 2, refused: 8 };
 const earlyRefreshesMax = 3;
 const earlyRefreshWindowMs = 60_000;
-const visibleAscii = /^[\x21-\x7e]+$/;
 
 /**
- * A token that is replaced ahead of its expiry, by the calls that use it: with
- * no calls nothing is asked.
+ * A token source whose token is replaced before it expires, by the calls that use it: without
+ * calls nothing is requested.
  *
  * Calls wait for a refresh only while there is no valid token, and then all for
- * the same one. A refresh that fails leaves the old token in use while it is
- * valid, and the next rests 1 s … 60 s; without a valid token, calls within a
- * rest fail at once with the last error.
+ * the same refresh. After a refresh that failed the old token stays in use while
+ * it is valid, and the next refresh waits 1 s … 60 s; without a valid token,
+ * calls during that pause fail at once with the last error.
  */
-export class RefreshingToken implements TokenSource {
+export class RefreshingToken {
   readonly #options: RefreshingTokenOptions;
   #held: HeldToken | undefined;
   #failure: Failure | undefined;
   #isRenewalWanted = false;
   #earlyRefreshesAtMs: readonly number[] = [];
   /** Never rejects. */
-  #underWay: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
 
   constructor(options: RefreshingTokenOptions) {
     this.#options = options;
   }
 
-  /** @throws Error with which the last refresh failed, while no token is valid. */
+  /** @throws Error of the last failed refresh, while no token is valid. */
   async authorization(): Promise<string> {
     const valid = this.#valid();
     if (valid !== undefined) {
@@ -85,11 +84,11 @@ export class RefreshingToken implements TokenSource {
     throw this.#failure?.error ?? new Error('the token expired as it was obtained');
   }
 
-  /** Has the present token replaced early, at most three times a minute; it stays in use meanwhile. */
+  /** Replaces the current token early, at most three times a minute; it stays in use meanwhile. */
   refused(authorization: string): void {
-    // Of many calls that used the same token only the first has something to tell.
+    // Of many calls with the same token only the first report counts.
     if (authorization !== this.#held?.authorization) return;
-    if (this.#underWay !== undefined || this.#isRenewalWanted) return;
+    if (this.#refreshing !== undefined || this.#isRenewalWanted) return;
     const nowMs = this.#options.nowMs();
     const recent = this.#earlyRefreshesAtMs.filter(
       (atMs) => atMs <= nowMs && nowMs - atMs < earlyRefreshWindowMs,
@@ -100,10 +99,10 @@ export class RefreshingToken implements TokenSource {
     void this.#refresh();
   }
 
-  /** Says that the issuer would answer differently now: the next call asks it, whatever was refused before. */
+  /** Makes the next call request a token at once, even during a pause: the issuer would answer differently now. */
   renew(): void {
     this.#isRenewalWanted = true;
-    if (this.#failure !== undefined) this.#failure = { ...this.#failure, restMs: 0 };
+    if (this.#failure !== undefined) this.#failure = { ...this.#failure, pauseMs: 0 };
   }
 
   #valid(): HeldToken | undefined {
@@ -115,23 +114,23 @@ export class RefreshingToken implements TokenSource {
     if (this.#isRenewalWanted || this.#failure !== undefined) return true;
     const ageMs = this.#options.nowMs() - obtainedAtMs;
     const freshMs = Math.min(ageMsMax, (expiresAtMs - obtainedAtMs) * (1 - lifeShareLeft));
-    // A clock that stepped back says nothing about the age.
+    // After the clock stepped back the age is unknown.
     return ageMs < 0 || ageMs >= freshMs;
   }
 
-  /** Resolves when there is nothing to wait for, with or without a token. */
+  /** Resolves after the refresh that is under way, or at once during a pause; with or without a token. */
   #refresh(): Promise<void> {
-    if (this.#underWay !== undefined) return this.#underWay;
-    if (this.#isResting()) return Promise.resolve();
+    if (this.#refreshing !== undefined) return this.#refreshing;
+    if (this.#isPaused()) return Promise.resolve();
     this.#isRenewalWanted = false;
-    this.#underWay = this.#fetch().finally(() => (this.#underWay = undefined));
-    return this.#underWay;
+    this.#refreshing = this.#fetch().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
   }
 
-  #isResting(): boolean {
+  #isPaused(): boolean {
     if (this.#failure === undefined) return false;
     const sinceMs = this.#options.nowMs() - this.#failure.atMs;
-    return sinceMs >= 0 && sinceMs < this.#failure.restMs;
+    return sinceMs >= 0 && sinceMs < this.#failure.pauseMs;
   }
 
   async #fetch(): Promise<void> {
@@ -141,23 +140,23 @@ export class RefreshingToken implements TokenSource {
       this.#failure = undefined;
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error('no token was obtained');
-      // What asked with a key that has been replaced meanwhile says nothing about the new one.
-      const restMs = this.#isRenewalWanted ? 0 : this.#nextRestMs(error);
-      this.#failure = { error, atMs: nowMs(), restMs };
+      // A failure with a key that was replaced meanwhile says nothing about the new key.
+      const pauseMs = this.#isRenewalWanted ? 0 : this.#nextPauseMs(error);
+      this.#failure = { error, atMs: nowMs(), pauseMs };
       onFailure?.(error);
     }
   }
 
-  #nextRestMs(error: Error): number {
-    const factor = error instanceof TokenRefusedError ? growth.refused : growth.unreached;
-    const grownMs = (this.#failure?.restMs ?? 0) * factor;
-    return Math.min(restMsMax, Math.max(restMsMin, grownMs));
+  #nextPauseMs(error: Error): number {
+    const factor = error instanceof TokenRefusedError ? growth.refused : growth.unreachable;
+    const grownMs = (this.#failure?.pauseMs ?? 0) * factor;
+    return Math.min(pauseMsMax, Math.max(pauseMsMin, grownMs));
   }
 }
 
 /** A line end in a header value makes grpc-js throw an error that holds the value. */
 function heldFromIssued({ token, expiresAtMs }: IssuedToken, nowMs: number): HeldToken {
-  if (!visibleAscii.test(token)) throw new Error('the issued token is not visible ASCII');
+  if (!isVisibleAscii(token)) throw new Error('the issued token is not visible ASCII');
   if (!(Number.isFinite(expiresAtMs) && expiresAtMs - nowMs >= lifeMsMin)) {
     throw new Error('the issued token has expired already');
   }

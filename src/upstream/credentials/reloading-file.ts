@@ -8,19 +8,19 @@ export interface ReloadingFileOptions<Value> {
   readonly parse: (text: string) => Value;
 }
 
-/** What a file says, as of its last good version. */
+/** The value of a file's last good version. */
 export interface ReloadingFile<Value> {
-  /** Never rejects. The same object until the file has changed. */
+  /** Never rejects. Returns the same object until the file has changed. */
   value(): Promise<Value>;
 }
 
-const lookAgainMs = 1_000;
-/** Far more than any credential; what is larger is another file by mistake. */
+const checkIntervalMs = 1_000;
+/** Far above any credential; a larger file is the wrong file. */
 const fileBytesMax = 1_048_576;
 
 /**
- * Reads a file now, so that a wrong one stops the start, and again when it has
- * changed. It is looked at on use, at most once a second.
+ * Reads a file now, so that a wrong one stops the start, and again after it has
+ * changed. Changes are looked for on use, at most once a second.
  *
  * @throws Error that names the setting.
  */
@@ -28,7 +28,7 @@ export async function openReloadingFile<Value>(
   path: string,
   { setting, nowMs, parse }: ReloadingFileOptions<Value>,
 ): Promise<ReloadingFile<Value>> {
-  let lookedAtMs = nowMs();
+  let checkedAtMs = nowMs();
   const load = async (knownVersion?: string) => {
     const { mtimeMs, size, ino } = await stat(path);
     const version = `${mtimeMs} ${size} ${ino}`;
@@ -41,15 +41,15 @@ export async function openReloadingFile<Value>(
     throw code === undefined ? error : new Error(`${setting}: the file can not be read (${code})`);
   });
   if (first === undefined) throw new Error(`${setting}: the file can not be read`);
-  let known = first;
+  let current = first;
   return {
     async value() {
-      const sinceMs = nowMs() - lookedAtMs;
-      if (sinceMs >= 0 && sinceMs < lookAgainMs) return known.value;
-      lookedAtMs = nowMs();
-      // A file that is just being replaced is no reason to fail: the last good value still holds.
-      known = (await load(known.version).catch(() => undefined)) ?? known;
-      return known.value;
+      const sinceMs = nowMs() - checkedAtMs;
+      if (sinceMs >= 0 && sinceMs < checkIntervalMs) return current.value;
+      checkedAtMs = nowMs();
+      // A file that is being replaced must not fail calls: the last good value is still in use.
+      current = (await load(current.version).catch(() => undefined)) ?? current;
+      return current.value;
     },
   };
 }

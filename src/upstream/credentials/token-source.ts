@@ -1,3 +1,4 @@
+import { isVisibleAscii } from '../../text/visible-ascii.ts';
 import { openIamExchange } from './iam-exchange.ts';
 import { openInstanceMetadata } from './instance-metadata.ts';
 import { RefreshingToken } from './refreshing-token.ts';
@@ -5,7 +6,7 @@ import { openReloadingFile } from './reloading-file.ts';
 import { assertionFromKey, serviceAccountKeyFromText } from './service-account.ts';
 import type { UpstreamLog } from '../channel/silence-grpc-logger.ts';
 
-/** Where the gateway's own credential for the upstream comes from. */
+/** A source of the gateway's own credential for the upstream. */
 export interface TokenSource {
   /**
    * The value of `authorization`, or undefined when calls carry none.
@@ -13,7 +14,7 @@ export interface TokenSource {
    * @throws Error that names the setting, never the credential.
    */
   authorization(): Promise<string | undefined>;
-  /** Told that the upstream answered UNAUTHENTICATED to this value. Returns at once and never throws. */
+  /** Reports that the upstream answered UNAUTHENTICATED to this value. Returns at once and never throws. */
   refused?(authorization: string): void;
 }
 
@@ -34,16 +35,16 @@ export interface CredentialSettings {
 export interface TokenSourcePorts {
   /** Milliseconds since 1970-01-01 UTC. */
   readonly nowMs?: () => number;
-  /** Told when a token could not be replaced, which nobody notices while the old one holds. */
+  /** Gets a line when a token could not be replaced: no call fails while the old one is valid. */
   readonly log?: UpstreamLog;
 }
 
 type Scheme = 'Api-Key' | 'Bearer';
 
 /**
- * The source for what is configured; none when nothing is. A file is read once
- * here, so that a wrong one stops the start. Nothing is asked for over the
- * network before the first call.
+ * The token source that the settings name; with none, calls carry no
+ * credential. A file is read here once, so that a wrong one stops the start. No
+ * network request is made before the first call.
  *
  * @throws Error that names the setting.
  */
@@ -61,7 +62,7 @@ export async function tokenSourceFromSettings(
     return fileToken(iamTokenFile, { scheme: 'Bearer', setting: 'UPSTREAM_IAM_TOKEN_FILE', nowMs });
   }
   const onFailure = (error: Error) =>
-    log?.warn({ cause: error.message }, 'no new token for the upstream');
+    log?.warn({ cause: error.message }, 'the token for the upstream was not renewed');
   const { serviceAccountKeyFile, metadataService } = settings;
   if (serviceAccountKeyFile !== undefined) {
     return serviceAccountToken(serviceAccountKeyFile, settings, { nowMs, onFailure });
@@ -98,7 +99,7 @@ interface ServiceAccountPorts {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Tokens for the key in a file. A key that changed is used at once, and the old token until it has one of its own. */
+/** Tokens for the key in a file. A changed key is used at once; the old token serves until the new key has its own. */
 async function serviceAccountToken(
   path: string,
   { iamAddress = '', caPem }: CredentialSettings,
@@ -116,9 +117,9 @@ async function serviceAccountToken(
   });
   return {
     async authorization() {
-      const present = await file.value();
-      if (present !== key) {
-        key = present;
+      const current = await file.value();
+      if (current !== key) {
+        key = current;
         token.renew();
       }
       return token.authorization();
@@ -128,17 +129,16 @@ async function serviceAccountToken(
 }
 
 const withScheme = /^(api-key|bearer) +/i;
-const visibleAscii = /^[\x21-\x7e]+$/;
 
 /**
- * A secret as the value of a header. What follows it in a file is cut off: a
+ * A secret as the value of `authorization`. White space around it is removed: a
  * line end in a header value makes grpc-js throw an error that holds the value.
  */
 function authorizationFromText(text: string, scheme: Scheme, setting: string): string {
   const trimmed = text.trim();
   const given = withScheme.exec(trimmed)?.[1]?.toLowerCase();
   const secret = trimmed.replace(withScheme, '');
-  if (!visibleAscii.test(secret)) {
+  if (!isVisibleAscii(secret)) {
     throw new Error(`${setting}: must hold one credential in visible ASCII`);
   }
   if (given === undefined) return `${scheme} ${secret}`;

@@ -22,7 +22,7 @@ interface AnswerInput {
 /** Of the older creation, so that "not found" is final. */
 const acceptedAtMs = 1_700_000_000_000;
 
-function answerOf({ message, frame, trailers }: AnswerInput): raw.RawAnswer {
+function answerOf({ message, frame, trailers }: AnswerInput): raw.RawResponse {
   const bytes = Buffer.from(message, 'latin1');
   const { isCompressed, length } = frame;
   const framed = raw.frame(bytes, { isCompressed, length: length ?? bytes.length });

@@ -9,31 +9,31 @@ import { catRequest, failureOf, useRawUpstream } from '../../support/upstream-cl
 
 const fixture = useRawUpstream();
 
-describe('the words of the upstream', () => {
+describe('the text of an upstream error', () => {
   it.each([
     'it is not possible to generate an image from this request because it may violate the terms of use',
     'It is not possible to generate an image from this request because it may violate the terms of usage.',
     'Я не могу сгенерировать такое изображение',
     'Давайте сменим другую тему',
-  ])('are recognised as moderation: %s', async (message) => {
+  ])('is recognised as moderation: %s', async (message) => {
     fixture.upstream.on('Generate', raw.status(3, message));
     const error = await failureOf(fixture.open().generate(catRequest()));
     expect(error.reason).toBe('content_policy_violation');
     expect(error.detail).toBe(message);
   });
 
-  it('are recognised as the prompt limit', async () => {
+  it('is recognised as the prompt limit', async () => {
     fixture.upstream.on('Generate', raw.status(3, 'Prompt positive size 702 exceeds limit (500)'));
     expect((await failureOf(fixture.open().generate(catRequest()))).reason).toBe('prompt_too_long');
   });
 
-  it('are not repeated when they are about the credentials of the gateway', async () => {
+  it('is not shown when it is about the credentials of the gateway', async () => {
     fixture.upstream.on('Generate', raw.status(7, 'Access to model art://canary-folder/x denied'));
     const error = await failureOf(fixture.open().generate(catRequest()));
     expect(error.detail).toBe('the upstream does not accept the credentials of the gateway');
   });
 
-  it('are bounded and on one line', async () => {
+  it('is bounded and on one line', async () => {
     fixture.upstream.on('Generate', raw.status(3, `a\n\u0007${'b'.repeat(2_000)}`));
     const { detail } = await failureOf(fixture.open().generate(catRequest()));
     expect(detail).toMatch(/^a b+$/);
@@ -49,7 +49,7 @@ describe('the words of the upstream', () => {
       }),
     );
 
-  it('come with the faults of the request in JSON pointers', async () => {
+  it('comes with the violations of the request as JSON pointers', async () => {
     const bad = create(BadRequestSchema, {
       fieldViolations: [
         { field: 'generation_options.aspect_ratio', description: 'too wide' },
@@ -72,15 +72,18 @@ describe('the words of the upstream', () => {
     [{ seconds: 0n, nanos: 0 }, 1],
     [{ seconds: -5n, nanos: 0 }, 1],
     [{ seconds: 315_576_000_000n, nanos: 0 }, 60],
-  ])('come with when to try again, in whole seconds: %o → %i', async (delay, retryAfterS) => {
-    const retry = create(RetryInfoSchema, { retryDelay: create(DurationSchema, delay) });
-    const any = { typeUrl: 'x/google.rpc.RetryInfo', value: toBinary(RetryInfoSchema, retry) };
-    fixture.upstream.on('Generate', raw.status(8, 'quota', details(any)));
-    const error = await failureOf(fixture.open().generate(catRequest()));
-    expect([error.reason, error.retryAfterS]).toEqual(['quota_exceeded', retryAfterS]);
-  });
+  ])(
+    'comes with the time of the next attempt, in whole seconds: %o → %i',
+    async (delay, retryAfterS) => {
+      const retry = create(RetryInfoSchema, { retryDelay: create(DurationSchema, delay) });
+      const any = { typeUrl: 'x/google.rpc.RetryInfo', value: toBinary(RetryInfoSchema, retry) };
+      fixture.upstream.on('Generate', raw.status(8, 'quota', details(any)));
+      const error = await failureOf(fixture.open().generate(catRequest()));
+      expect([error.reason, error.retryAfterS]).toEqual(['quota_exceeded', retryAfterS]);
+    },
+  );
 
-  it('come with the id that the upstream gave the call', async () => {
+  it('comes with the id that the upstream gave the call', async () => {
     fixture.upstream.on('Get', raw.status(8));
     const error = await failureOf(fixture.open().getOperation('x'));
     expect(error.upstream).toEqual({
@@ -95,14 +98,14 @@ describe('the words of the upstream', () => {
     badRequest(toBinary(BadRequestSchema, violation)),
   );
 
-  it('are read as far as they are few', () => {
+  it('has at most 50 violations', () => {
     expect(errorDetailsFromBytes(details(...inBounds)).violations).toHaveLength(50);
   });
 
   it.each([
     ['details', details(...inBounds, ...inBounds)],
-    ['faults', details(badRequest(Buffer.alloc(40_000, Buffer.of(0x0a, 0))))],
-  ])('are not read when they are too many %s', (_, bytes) => {
+    ['violations', details(badRequest(Buffer.alloc(40_000, Buffer.of(0x0a, 0))))],
+  ])('has no violations when there are too many %s', (_, bytes) => {
     expect(errorDetailsFromBytes(bytes).violations).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ import * as raw from '../../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../../support/raw-upstream.ts';
 import { catRequest, clientOf, failureOf } from '../../support/upstream-client.ts';
 
-// A connection that is told to calm down would be written to standard error.
+// grpc-js would write to standard error that it was asked to slow down.
 silenceGrpcLogger({ debug: () => undefined, warn: () => undefined });
 
 let upstream: RawUpstream;
@@ -28,10 +28,10 @@ afterEach(async () => {
 const accepted = toBinary(OperationSchema, runningOperation('fbv1'));
 const tooManyPings = raw.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, Buffer.from('too_many_pings'));
 
-/** What ends a call → the reason, and the gRPC code where the upstream itself said it. */
-type Row = [name: string, answer: raw.RawAnswer, reason: string, grpcCode?: string];
+/** What ends a call → the reason, and the gRPC code where the upstream itself sent it. */
+type Row = [name: string, response: raw.RawResponse, reason: string, grpcCode?: string];
 
-/** The upstream said no: nothing was spent. */
+/** The upstream refused: nothing was spent. */
 const refusals: Row[] = [
   ['INVALID_ARGUMENT', raw.status(3), 'invalid_request', 'INVALID_ARGUMENT'],
   ['NOT_FOUND', raw.status(5), 'upstream_error', 'NOT_FOUND'],
@@ -48,7 +48,7 @@ const refusals: Row[] = [
   ['a page with 404', raw.html(404), 'upstream_error'],
 ];
 
-/** Nobody can tell what became of the request. */
+/** The request may have been accepted. */
 const unknowns: Row[] = [
   ['CANCELLED', raw.status(1), 'upstream_error', 'CANCELLED'],
   ['UNKNOWN', raw.status(2), 'upstream_error', 'UNKNOWN'],
@@ -61,15 +61,15 @@ const unknowns: Row[] = [
   ['the code 99', raw.status(99), 'bad_upstream_result', '99'],
   ['the code -1', raw.status(-1), 'bad_upstream_result', '-1'],
   ['the code banana', raw.status('banana'), 'bad_upstream_result'],
-  // Words that are proof when grpc-js says them, and none when a server does.
+  // A text that proves something when grpc-js writes it, and nothing when a server sends it.
   [
     'a relayed refusal',
     relayed('No connection established'),
     'upstream_unavailable',
     'UNAVAILABLE',
   ],
-  ['OK without a message', raw.answer([]), 'bad_upstream_result'],
-  ['two messages', raw.answer([accepted, accepted]), 'upstream_timeout'],
+  ['OK without a message', raw.response([]), 'bad_upstream_result'],
+  ['two messages', raw.response([accepted, accepted]), 'upstream_timeout'],
   ['bytes that are no operation', raw.ok(Buffer.of(255, 255)), 'bad_upstream_result'],
   ['a message of 64 KiB and a byte', raw.announce(65_537), 'upstream_message_too_large'],
   ['a gzip bomb', raw.gzipBomb(10_000_000), 'upstream_message_too_large'],
@@ -102,25 +102,25 @@ const unknowns: Row[] = [
   ['GOAWAY for too many pings', tooManyPings, 'upstream_unavailable'],
 ];
 
-function relayed(words: string): raw.RawAnswer {
+function relayed(words: string): raw.RawResponse {
   return raw.status(14, words);
 }
 
-function unannouncedGzip(): raw.RawAnswer {
+function unannouncedGzip(): raw.RawResponse {
   return raw.bytes(raw.frame(accepted, { isCompressed: true }));
 }
 
 describe('a Generate that ends with', () => {
-  it.each(refusals)('%s was not started', async (_, answer, reason, grpcCode) => {
-    upstream.on('Generate', answer);
+  it.each(refusals)('%s was not started', async (_, response, reason, grpcCode) => {
+    upstream.on('Generate', response);
     const error = await failureOf(client.generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual([reason, 'not_started']);
     expect(error.upstream?.grpcCode).toBe(grpcCode);
     expect([upstream.streamsOpened, upstream.spent]).toEqual([1, 0]);
   });
 
-  it.each(unknowns)('%s may have been paid for', async (_, answer, reason, grpcCode) => {
-    upstream.on('Generate', answer);
+  it.each(unknowns)('%s may have been paid for', async (_, response, reason, grpcCode) => {
+    upstream.on('Generate', response);
     const error = await failureOf(client.generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual([reason, 'unknown']);
     expect(error.upstream?.grpcCode).toBe(grpcCode);
@@ -130,8 +130,8 @@ describe('a Generate that ends with', () => {
   it.each([
     ['no id', raw.ok(new Uint8Array())],
     ['an id of control characters', raw.ok(Buffer.from('0a030a0d00', 'hex'))],
-  ])('OK and %s was paid for and is lost', async (_, answer) => {
-    upstream.on('Generate', answer);
+  ])('OK and %s was paid for and is lost', async (_, response) => {
+    upstream.on('Generate', response);
     const error = await failureOf(client.generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual(['bad_upstream_result', 'unknown']);
     expect(upstream.spent).toBe(1);
@@ -144,7 +144,7 @@ describe('a Generate that ends with', () => {
     expect([upstream.streamsOpened, upstream.spent]).toEqual([1, 0]);
   });
 
-  it('a request that can not be written was not started', async () => {
+  it('a request that can not be serialized was not started', async () => {
     const request = catRequest();
     request.messages[0]!.weight = Number.NaN;
     request.generationOptions!.seed = 2n ** 63n;
@@ -153,7 +153,7 @@ describe('a Generate that ends with', () => {
     expect(upstream.calls).toEqual([]);
   });
 
-  it('a request over the size that is ever sent was not started', async () => {
+  it('a request over the size limit was not started', async () => {
     const request = catRequest();
     request.messages[0]!.text = 'a'.repeat(1_048_577);
     const error = await failureOf(client.generate(request));
@@ -161,7 +161,7 @@ describe('a Generate that ends with', () => {
     expect(upstream.calls).toEqual([]);
   });
 
-  it('no upstream there was not started', async () => {
+  it('no upstream at the address was not started', async () => {
     const { port } = upstream;
     await upstream.close();
     const unreachable = clientOf(`http://127.0.0.1:${port}`);
@@ -172,7 +172,7 @@ describe('a Generate that ends with', () => {
     upstream = await startRawUpstream();
   });
 
-  it('no address for the name was not started', async () => {
+  it('a name without an address was not started', async () => {
     const lost = clientOf('http://upstream.invalid:443');
     const error = await failureOf(lost.generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual(['upstream_unavailable', 'not_started']);
@@ -181,16 +181,16 @@ describe('a Generate that ends with', () => {
   });
 });
 
-describe('what is shown', () => {
-  it.each([...refusals, ...unknowns])('for %s holds no address', async (_, answer) => {
-    upstream.on('Get', answer);
-    // failureOf looks for it.
+describe('an error', () => {
+  it.each([...refusals, ...unknowns])('for %s holds no address', async (_, response) => {
+    upstream.on('Get', response);
+    // failureOf checks that.
     const error = await failureOf(client.getOperation('fbv1'));
-    expect(error.detail).toMatch(/^(?:the upstream|the connection|a proxy|what answers) /);
+    expect(error.detail).toMatch(/^(?:the upstream|the connection|a proxy|another service) /);
     expect(error.outcome).toBeUndefined();
   });
 
-  it('is when to try again, where the connection is at fault', async () => {
+  it('of the connection says when to try again', async () => {
     upstream.on('Get', raw.cut());
     for (const [fraction, retryAfterS] of [
       [0, 1],
@@ -203,14 +203,14 @@ describe('what is shown', () => {
     }
   });
 
-  it('and logged is no credential that the upstream quotes', async () => {
+  it('holds no credential that the upstream quotes, in the log too', async () => {
     upstream.on('Get', raw.status(16, 'the key canary-credential is not known'));
     const error = await failureOf(client.getOperation('fbv1'));
     expect(String(error.cause)).toBe('Error: UNAUTHENTICATED: the key [redacted] is not known');
     expect(error.detail).toBe('the upstream does not accept the credentials of the gateway');
   });
 
-  it('and logged is no prompt that the upstream quotes', async () => {
+  it('holds no prompt that the upstream quotes, in the log too', async () => {
     const request = catRequest();
     const [{ text } = { text: '' }] = request.messages;
     upstream.on('Generate', raw.status(13, `no image of «${text}» today`));

@@ -42,7 +42,7 @@ function open(address: string, change: Partial<UpstreamClientOptions> = {}): Ups
 }
 
 describe('a channel', () => {
-  it('is ready once both services were reached, without a call', async () => {
+  it('is ready once both services are connected, without a call', async () => {
     const gate = await openGate('silent');
     const client = open(upstream.address, { operationsAddress: gate.address });
     await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(0);
@@ -51,7 +51,7 @@ describe('a channel', () => {
     await expect.poll(() => client.ready, patience).toBe(true);
   });
 
-  it('is dialled anew when a peer accepts and stays silent, and found when the path heals', async () => {
+  it('connects again when a peer accepts and stays silent, until the network recovers', async () => {
     const gate = await openGate('silent');
     const warnings: string[] = [];
     const log = {
@@ -59,10 +59,10 @@ describe('a channel', () => {
       warn: (_: object, message: string) => void warnings.push(message),
     };
     const client = open(gate.address, { log });
-    // Two channels, and more than one attempt each: the one that replaces is watched too.
+    // Two channels, and more than one attempt each: a replacement is watched too.
     await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(4);
     expect(new Set(warnings)).toEqual(
-      new Set(['no connection to the upstream for too long, dialling anew']),
+      new Set(['no connection to the upstream for too long, connecting again']),
     );
     gate.state = 'open';
     await expect.poll(() => client.ready, patience).toBe(true);
@@ -71,17 +71,17 @@ describe('a channel', () => {
 
   it('refuses calls at once after an attempt got stuck', async () => {
     const gate = await openGate('silent');
-    const client = open(gate.address, { connectTimeoutMs: 300 });
+    const client = open(gate.address, { connectTimeoutMs: 300, generateTimeoutMs: 60_000 });
     const first = await failureOf(client.generate(catRequest()));
     expect([first.reason, first.outcome]).toEqual(['upstream_unavailable', 'not_started']);
     const startMs = performance.now();
     const next = await failureOf(client.generate(catRequest()));
-    expect(performance.now() - startMs).toBeLessThan(50);
+    expect(performance.now() - startMs).toBeLessThan(1_000);
     expect([next.reason, next.outcome]).toEqual(['upstream_unavailable', 'not_started']);
     expect(upstream.streamsOpened).toBe(0);
   });
 
-  it('that lost its connection comes back after the path was silent', async () => {
+  it('that lost its connection connects again after the network was silent', async () => {
     const gate = await openGate('open');
     const client = open(gate.address);
     await client.getOperation('fbv1');
@@ -94,7 +94,7 @@ describe('a channel', () => {
       .toBe('fbv1');
   });
 
-  it('that failed at first is dialled anew when a later attempt gets stuck', async () => {
+  it('that failed at first connects again when a later attempt gets stuck', async () => {
     const gate = await openGate('shut');
     const client = open(gate.address);
     await expect.poll(() => gate.accepted.shut, patience).toBeGreaterThan(1);
@@ -104,7 +104,7 @@ describe('a channel', () => {
     await expect.poll(() => client.ready, patience).toBe(true);
   });
 
-  it('goes on when the server was started anew', async () => {
+  it('works again after the server was restarted', async () => {
     const { port } = upstream;
     const client = open(upstream.address);
     await client.generate(catRequest());

@@ -8,15 +8,18 @@ import { failureOf, useRawUpstream } from '../../support/upstream-client.ts';
 const fixture = useRawUpstream();
 
 describe('the logger of grpc-js', () => {
-  it('keeps what it has to say off standard error once it is silenced', async () => {
+  it('writes nothing to standard error once it is silenced', async () => {
     const written = vi.spyOn(console, 'error').mockImplementation(() => undefined);
-    const lines: object[] = [];
-    silenceGrpcLogger({ debug: (fields) => lines.push(fields), warn: () => undefined });
-    // grpc-js complains of this one, with the address.
+    const lines: [object, string][] = [];
+    silenceGrpcLogger({
+      debug: (fields, message) => lines.push([fields, message]),
+      warn: () => undefined,
+    });
+    // grpc-js logs this one, with the address.
     const calm = constants.NGHTTP2_ENHANCE_YOUR_CALM;
     fixture.upstream.on('Get', raw.goaway(calm, Buffer.from('too_many_pings')));
     await failureOf(fixture.open().getOperation('x'));
-    expect(lines).toEqual([{}]);
+    expect(lines).toEqual([[{}, 'grpc-js internal error suppressed']]);
     expect(written).not.toHaveBeenCalled();
     setLogger(console);
     written.mockRestore();

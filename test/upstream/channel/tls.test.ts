@@ -33,19 +33,16 @@ function open(address: string, caPem: Buffer | undefined): UpstreamClient {
 }
 
 describe('TLS', () => {
-  it.each(['', 'https://'])(
-    'is spoken to %shost:port, with the CA that is given',
-    async (scheme) => {
-      const upstream = await secureUpstream();
-      const client = open(`${scheme}localhost:${upstream.port}`, certificate.caPem);
-      expect((await client.generate(catRequest())).id).toBe('fbv1');
-      expect(upstream.calls[0]?.headers.authorization).toBe('Api-Key canary-credential');
-    },
-  );
+  it.each(['', 'https://'])('is used for %shost:port, with the configured CA', async (scheme) => {
+    const upstream = await secureUpstream();
+    const client = open(`${scheme}localhost:${upstream.port}`, certificate.caPem);
+    expect((await client.generate(catRequest())).id).toBe('fbv1');
+    expect(upstream.calls[0]?.headers.authorization).toBe('Api-Key canary-credential');
+  });
 
   it.each([
-    ['a CA of another', makeCertificate().caPem],
-    ['no CA of its own', undefined],
+    ['another CA', makeCertificate().caPem],
+    ['only the CAs of Node', undefined],
   ])('with %s is refused before anything is sent', async (_, caPem) => {
     const upstream = await secureUpstream();
     const error = await failureOf(open(`localhost:${upstream.port}`, caPem).generate(catRequest()));
@@ -54,7 +51,7 @@ describe('TLS', () => {
     expect(upstream.streamsOpened).toBe(0);
   });
 
-  it('is verified also where the environment turns that off', async () => {
+  it('is verified even where the environment switches that off', async () => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     const upstream = await secureUpstream();
     const client = open(`localhost:${upstream.port}`, makeCertificate().caPem);
@@ -62,12 +59,12 @@ describe('TLS', () => {
     expect(upstream.streamsOpened).toBe(0);
   });
 
-  it('sends no credential to a peer that does not speak it', async () => {
-    const heard: Buffer[] = [];
+  it('sends no credential to a peer that does not speak TLS', async () => {
+    const received: Buffer[] = [];
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.on('data', (chunk: Buffer) => {
-        heard.push(chunk);
+        received.push(chunk);
         socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
       });
     });
@@ -78,7 +75,7 @@ describe('TLS', () => {
     const client = open(`localhost:${port}`, certificate.caPem);
     expect((await failureOf(client.generate(catRequest()))).outcome).toBe('not_started');
     // The first byte of a TLS handshake; HTTP/2 in plaintext begins with PRI.
-    expect(heard[0]?.[0]).toBe(0x16);
-    expect(Buffer.concat(heard).includes('canary-credential')).toBe(false);
+    expect(received[0]?.[0]).toBe(0x16);
+    expect(Buffer.concat(received).includes('canary-credential')).toBe(false);
   });
 });

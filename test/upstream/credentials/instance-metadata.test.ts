@@ -9,19 +9,19 @@ import { tokenSourceFromSettings } from '../../../src/upstream/credentials/token
 const path = '/computeMetadata/v1/instance/service-accounts/default/token';
 let server: Server;
 let origin: string;
-let asked: string[];
-let answer: (request: IncomingMessage, response: ServerResponse) => void;
+let requested: string[];
+let respond: (request: IncomingMessage, response: ServerResponse) => void;
 
 beforeEach(async () => {
-  asked = [];
-  // As the real one: nothing for who does not say that it means to ask.
-  answer = (request, response) => {
+  requested = [];
+  // Like the real one: refuses requests without the header.
+  respond = (request, response) => {
     if (request.headers['metadata-flavor'] !== 'Google') response.writeHead(403).end();
     else response.end(tokenJson());
   };
   server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    answer(request, response);
+    requested.push(`${request.method} ${request.url}`);
+    respond(request, response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -61,12 +61,12 @@ async function failure(timeoutMs?: number): Promise<Error> {
 }
 
 describe('the metadata service', () => {
-  it('is asked on its path with its header, and its token lives as long as it says', async () => {
+  it('is requested at its path with its header, and its token lives as long as it says', async () => {
     expect(await fetchToken()).toEqual({ token: 't1.canary', expiresAtMs: 601_000 });
-    expect(asked).toEqual([`GET ${path}`]);
+    expect(requested).toEqual([`GET ${path}`]);
   });
 
-  it('is asked again when a tenth of the life is left, and the token is sent as Bearer', async () => {
+  it('is requested again when a tenth of the life is left, and the token is sent as Bearer', async () => {
     let nowMs = 0;
     const source = await tokenSourceFromSettings(
       { metadataService: origin },
@@ -75,22 +75,22 @@ describe('the metadata service', () => {
     expect(await source.authorization()).toBe('Bearer t1.canary');
     nowMs = 539_000;
     await source.authorization();
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
     nowMs = 541_000;
     await source.authorization();
-    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    await vi.waitFor(() => expect(requested).toHaveLength(2));
   });
 
-  it('is not followed elsewhere', async () => {
-    answer = (request, response) => {
+  it('is not followed to another address', async () => {
+    respond = (request, response) => {
       if (request.url === path) response.writeHead(302, { location: `${origin}/canary` }).end();
       else response.end(tokenJson());
     };
     expect((await failure()).message).toMatch(/HTTP 302/);
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 
-  it('is asked directly whatever proxy the environment names', async () => {
+  it('is requested directly even where the environment names a proxy', async () => {
     vi.stubEnv('NODE_USE_ENV_PROXY', '1');
     vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:1');
     vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
@@ -101,9 +101,9 @@ describe('the metadata service', () => {
     ['nothing', () => undefined],
     ['headers', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
     ['half a body', (response: ServerResponse) => response.write('{"access_token":"t1.canary"')],
-  ])('that hangs after %s is given up', async (_, begin) => {
-    answer = (_request, response) => begin(response);
-    expect((await failure(100)).message).toMatch(/no answer in time/);
+  ])('that hangs after %s is a timeout', async (_, begin) => {
+    respond = (_request, response) => begin(response);
+    expect((await failure(100)).message).toMatch(/no response in time/);
   });
 
   it.each([
@@ -114,24 +114,24 @@ describe('the metadata service', () => {
     ['a token that is no text', tokenJson({ access_token: ['canary'] })],
     ['no life', '{"access_token":"t1.canary"}'],
     ['a life that is no number', tokenJson({ expires_in: '600' })],
-  ])('that answers with %s is not believed', async (_, body) => {
-    answer = (_request, response) => response.end(body);
+  ])('that answers with %s is refused', async (_, body) => {
+    respond = (_request, response) => response.end(body);
     expect((await failure()).message).toMatch(/without access_token and expires_in/);
   });
 
-  it('that answers without end is cut off', async () => {
-    answer = (_request, response) => {
+  it('that sends too much is cut off', async () => {
+    respond = (_request, response) => {
       response.on('error', () => undefined);
       response.write(tokenJson() + ' '.repeat(65_536));
     };
     expect((await failure(1_500)).message).toMatch(/too large/);
   });
 
-  it('that speaks no HTTP or has gone is an error without its bytes', async () => {
-    answer = (_request, response) => response.socket?.end('canary canary canary\r\n\r\n');
-    expect((await failure()).message).toMatch(/can not be asked/);
-    answer = (_request, response) => response.socket?.destroy();
-    expect((await failure()).message).toMatch(/can not be asked \(ECONNRESET\)/);
+  it('that is no HTTP or closes the connection is an error without its bytes', async () => {
+    respond = (_request, response) => response.socket?.end('canary canary canary\r\n\r\n');
+    expect((await failure()).message).toMatch(/can not be reached/);
+    respond = (_request, response) => response.socket?.destroy();
+    expect((await failure()).message).toMatch(/can not be reached \(ECONNRESET\)/);
   });
 
   it.each([
@@ -140,7 +140,7 @@ describe('the metadata service', () => {
     [500, false],
     [204, false],
   ])('that answers %i has refused: %s', async (status, isRefusal) => {
-    answer = (_request, response) => response.writeHead(status).end();
+    respond = (_request, response) => response.writeHead(status).end();
     const error = await failure();
     expect(error.message).toContain(String(status));
     expect(error instanceof TokenRefusedError).toBe(isRefusal);

@@ -9,10 +9,10 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 const hourMs = 3_600_000;
 const minuteMs = 60_000;
 
-/** Hands out token1, token2 … after 100 ms, or fails as told. */
+/** An issuer that returns token1, token2 … after 100 ms, or the failure that is set. */
 class Issuer {
-  asked = 0;
-  /** What is thrown in place of the next tokens. */
+  requests = 0;
+  /** Thrown in place of the next tokens. */
   failure: Error | undefined;
   lifeMs = 12 * hourMs;
   readonly #clock: VirtualClock;
@@ -22,8 +22,8 @@ class Issuer {
   }
 
   readonly fetch = async (): Promise<IssuedToken> => {
-    this.asked += 1;
-    const token = `token${this.asked}`;
+    this.requests += 1;
+    const token = `token${this.requests}`;
     await new Promise<void>((resolve) => this.#clock.after(100, resolve));
     if (this.failure !== undefined) throw this.failure;
     return { token, expiresAtMs: this.#clock.nowMs() + this.lifeMs };
@@ -46,15 +46,15 @@ beforeEach(() => {
   });
 });
 
-/** What a call gets when it may wait for as long as an answer of the issuer takes. */
-async function got(): Promise<string> {
+/** The result of a call that may wait for the issuer. */
+async function authorized(): Promise<string> {
   const result = source.authorization().catch(String);
   await clock.advance(100);
   return result;
 }
 
-/** What a call gets at once; `waiting` when it does not. */
-async function gotAtOnce(): Promise<string> {
+/** The result that a call has at once; `waiting` when it has none. */
+async function authorizedAtOnce(): Promise<string> {
   let result = 'waiting';
   const settled = (text: string) => (result = text);
   source.authorization().then(settled, (error: unknown) => settled(String(error)));
@@ -62,63 +62,63 @@ async function gotAtOnce(): Promise<string> {
   return result;
 }
 
-/** Makes a call every 250 ms and tells how often the issuer was asked meanwhile. */
-async function askedWhileCalling(spanMs: number): Promise<number> {
-  const before = issuer.asked;
+/** Makes a call every 250 ms and counts the requests to the issuer in that time. */
+async function requestsWhileCalling(spanMs: number): Promise<number> {
+  const before = issuer.requests;
   for (let passedMs = 0; passedMs < spanMs; passedMs += 250) {
     source.authorization().catch(() => undefined);
     await clock.advance(250);
   }
-  return issuer.asked - before;
+  return issuer.requests - before;
 }
 
 describe('a token', () => {
-  it('is not asked for before a call needs it', async () => {
+  it('is not requested before a call needs it', async () => {
     await clock.advance(24 * hourMs);
-    expect(issuer.asked).toBe(0);
-    expect(await got()).toBe('Bearer token1');
+    expect(issuer.requests).toBe(0);
+    expect(await authorized()).toBe('Bearer token1');
   });
 
-  it('is asked for once however many calls wait for it', async () => {
+  it('is requested once for all calls that wait for it', async () => {
     const calls = Array.from({ length: 100 }, () => source.authorization());
     await clock.advance(100);
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['Bearer token1']));
-    expect(issuer.asked).toBe(1);
+    expect(issuer.requests).toBe(1);
   });
 
-  it('is replaced when it is an hour old, and used until it is', async () => {
-    await got();
+  it('is replaced when it is an hour old, and used until then', async () => {
+    await authorized();
     await clock.advance(hourMs - 1_000);
-    expect(await gotAtOnce()).toBe('Bearer token1');
-    expect(issuer.asked).toBe(1);
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
+    expect(issuer.requests).toBe(1);
     await clock.advance(1_000);
-    expect(await gotAtOnce()).toBe('Bearer token1');
-    expect(await gotAtOnce()).toBe('Bearer token1');
-    expect(issuer.asked).toBe(2);
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
+    expect(issuer.requests).toBe(2);
     await clock.advance(100);
-    expect(await gotAtOnce()).toBe('Bearer token2');
+    expect(await authorizedAtOnce()).toBe('Bearer token2');
   });
 
   it('with a short life is replaced when a tenth of it is left', async () => {
     issuer.lifeMs = 600_000;
-    await got();
+    await authorized();
     await clock.advance(539_000);
-    await gotAtOnce();
-    expect(issuer.asked).toBe(1);
+    await authorizedAtOnce();
+    expect(issuer.requests).toBe(1);
     await clock.advance(1_000);
-    expect(await gotAtOnce()).toBe('Bearer token1');
-    expect(issuer.asked).toBe(2);
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
+    expect(issuer.requests).toBe(2);
   });
 
-  it('that has expired is waited for', async () => {
-    await got();
+  it('is waited for when the old one has expired', async () => {
+    await authorized();
     await clock.advance(12 * hourMs);
-    expect(await gotAtOnce()).toBe('waiting');
+    expect(await authorizedAtOnce()).toBe('waiting');
     await clock.advance(100);
-    expect(await gotAtOnce()).toBe('Bearer token2');
+    expect(await authorizedAtOnce()).toBe('Bearer token2');
   });
 
-  it('is replaced when the clock stepped back, after which its age is not known', async () => {
+  it('is replaced when the clock stepped back, since its age is then unknown', async () => {
     let nowMs = 10 * hourMs;
     const tokens = ['first', 'second'];
     const stepped = new RefreshingToken({
@@ -137,7 +137,7 @@ describe('a token', () => {
     ['that never expires', { token: 'x', expiresAtMs: Number.NaN }, /expired already/],
     ['with a line end', { token: 'canary\n', expiresAtMs: Infinity }, /visible ASCII/],
     ['that is empty', { token: '', expiresAtMs: 1e15 }, /visible ASCII/],
-  ])('%s is not taken and not quoted', async (_, issued, expected) => {
+  ])('%s is refused and not quoted', async (_, issued, expected) => {
     const odd = new RefreshingToken({ fetchToken: async () => issued, nowMs: () => 1_000 });
     const failure = await odd.authorization().catch(String);
     expect(failure).toMatch(expected);
@@ -146,76 +146,76 @@ describe('a token', () => {
 });
 
 describe('a refresh that fails', () => {
-  it('leaves the old token in use while it is valid, and is told of', async () => {
-    await got();
-    issuer.failure = new Error('out of reach');
+  it('leaves the old token in use while it is valid, and is reported', async () => {
+    await authorized();
+    issuer.failure = new Error('unreachable');
     await clock.advance(11 * hourMs);
-    expect(await gotAtOnce()).toBe('Bearer token1');
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
     await clock.advance(100);
-    expect(await gotAtOnce()).toBe('Bearer token1');
-    expect(failures).toEqual(['out of reach']);
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
+    expect(failures).toEqual(['unreachable']);
     await clock.advance(hourMs);
-    expect(await got()).toBe('Error: out of reach');
+    expect(await authorized()).toBe('Error: unreachable');
   });
 
-  it('is tried again after 1, 2, 4 … 60 s while the issuer is out of reach', async () => {
-    issuer.failure = new Error('out of reach');
-    const askedAtS: number[] = [];
+  it('is tried again after 1, 2, 4 … 60 s while the issuer is unreachable', async () => {
+    issuer.failure = new Error('unreachable');
+    const requestedAtS: number[] = [];
     const startMs = clock.nowMs();
-    for (let known = 0; askedAtS.length < 9;) {
+    for (let known = 0; requestedAtS.length < 9;) {
       source.authorization().catch(() => undefined);
-      if (issuer.asked > known) askedAtS.push(Math.floor((clock.nowMs() - startMs) / 1000));
-      known = issuer.asked;
+      if (issuer.requests > known) requestedAtS.push(Math.floor((clock.nowMs() - startMs) / 1000));
+      known = issuer.requests;
       await clock.advance(100);
     }
-    const gapsS = askedAtS.slice(1).map((atS, index) => atS - (askedAtS[index] ?? 0));
+    const gapsS = requestedAtS.slice(1).map((atS, index) => atS - (requestedAtS[index] ?? 0));
     expect(gapsS).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
   });
 
-  it('is tried again at most three times a minute once the issuer has said no', async () => {
-    issuer.failure = new TokenRefusedError('no');
-    expect(await askedWhileCalling(minuteMs)).toBe(3);
-    expect(await askedWhileCalling(10 * minuteMs)).toBeLessThanOrEqual(10);
+  it('is tried again at most three times a minute after the issuer refused', async () => {
+    issuer.failure = new TokenRefusedError('refused');
+    expect(await requestsWhileCalling(minuteMs)).toBe(3);
+    expect(await requestsWhileCalling(10 * minuteMs)).toBeLessThanOrEqual(10);
   });
 
-  it('has calls without a token fail at once with its error until the next try', async () => {
-    issuer.failure = new TokenRefusedError('no');
-    expect(await got()).toBe('TokenRefusedError: no');
-    expect(await gotAtOnce()).toBe('TokenRefusedError: no');
-    expect(issuer.asked).toBe(1);
+  it('makes calls without a token fail at once with its error until the next attempt', async () => {
+    issuer.failure = new TokenRefusedError('refused');
+    expect(await authorized()).toBe('TokenRefusedError: refused');
+    expect(await authorizedAtOnce()).toBe('TokenRefusedError: refused');
+    expect(issuer.requests).toBe(1);
     issuer.failure = undefined;
     await clock.advance(1_000);
-    expect(await got()).toBe('Bearer token2');
+    expect(await authorized()).toBe('Bearer token2');
   });
 
   it('is forgotten once a refresh has succeeded', async () => {
-    issuer.failure = new Error('out of reach');
-    await askedWhileCalling(minuteMs);
+    issuer.failure = new Error('unreachable');
+    await requestsWhileCalling(minuteMs);
     issuer.failure = undefined;
-    await askedWhileCalling(minuteMs);
+    await requestsWhileCalling(minuteMs);
     await clock.advance(12 * hourMs);
-    issuer.failure = new Error('out of reach');
-    await got();
+    issuer.failure = new Error('unreachable');
+    await authorized();
     await clock.advance(1_000);
     issuer.failure = undefined;
-    expect(await got()).toMatch(/^Bearer /);
+    expect(await authorized()).toMatch(/^Bearer /);
   });
 });
 
-describe('a token the upstream refuses', () => {
+describe('a token that the upstream refuses', () => {
   it('is replaced early, once for all calls that used it', async () => {
-    const first = await got();
+    const first = await authorized();
     for (let call = 0; call < 100; call += 1) source.refused(first);
-    expect(await gotAtOnce()).toBe('Bearer token1');
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
     await clock.advance(100);
     source.refused(first);
-    expect(await gotAtOnce()).toBe('Bearer token2');
-    expect(issuer.asked).toBe(2);
+    expect(await authorizedAtOnce()).toBe('Bearer token2');
+    expect(issuer.requests).toBe(2);
   });
 
   it('is replaced at most three times a minute', async () => {
-    await got();
-    const before = issuer.asked;
+    await authorized();
+    const before = issuer.requests;
     const refuseFor = async (spanMs: number) => {
       for (let passedMs = 0; passedMs < spanMs; passedMs += 250) {
         source.refused(await source.authorization());
@@ -223,20 +223,20 @@ describe('a token the upstream refuses', () => {
       }
     };
     await refuseFor(minuteMs - 1_000);
-    expect(issuer.asked - before).toBe(3);
+    expect(issuer.requests - before).toBe(3);
     await refuseFor(minuteMs);
-    expect(issuer.asked - before).toBe(6);
+    expect(issuer.requests - before).toBe(6);
   });
 });
 
 describe('a renewal', () => {
-  it('asks for a new token with the next call, and the old one is used until it is there', async () => {
-    await got();
+  it('requests a new token with the next call, and the old one is used until it arrives', async () => {
+    await authorized();
     source.renew();
-    expect(issuer.asked).toBe(1);
-    expect(await gotAtOnce()).toBe('Bearer token1');
+    expect(issuer.requests).toBe(1);
+    expect(await authorizedAtOnce()).toBe('Bearer token1');
     await clock.advance(100);
-    expect(await gotAtOnce()).toBe('Bearer token2');
+    expect(await authorizedAtOnce()).toBe('Bearer token2');
   });
 
   it('during a refresh is followed by another refresh', async () => {
@@ -244,16 +244,16 @@ describe('a renewal', () => {
     await clock.advance(50);
     source.renew();
     await clock.advance(50);
-    await gotAtOnce();
+    await authorizedAtOnce();
     await clock.advance(100);
-    expect(await gotAtOnce()).toBe('Bearer token2');
+    expect(await authorizedAtOnce()).toBe('Bearer token2');
   });
 
-  it('does not wait for the rest after a refusal', async () => {
-    issuer.failure = new TokenRefusedError('no');
-    await askedWhileCalling(minuteMs);
+  it('does not wait for the pause after a refusal', async () => {
+    issuer.failure = new TokenRefusedError('refused');
+    await requestsWhileCalling(minuteMs);
     issuer.failure = undefined;
     source.renew();
-    expect(await got()).toMatch(/^Bearer /);
+    expect(await authorized()).toMatch(/^Bearer /);
   });
 });

@@ -34,11 +34,11 @@ function accountKey(id: string): AccountKey {
   };
 }
 
-describe('the file of a service account’s key', () => {
+describe('the key file of a service account', () => {
   const key = accountKey('key-1');
   const changed = (changes: object) => JSON.stringify({ ...JSON.parse(key.fileText), ...changes });
 
-  it('is read with the line that the vendor puts first', () => {
+  it('is read with the line of warning that the vendor writes first', () => {
     const read = serviceAccountKeyFromText(key.fileText, 'SETTING');
     expect([read.id, read.serviceAccountId]).toEqual(['key-1', 'account-1']);
   });
@@ -50,7 +50,7 @@ describe('the file of a service account’s key', () => {
     ['no account', changed({ service_account_id: 7 }), 'service_account_id must be an id'],
     ['no key', changed({ private_key: 'x' }), 'private_key must be an RSA key'],
     [
-      'a key of another kind',
+      'a key of another type',
       changed({
         private_key: generateKeyPairSync('ed25519').privateKey.export({
           type: 'pkcs8',
@@ -61,18 +61,18 @@ describe('the file of a service account’s key', () => {
     ],
   ])('with %s is refused, and quoted nowhere', (_, text, words) => {
     const secret = key.privateKeyPem.split('\n')[1] ?? 'never';
-    let said = '';
+    let stack = '';
     try {
       serviceAccountKeyFromText(text, 'SETTING');
     } catch (error) {
-      said = String((error as Error).stack);
+      stack = String((error as Error).stack);
     }
-    expect(said).toContain(`SETTING: ${words}`);
-    expect(said).not.toContain(secret);
+    expect(stack).toContain(`SETTING: ${words}`);
+    expect(stack).not.toContain(secret);
   });
 });
 
-describe('a gateway with a service account’s key', () => {
+describe('a gateway with a service account key', () => {
   const keys = [accountKey('key-1'), accountKey('key-2')] as const;
   const accepted = keys.map(({ id, publicKeyPem }) => ({
     ...{ id, publicKeyPem, serviceAccountId: 'account-1' },
@@ -123,7 +123,7 @@ describe('a gateway with a service account’s key', () => {
     expect(started.logLines.join('')).not.toMatch(/t1\.[\w-]{20}|eyJ[\w-]{20}/);
   });
 
-  it('takes a key file that was replaced, without a create that fails', async () => {
+  it('uses a key file that was replaced, without a failed create', async () => {
     const exchanges = emulator.ledger.exchanges;
     const started = await start(keys[0].fileText);
     const statuses = new Set<unknown>();
@@ -140,7 +140,7 @@ describe('a gateway with a service account’s key', () => {
     expect(emulator.ledger.exchanges - exchanges).toBe(2);
   });
 
-  it('says 502 and spends nothing while the key is not known', async () => {
+  it('answers 502 and spends nothing while IAM does not know the key', async () => {
     const started = await start(accountKey('key-9').fileText);
     expect(await create(started)).toMatchObject({
       httpStatus: 502,

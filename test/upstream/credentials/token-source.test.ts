@@ -22,7 +22,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** What the upstream hears. */
+/** The credential that the upstream receives. */
 async function sentWith(tokenSource: TokenSource): Promise<string | undefined> {
   fixture.upstream.on('Get', raw.status(5));
   await failureOf(fixture.open({ tokenSource }).getOperation('x'));
@@ -62,7 +62,7 @@ describe('a credential', () => {
     }
   });
 
-  it('from a file that is not there is refused at the start, without its path', async () => {
+  it('from a missing file is refused at the start, without its path', async () => {
     const failure = await tokenSourceFromSettings({ iamTokenFile: path }).then(String, String);
     expect(failure).toBe('Error: UPSTREAM_IAM_TOKEN_FILE: the file can not be read (ENOENT)');
   });
@@ -77,7 +77,7 @@ describe('a credential', () => {
     expect(await source.authorization()).toBe('Bearer second-one');
   });
 
-  it('from a file holds while the file is gone or empty', async () => {
+  it('from a file stays in use while the file is missing or empty', async () => {
     let nowMs = 0;
     await writeFile(path, 'first');
     const source = await tokenSourceFromSettings({ iamTokenFile: path }, { nowMs: () => nowMs });
@@ -93,7 +93,7 @@ describe('a credential', () => {
   });
 });
 
-/** As a secret store does it: whole, and in one step. */
+/** Replaces the file in one step, as a secret store does. */
 async function replaceFile(text: string): Promise<void> {
   await writeFile(`${path}.next`, text);
   await rename(`${path}.next`, path);
