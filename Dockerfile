@@ -1,4 +1,4 @@
-# Build with all dependencies; the picture that is shipped has those of production only.
+# This stage builds with all dependencies; the final stage has only those of production.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -23,8 +23,8 @@ COPY --from=build /app/dist ./dist
 USER node
 VOLUME /data
 EXPOSE 8080
-# The image has no curl; Node has fetch.
+# The base image has no curl, but Node has fetch.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Without npm in between, so that SIGTERM reaches the gateway.
+# Not through npm, so that SIGTERM reaches the gateway.
 CMD ["node", "dist/main.js"]

@@ -1,5 +1,5 @@
 // Compiles src/ into dist/. With --if-stale it does so only when dist/ is older
-// than what it is made from, so that `npm start` costs nothing when fresh.
+// than its sources, so that `npm start` costs nothing when dist/ is fresh.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
-// Its time is the time of the build.
+// The time of this file is the time of the build.
 const stampName = '.built';
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
@@ -36,7 +36,7 @@ function refuseOldNode() {
 function newestChangeMs(path) {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return 0;
-  // A folder's own time tells of files that were removed from it.
+  // The time of a folder changes when a file is removed from it.
   if (!stat.isDirectory()) return stat.mtimeMs;
   return readdirSync(path).reduce(
     (newest, name) => Math.max(newest, newestChangeMs(join(path, name))),
@@ -64,10 +64,10 @@ if (!existsSync(compiler)) {
     'The dependencies are not installed: run "npm ci" first (with its development dependencies).',
   );
 }
-// The moment before the compiler reads: a file saved while it runs is newer than the build.
+// Before the compiler reads: a file that is saved while it runs is newer than the build.
 const startedAt = new Date();
-// Made beside dist/ and moved there whole: a gateway or another build that uses
-// dist/ at this moment never sees half of it.
+// Built beside dist/ and then renamed: a gateway or another build that uses dist/
+// at this moment never sees half of it.
 const fresh = join(root, `.dist-${process.pid}`);
 const stale = join(root, `.dist-${process.pid}-old`);
 const { status } = spawnSync(
@@ -79,7 +79,7 @@ if (status !== 0) {
   rmSync(fresh, { recursive: true, force: true });
   stop('The build failed.');
 }
-// Pages are served as they are.
+// The pages of the playground are served as they are.
 cpSync(join(root, 'src/http/playground'), join(fresh, 'http/playground'), { recursive: true });
 const stamp = join(fresh, stampName);
 writeFileSync(stamp, `${startedAt.toISOString()}\n`);

@@ -1,5 +1,5 @@
-// Tries the alerts with Prometheus's own tool: their syntax, which of them fire
-// on the series of alerts.test.yml, and whether the metrics keep its conventions.
+// Tests of the alerts with Prometheus's own tool: their syntax, which of them fire on
+// the series of alerts.test.yml, and whether the metrics follow its conventions.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -8,7 +8,7 @@ const { openMetrics } = await import(
   new URL('../dist/observability/metrics.js', import.meta.url).href
 );
 const metrics = openMetrics({ version: '0', nowMs: () => 0 });
-// What Node and prom-client name is not ours to change.
+// The names of Node and prom-client are not ours to change.
 const lines = (await metrics.text()).split('\n');
 const own = lines.filter((line) => /^(?:# (?:HELP|TYPE) )?gateway_/.test(line));
 metrics.stop();

@@ -1,4 +1,4 @@
-// Everything that is checked without running the product. All checks run; those that failed are listed at the end.
+// All checks that do not run the product. Runs each of them, then lists what failed.
 import { spawnSync } from 'node:child_process';
 
 const repositoryTests = ['layering', 'tree', 'words'].map((name) => `test/repo/${name}.test.ts`);

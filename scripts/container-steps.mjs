@@ -1,7 +1,6 @@
-// Performs the steps of the Dockerfile without a Docker engine: the same commands in
-// the same order in folders that stand for the stages, then the image's own CMD and
-// HEALTHCHECK. It reads the Dockerfile, so what is tried is what the image does; an
-// instruction it does not know fails.
+// The steps of the Dockerfile without a Docker engine: the same commands in the same
+// order, in folders that stand for the stages, then the CMD and HEALTHCHECK of the image.
+// It reads the Dockerfile itself; an instruction that it does not know fails.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -20,7 +19,7 @@ import { parse } from 'yaml';
 const root = mkdtempSync(join(tmpdir(), 'gateway-container-'));
 process.on('exit', () => rmSync(root, { recursive: true, force: true }));
 
-/** Instructions with their continuation lines joined and comments left out. */
+/** The instructions, with continuation lines joined and without comments. */
 function instructionsOf(text) {
   return text
     .replace(/^\s*#.*$/gm, '')
@@ -40,7 +39,7 @@ const inside = (stage, path) =>
 
 function run(stage, command) {
   process.stdout.write(`   ${command}\n`);
-  // The two steps that need to be root of an image have no meaning in a folder.
+  // The two steps that need root in an image have no meaning in a folder.
   const local = command
     .replaceAll('/data', join(stage.root, 'data'))
     .replace(/ && chown \S+ \S+/, '');
@@ -52,7 +51,7 @@ function run(stage, command) {
   if (status !== 0) throw new Error(`failed: ${command}`);
 }
 
-/** What the engine is given: everything is ignored but what .dockerignore brings back. */
+/** The names in the build context: everything is ignored except what .dockerignore includes again. */
 function contextNames() {
   const lines = readFileSync('.dockerignore', 'utf8').split('\n').filter(Boolean);
   if (lines[0] !== '*') throw new Error('.dockerignore must ignore everything first');
@@ -65,7 +64,7 @@ function copy(stages, stage, args) {
   const target = paths.pop();
   for (const path of paths) {
     const isKnown = from !== undefined || contextNames().includes(path);
-    if (!isKnown) throw new Error(`COPY ${path}: .dockerignore keeps it away`);
+    if (!isKnown) throw new Error(`COPY ${path}: .dockerignore excludes it`);
     const source = from === undefined ? path : inside(stages.get(from), path);
     if (!existsSync(source)) throw new Error(`COPY ${path}: there is no such file`);
     const isFolder = target.endsWith('/');
@@ -140,7 +139,7 @@ async function until(what, attempt) {
   throw new Error(`${what} did not happen within 10 s`);
 }
 
-/** Starts a command of the image; `stop` ends it as the engine does and expects it to end well. */
+/** Starts a command of the image; `stop` ends it as the engine does, and fails unless it exits with 0. */
 function start(image, command, settings) {
   const env = { PATH: process.env.PATH, ...image.env, ...settings };
   const cwd = inside(image, '.');
@@ -174,13 +173,13 @@ async function takeImage(origin) {
   process.stdout.write(`   an image of ${bytes.length} bytes\n`);
 }
 
-/** On loopback and a free port, whatever the image says: this machine is no container. */
+/** Settings for loopback and a free port: this machine is no container. */
 async function settingsHere(image) {
   const port = await freePort();
   return { HOST: '127.0.0.1', PORT: String(port), DATA_DIR: join(image.root, 'data') };
 }
 
-/** Starts the image's command and uses it as somebody would. */
+/** Starts the command of the image, and creates an image with it. */
 async function use(image, settings) {
   const gateway = start(image, image.command, settings);
   try {
@@ -195,7 +194,7 @@ async function use(image, settings) {
   if (gateway.isHealthy(image.health)) throw new Error('the health check passes without a gateway');
 }
 
-/** The store's server as the file starts it, but for where it listens and keeps its log. */
+/** The server of the store as the file starts it, except for its address and folder. */
 async function startStore(image, command) {
   const program = ['valkey-server', 'redis-server'].find(
     (name) => spawnSync(name, ['--version']).status === 0,
@@ -207,7 +206,7 @@ async function startStore(image, command) {
   return { ...start(image, [program, ...command.slice(1), ...here], {}), port };
 }
 
-/** The gateway with its services, by the commands and settings of docker-compose.yml. */
+/** The gateway with its services, with the commands and settings of docker-compose.yml. */
 async function useComposed(image) {
   process.stdout.write('── docker-compose.yml: gateway, store and emulator\n');
   const { services } = parse(readFileSync('docker-compose.yml', 'utf8'));
@@ -250,4 +249,4 @@ if (development.length > 0)
   throw new Error(`development dependencies are shipped: ${development.join(', ')}`);
 await use(image, { ...(await settingsHere(image)), EMULATOR_LATENCY_MS: '200' });
 await useComposed(image);
-process.stdout.write('the image builds, answers, draws and stops\n');
+process.stdout.write('the image builds, responds, draws and stops\n');

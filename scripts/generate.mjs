@@ -39,7 +39,7 @@ function filesIn(folder) {
   return files;
 }
 
-/** Texts by path, as buf makes them from proto/ now. */
+/** Texts by path, as buf generates them from proto/. */
 function protoTexts() {
   const scratch = mkdtempSync(join(tmpdir(), 'generate-'));
   try {
@@ -58,7 +58,7 @@ async function builtModule(path) {
   return import(new URL(`../dist/${path}`, import.meta.url).href);
 }
 
-/** Texts by path, as the built code tells them now. */
+/** Texts by path, as the built code generates them. */
 async function documentTexts() {
   const { openApiDocument, openApi30Document } = await builtModule('schemas/document.js');
   const { configurationPage } = await builtModule('config/configuration-page.js');
@@ -94,7 +94,7 @@ function write(texts) {
   }
 }
 
-/** Paths below src/gen that nothing in proto/ makes any more. */
+/** Paths below src/gen that proto/ no longer generates. */
 function leftOver(texts) {
   return [...filesIn(join(root, generatedFolder)).keys()]
     .map((path) => `${generatedFolder}/${path}`)
@@ -103,7 +103,7 @@ function leftOver(texts) {
 
 const protos = protoTexts();
 if (!isCheck) {
-  // Before the build, which compiles them.
+  // Before the build, which compiles these files.
   for (const path of leftOver(protos)) rmSync(join(root, path));
   write(protos);
 }

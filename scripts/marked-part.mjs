@@ -1,8 +1,8 @@
-// Pages that people write, with one part that is made.
+// Pages that people write, with one generated part between two marker lines.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The page with what stands between the two lines made anew. */
+/** The page with the text between the two marker lines replaced. */
 export function pageWithPart(root, path, { begin, end, text }) {
   const page = readFileSync(join(root, path), 'utf8');
   const [before, rest] = split(page, begin, path);

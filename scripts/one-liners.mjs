@@ -1,5 +1,4 @@
-// Types the one-liners of the README and the surface page into a shell, as printed but for the port, against a gateway of
-// its own. Needs curl ≥ 7.82.
+// Runs the one-liners of the README in a shell, as printed except for the port, against its own gateway. Needs curl ≥ 7.82.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 // The table of metrics in docs/operations.md, made from the registry itself.
 import { pageWithPart } from './marked-part.mjs';
 
-/** The page with its table made anew, from metrics as the registry describes them. */
+/** The page with its table generated again, from the descriptions of the registry. */
 export function operationsPage(root, metrics) {
   return pageWithPart(root, 'docs/operations.md', {
     begin: '<!-- metrics: written by npm run generate from the registry -->',

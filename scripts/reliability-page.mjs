@@ -1,4 +1,4 @@
-// The table of docs/reliability.md, made from the figures that the scripts kept in docs/figures/.
+// The table of docs/reliability.md, made from the figures that scripts recorded in docs/figures/.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pageWithPart } from './marked-part.mjs';
@@ -6,7 +6,7 @@ import { pageWithPart } from './marked-part.mjs';
 const begin = '<!-- figures: written by npm run generate from docs/figures/ -->';
 const end = '<!-- end of figures -->';
 
-/** The page with its table made anew. */
+/** The page with its table generated again. */
 export function reliabilityPage(root) {
   const text = table(join(root, 'docs/figures'));
   return pageWithPart(root, 'docs/reliability.md', { begin, end, text });

@@ -11,20 +11,20 @@ import { reachableHost } from './text/host.ts';
 
 /** The metrics of a gateway, and the port that serves them. */
 export interface AppMetrics extends Metrics {
-  /** Where they are served, once they are. */
+  /** The address that serves them, once it listens. */
   readonly address: string | undefined;
-  /** Names the parts that each scrape reads. */
+  /** Sets the parts that are read at each scrape. */
   follow(parts: {
     readonly core: Core;
     readonly shedding: LoadShedding;
     readonly readiness: () => Readiness;
   }): void;
   listen(): Promise<void>;
-  /** To be called last, so that a drain can be watched. */
+  /** To be called last, so that a drain can be observed. */
   close(): Promise<void>;
 }
 
-/** Undefined where METRICS_PORT is not set: then nothing is counted. */
+/** Undefined without METRICS_PORT: then nothing is counted. */
 export function openAppMetrics(settings: SettingValues): AppMetrics | undefined {
   const { METRICS_HOST: host, METRICS_PORT: port } = settings;
   if (port === undefined) return undefined;

@@ -1,43 +1,43 @@
 import type { Clock } from '../clock/clock.ts';
 
 /**
- * How a gateway takes its leave, in order:
+ * The phases in which a gateway ends, in this order:
  *
- * - `serving`: nothing has been said.
- * - `leaving`: not ready, and everything is served still: whoever sends it traffic needs time to notice.
- * - `finishing`: takes nothing new; what is in flight is answered, who waits is told what is known.
- * - `settling`: nobody is connected; a call that may be paid for goes on, so that its end is written down.
+ * - `serving`: no drain has begun.
+ * - `leaving`: not ready, but everything is still served: the load balancer needs time to notice.
+ * - `finishing`: accepts nothing new; requests in flight are answered, waits return the present state.
+ * - `settling`: no one is connected; a call that may be paid for goes on, so that its outcome is recorded.
  * - `closing`: the parts are closed.
  * - `closed`
  */
 export type DrainPhase = 'serving' | 'leaving' | 'finishing' | 'settling' | 'closing' | 'closed';
 
-/** Moments by which phases end at the latest, in milliseconds from the beginning; and a pause. */
+/** The latest end of each phase, in milliseconds from the beginning of the drain. */
 export interface DrainLimits {
   readonly leavingMs: number;
   readonly finishingMs: number;
   readonly settlingMs: number;
   readonly closingMs: number;
   /**
-   * How long a connection without a request is kept for the next one, which may
-   * be on its way: a client that was never told to let go uses it again.
+   * How long a connection without a request stays open: a client that has not
+   * seen `Connection: close` may use it again, and its request may be on the way.
    */
   readonly idleMs: number;
 }
 
-/** After the last connection: for calls that may be paid for, and then for closing the parts. */
+/** Time after the last connection: for calls that may be paid for, then for closing the parts. */
 const settlingMs = 3_000;
 const closingMs = 2_000;
 /**
- * Clients that go on with a connection do so within it. As long as the time to
- * notice: on a machine that is out of breath a second is no time.
+ * Longest time that an idle connection is kept. Clients that reuse a connection
+ * do so within it, even on a very busy machine.
  */
 const idleMsMax = 5_000;
 
-/** Of a gateway that others send traffic to until they notice that it leaves. */
+/** The limits behind a load balancer, which sends traffic until it notices that the gateway leaves. */
 export function patientLimits(limits: {
   readonly delayMs: number;
-  /** When connections are broken off. */
+  /** When the connections that are left are cut. */
   readonly cutAfterMs: number;
 }): DrainLimits {
   const { delayMs: leavingMs, cutAfterMs: finishingMs } = limits;
@@ -51,29 +51,29 @@ export function patientLimits(limits: {
   };
 }
 
-/** As fast as what is in flight allows: nobody has to notice first. */
+/** The limits without a load balancer: as fast as the requests in flight allow. */
 export function promptLimits(cutAfterMs: number): DrainLimits {
   return { ...patientLimits({ delayMs: 0, cutAfterMs }), idleMs: 0 };
 }
 
-/** What the gateway does in each phase. */
+/** The work of each phase. */
 export interface DrainParts {
-  /** Tells that it leaves: unready, and connections are not to be used again. */
+  /** Makes the gateway unready, and asks clients not to use their connections again. */
   leave(): void;
-  /** Takes no connection and no create any more, and tells everybody who waits. */
+  /** Accepts no further connection and no create, and ends every wait with the present state. */
   stopTaking(): Promise<void>;
-  /** Lets go of connections that were idle for so long. @returns How many are left. */
+  /** Closes connections that were idle for `idleMs`. @returns How many are left. */
   sweep(idleMs: number): number;
-  /** Breaks the connections off that are left; resolves when no create is under way. */
+  /** Cuts the connections that are left; resolves when no create is under way. */
   settle(): Promise<void>;
-  /** Closes every part, top down. What is under way still is ended. */
+  /** Closes every part, top down, and ends what is still under way. */
   close(): Promise<void>;
 }
 
 export interface DrainOptions {
   readonly clock: Clock;
   readonly parts: DrainParts;
-  /** Told what went wrong; the drain goes on. */
+  /** Called when the work of a phase fails; the drain goes on. */
   readonly onFailure: (phase: DrainPhase, error: unknown) => void;
 }
 
@@ -84,9 +84,9 @@ type TimedPhase = Exclude<DrainPhase, 'serving' | 'closed'>;
 const phases: readonly TimedPhase[] = ['leaving', 'finishing', 'settling', 'closing'];
 
 /**
- * The end of a gateway, in which nothing that was accepted gets lost. A phase
- * ends when its work is done, or at its limit, so nobody who is silent, stalled
- * or slow can hold up the whole.
+ * The orderly end of a gateway, in which nothing that was accepted is lost. A
+ * phase ends when its work is done, or at its limit, so a client that is silent,
+ * stalled or slow cannot hold it up.
  */
 export class Drain {
   readonly #options: DrainOptions;
@@ -118,9 +118,9 @@ export class Drain {
   }
 
   /**
-   * Begins it, or hurries the one that has begun: of two limits the earlier one counts.
+   * Begins the drain, or hurries one that has begun: of two limits the earlier one counts.
    *
-   * @returns Whether every part was closed in the end, and in time.
+   * @returns Whether every part was closed in time.
    */
   begin(limits: DrainLimits): Promise<boolean> {
     const { clock } = this.#options;
@@ -131,7 +131,7 @@ export class Drain {
     return this.#ended;
   }
 
-  /** To be called when the last connection is gone: the next sweep need not wait. */
+  /** To be called when the last connection is gone: the next sweep then comes at once. */
   emptied(): void {
     this.#wake();
   }
@@ -159,7 +159,7 @@ export class Drain {
   async #finish(): Promise<void> {
     const { parts } = this.#options;
     await parts.stopTaking();
-    // What has arrived is read in the turn before each sweep: a request must not meet a closed connection here.
+    // A turn before each sweep, in which requests that have arrived are read: none may meet a closed connection.
     await this.#nextTurn();
     while (this.#phase === 'finishing' && parts.sweep(this.#idleMs) > 0) {
       await this.#pause();
@@ -182,7 +182,7 @@ export class Drain {
   }
 }
 
-/** A moment that can be moved forward, not back. */
+/** A moment that can be moved earlier, never later. */
 class Limit {
   readonly reached: Promise<void>;
   readonly #timers: (() => void)[] = [];

@@ -5,7 +5,7 @@ import { Drain } from './drain.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Connections } from './connections.ts';
 
-/** A part of the gateway that ends. */
+/** A part of the gateway that can be closed. */
 export interface Closable {
   close(): Promise<void> | void;
 }
@@ -16,17 +16,17 @@ export interface GatewayDrainOptions {
   readonly server: FastifyInstance;
   readonly core: Core;
   /**
-   * What requests need, in the order in which it is closed. The first one ends
-   * calls to the upstream; what becomes of creates is written down after it.
+   * The parts that requests need, in closing order. The first ends calls to the
+   * upstream; after it the outcomes of creates are recorded.
    */
   readonly parts: readonly [upstream: Closable, ...others: Closable[]];
 }
 
-/** The drain of a whole gateway: top down, what takes requests ends before what they need. */
+/** The drain of a whole gateway, top down: what accepts requests ends before the parts they need. */
 export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptions): Drain {
   const { creates, operations, quotaShare } = core;
   const connections = new Connections(server.server, { clock, emptied: () => drain.emptied() });
-  let withdrawn: Promise<void> | undefined;
+  let quotaShareClosed: Promise<void> | undefined;
   const drain = new Drain({
     clock,
     parts: {
@@ -35,15 +35,12 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
         await connections.stopListening();
         creates.close();
         operations.close();
-        withdrawn = quotaShare.close();
+        quotaShareClosed = quotaShare.close();
       },
       sweep: (idleMs) => connections.sweep(idleMs),
       async settle() {
         if (connections.size > 0) {
-          log.warn(
-            { connections: connections.size },
-            'the time is over for who is connected still',
-          );
+          log.warn({ connections: connections.size }, 'connections cut at the drain limit');
         }
         connections.closeAll();
         await creates.ended();
@@ -51,7 +48,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
       async close() {
         const [upstream, ...others] = parts;
         await server.close();
-        await withdrawn;
+        await quotaShareClosed;
         await upstream.close();
         await creates.ended();
         for (const part of others) await part.close();
@@ -59,7 +56,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
     },
     onFailure: (phase, error) => {
       const cause = error instanceof Error ? error.message : undefined;
-      log.error({ phase, cause }, 'a step of the drain failed');
+      log.error({ phase, cause }, 'drain phase failed');
     },
   });
   return drain;

@@ -1,36 +1,38 @@
 import { constants } from 'node:os';
 import type { Log } from '../observability/log.ts';
 
-/** Why a process ends. */
-export type EndCause = { readonly signal: NodeJS.Signals } | { readonly error: unknown };
+/** The reason why the process exits. */
+export type ExitCause = { readonly signal: NodeJS.Signals } | { readonly error: unknown };
 
-export interface ProcessEndOptions {
-  /** Closes everything; called again, it hurries. Resolves with whether it was done in time. */
-  readonly close: (cause: EndCause) => Promise<boolean>;
+export interface ProcessExitOptions {
+  /** Closes everything; called again, it hurries. Resolves with whether that was done in time. */
+  readonly close: (cause: ExitCause) => Promise<boolean>;
   readonly log: Log;
   readonly flush: () => Promise<void>;
-  /** When the process ends whatever is left, after a cause. */
-  readonly limitMs: (cause: EndCause) => number;
+  /** Time after a cause at which the process exits even if `close` has not ended. */
+  readonly limitMs: (cause: ExitCause) => number;
 }
 
 /**
- * Signals that ask for an end. Others keep what the system does: after a real
- * SIGSEGV or SIGBUS no listener may run, and SIGQUIT means at once.
+ * The signals that this file owns. Every other signal keeps the system's
+ * behaviour: after a real SIGSEGV or SIGBUS no listener may run, SIGQUIT means
+ * at once, and SIGUSR1 opens Node's inspector.
  */
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** npm passes the SIGINT of a terminal on to a process that has it already. */
+/** npm forwards the SIGINT of a terminal to a process that already has it; the copy arrives within this time. */
 const echoMs = 250;
 
 /**
- * Ends the process on a signal (code 0), or after an error that nobody caught
- * (code 1), once everything is closed. A second signal ends it at once.
+ * The exit of the process: on SIGTERM, SIGINT or SIGHUP (code 0) or after an
+ * uncaught error (code 1), once everything is closed. A second signal exits at
+ * once with 128 + its number.
  */
-export function endProcessOnSignals(options: ProcessEndOptions): void {
+export function exitOnSignalOrError(options: ProcessExitOptions): void {
   const { close, log, flush, limitMs } = options;
   let exitCode = 0;
   let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
 
-  const end = async (cause: EndCause): Promise<void> => {
+  const exit = async (cause: ExitCause): Promise<void> => {
     setTimeout(() => process.exit(1), limitMs(cause));
     const isDone = await close(cause).catch(() => false);
     if (!isDone) exitCode = 1;
@@ -45,12 +47,12 @@ export function endProcessOnSignals(options: ProcessEndOptions): void {
       if (first !== undefined) {
         const isEcho = signal === 'SIGINT' && first.signal === signal && atMs - first.atMs < echoMs;
         if (isEcho) return;
-        process.stderr.write(`a second signal, ${signal}: ending at once\n`);
+        process.stderr.write(`second signal, ${signal}: exiting at once\n`);
         process.exit(128 + constants.signals[signal]);
       }
       first = { signal, atMs };
       log.info({ signal }, 'stopping');
-      void end({ signal });
+      void exit({ signal });
     });
   }
 
@@ -58,10 +60,10 @@ export function endProcessOnSignals(options: ProcessEndOptions): void {
   const fail = (error: unknown): void => {
     exitCode = 1;
     failures += 1;
-    // Whatever is broken now may break again at each turn.
+    // What is broken may fail again in each turn of the loop.
     if (failures > failuresMax) return;
-    log.fatal(placeOf(error), 'stopping after an error nobody caught');
-    void end({ error });
+    log.fatal(placeOf(error), 'stopping after an uncaught error');
+    void exit({ error });
   };
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
@@ -72,16 +74,15 @@ const framesMax = 20;
 const causesMax = 3;
 
 /**
- * What an error was and where, without its message: that may quote anything, a
- * header with a credential or a body with a prompt, and no list of secrets
- * knows all of them.
+ * The name, code and stack frames of an error, without its message: a message
+ * may quote a credential or a prompt, and no list of secrets knows all of them.
  */
 export function placeOf(error: unknown): object {
   const places: object[] = [];
   for (let each = error; each instanceof Error && places.length < causesMax; each = each.cause) {
     const { name, message, stack = '' } = each;
     const { code } = each as { code?: unknown };
-    // A message of several lines must not pass for frames.
+    // Lines of a message must not be taken for frames.
     const end = message === '' ? -1 : stack.indexOf(message);
     const frames = end === -1 ? stack : stack.slice(end + message.length);
     places.push({

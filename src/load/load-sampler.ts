@@ -1,10 +1,10 @@
 import { getHeapStatistics } from 'node:v8';
 
-/** What this process tells of itself, over the time since the last sample. */
+/** The load of this process since the last sample. */
 export interface ProcessLoad {
   /** How late a timer fired on average, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the heap that the engine may use, 0 … 1. */
+  /** Used part of the heap that the engine may use, 0 … 1. */
   readonly heapShare: number;
 }
 
@@ -12,10 +12,11 @@ const tickMs = 20;
 const ticksPerSample = 5;
 
 /**
- * Samples every 100 ms until it is stopped; does not keep the process alive.
+ * A sampler of the load, every 100 ms until the returned function is called.
+ * It does not keep the process alive.
  *
- * By timers of its own: the histogram of perf_hooks starts anew at each reset,
- * and so misses the very stall that made the reset late.
+ * It uses its own timers: the histogram of perf_hooks starts empty after each
+ * reset, so it misses the very stall that made the reset late.
  */
 export function startLoadSampler(take: (load: ProcessLoad) => void): () => void {
   let lateMs = 0;

@@ -1,26 +1,26 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 
 /**
- * What is given up under pressure, in that order: new work first, a wait (its
- * caller is told at once what is known), then the dear form of an image, last
- * the bytes that were paid for.
+ * The kinds of work that can be shed under pressure, in this order: new work
+ * first, then waits (the present state is returned at once), then the expensive
+ * form of an image, and last the bytes, which are paid for.
  */
 export type SheddableWork = 'create' | 'wait' | 'base64' | 'bytes';
 
-/** How loaded the process is, as measured over a short while. */
+/** A short measurement of how loaded the process is. */
 export interface LoadSample {
   /** How late the event loop ran on average, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the bytes that answers with images may hold, 0 … 1. */
+  /** Used part of the bytes that responses with images may hold, 0 … 1. */
   readonly imageShare: number;
-  /** Of the heap that the engine may use, 0 … 1. */
+  /** Used part of the heap that the engine may use, 0 … 1. */
   readonly heapShare: number;
 }
 
 export interface LoadSheddingOptions {
-  /** Average delay of the event loop that counts as full. */
+  /** Average delay of the event loop that counts as pressure 1. */
   readonly loopDelayMsMax: number;
-  /** Told of every request that was given up. */
+  /** Called for every request that is shed. */
   readonly shed?: ((work: SheddableWork) => void) | undefined;
 }
 
@@ -31,14 +31,14 @@ const shedFrom: Readonly<Record<SheddableWork, number>> = {
   bytes: 0.98,
 };
 const notReadyFrom = 0.95;
-/** Where answers hold all they may, further images wait in a line of their own rather than being refused here. */
+/** Keeps a full image memory below the pressure of `bytes`: further images wait in the read queue instead of being shed. */
 const imageWeight = 0.94;
-/** Weight of the latest sample: one that is off does not decide alone. */
-const newest = 0.3;
-/** One long stall must not shed for seconds. */
+/** Weight of the newest sample: a single outlier does not decide. */
+const newestWeight = 0.3;
+/** Largest value of a sample, so that one long stall does not shed for seconds. */
 const sampleMax = 3;
 
-/** Decides which work is refused while the process is short of time or memory. */
+/** The decision which work is refused while the process is short of time or memory. */
 export class LoadShedding {
   readonly #options: LoadSheddingOptions;
   #loop = 0;
@@ -48,12 +48,12 @@ export class LoadShedding {
     this.#options = options;
   }
 
-  /** To be told every 100 ms. */
+  /** To be called every 100 ms. */
   sample({ loopDelayMs, imageShare, heapShare }: LoadSample): void {
     const loop = Math.min(sampleMax, loopDelayMs / this.#options.loopDelayMsMax);
-    this.#loop += newest * (loop - this.#loop);
+    this.#loop += newestWeight * (loop - this.#loop);
     const memory = Math.max(imageShare * imageWeight, heapShare);
-    this.#memory += newest * (memory - this.#memory);
+    this.#memory += newestWeight * (memory - this.#memory);
   }
 
   /** 0 … 1 and above: how close the process is to what it can take. */
@@ -61,19 +61,19 @@ export class LoadShedding {
     return Math.max(this.#loop, this.#memory);
   }
 
-  /** Whether further traffic had better go elsewhere. */
+  /** Whether `/readyz` reports it, so that further traffic goes elsewhere. */
   get isSevere(): boolean {
     return this.pressure >= notReadyFrom;
   }
 
-  /** Whether this work is given up now; if so, it is counted. */
+  /** Whether this work is shed now; if so, it is counted. */
   sheds(work: SheddableWork): boolean {
     if (this.pressure < shedFrom[work]) return false;
     this.#options.shed?.(work);
     return true;
   }
 
-  /** @throws GatewayError `overloaded` when this work is given up now. */
+  /** @throws GatewayError `overloaded` when this work is shed now. */
   admit(work: SheddableWork): void {
     if (!this.sheds(work)) return;
     throw new GatewayError('overloaded', 'the gateway is busy: try again in a moment', {

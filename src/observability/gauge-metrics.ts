@@ -1,21 +1,21 @@
 import { Gauge, Counter, type Registry } from 'prom-client';
 
-/** What the gateway holds at one moment, asked for at each scrape. */
+/** The levels of a gateway at one moment, read at each scrape. */
 export interface Gauges {
   readonly readiness: string;
   /** Requests and streams that wait for the end of an operation. */
   readonly waiters: number;
-  /** Operations that somebody waits for, so that they are polled. */
+  /** Operations that a request waits for, which are therefore polled. */
   readonly polledOperations: number;
   readonly trackedOperations: number;
   readonly cacheBytes: number;
   readonly cacheBytesMax: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
-  /** How long a read that is wanted now would wait for its turn. */
+  /** How long a read that is due now would wait for its turn. */
   readonly readWaitMs: number;
   readonly readsPerSecondMax: number;
-  /** Bytes that reads and answers hold; those of the cache give way. */
+  /** Bytes that reads and responses hold; the cache gives way to them. */
   readonly imageMemoryBytesHeld: number;
   readonly imageMemoryBytesMax: number;
   /** 0 … 1 and above: how close the process is to what it can take. */
@@ -24,12 +24,12 @@ export interface Gauges {
 
 const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
 
-/** Gauges, and counters that are kept elsewhere: nothing is spent on them between scrapes. */
+/** Gauges, and counters that are kept elsewhere: they cost nothing between scrapes. */
 export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefined): void {
   const registers = [registry];
   const readiness: Gauge<'state'> = new Gauge({
     name: 'gateway_readiness',
-    help: '1 for the state the gateway is in, as /readyz tells it, and 0 for the others.',
+    help: '1 for the state the gateway is in, as /readyz reports it, and 0 for the others.',
     labelNames: ['state'],
     registers,
     collect: () => {
@@ -68,7 +68,7 @@ export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefine
   );
   gauge(
     'gateway_operations_polled',
-    'Operations that somebody waits for: each is polled once however many wait.',
+    'Operations that a request waits for: each is polled once however many requests wait.',
     ({ polledOperations }) => polledOperations,
   );
   gauge(
@@ -77,18 +77,18 @@ export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefine
     ({ trackedOperations }) => trackedOperations,
   );
   gauge(
-    'gateway_read_budget_wait_seconds',
+    'gateway_read_wait_seconds',
     'How long a read of the upstream that is due now waits for its turn in this gateway’s share of the quota.',
     ({ readWaitMs }) => readWaitMs / 1000,
   );
   gauge(
-    'gateway_read_budget_reads_per_second',
-    'Reads of the upstream a second that this gateway may begin now.',
+    'gateway_reads_per_second_max',
+    'Reads of the upstream per second that this gateway may start now: its share of the quota.',
     ({ readsPerSecondMax }) => readsPerSecondMax,
   );
   gauge(
     'gateway_result_cache_bytes',
-    'Bytes of finished images in the cache. Near its bound is usual: the least recently used go first.',
+    'Bytes of finished images in the cache. It is usually near its bound: the least recently used go first.',
     ({ cacheBytes }) => cacheBytes,
   );
   gauge(
@@ -98,17 +98,17 @@ export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefine
   );
   counter(
     'gateway_result_cache_hits_total',
-    'Images that were wanted and served from the cache.',
+    'Requested images that were served from the cache.',
     ({ cacheHits }) => cacheHits,
   );
   counter(
     'gateway_result_cache_misses_total',
-    'Images that were wanted and had to be read from the upstream again.',
+    'Requested images that had to be read from the upstream again.',
     ({ cacheMisses }) => cacheMisses,
   );
   gauge(
     'gateway_image_held_bytes',
-    'Bytes of images that are being read, and of those in answers that are not written yet. What is only cached gives way to them.',
+    'Bytes of images that are being read, and of images in responses that are not written yet. The cache gives way to them.',
     ({ imageMemoryBytesHeld }) => imageMemoryBytesHeld,
   );
   gauge(
@@ -118,7 +118,7 @@ export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefine
   );
   gauge(
     'gateway_pressure_ratio',
-    'How close loop delay or memory is to what the process can take: creates are refused from 0.8 on, images as bytes from 0.98.',
+    'How close loop delay or memory is to the limit of the process: creates are refused from 0.8 on, images as bytes from 0.98.',
     ({ pressure }) => pressure,
   );
 }

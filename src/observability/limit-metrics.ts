@@ -9,7 +9,7 @@ interface LimitState {
 
 const shedKinds = ['create', 'wait', 'base64', 'bytes'] as const;
 
-/** What a request wanted that was refused under pressure. */
+/** The kind of work that was shed. */
 export type ShedKind = (typeof shedKinds)[number];
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
@@ -21,20 +21,20 @@ const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const satisfies 
   number
 >;
 
-/** What was refused to protect an account, the upstream or the process. */
+/** The metrics of refused requests, which protect an account, the upstream or the process. */
 export function limitMetrics(registry: Registry, nowMs: () => number) {
   const registers = [registry];
   const limited = new Counter({
     name: 'gateway_limited_total',
-    help: 'Creates refused because a limit was used up, by limit: minute, day, concurrent and token are one caller’s, gateway and gateway-day everybody’s.',
+    help: 'Creates refused because a limit was used up, by limit: minute, day, concurrent and token belong to one caller, gateway and gateway-day to all callers.',
     labelNames: ['limit'],
     registers,
   });
-  // A series has to be seen at 0, else Prometheus does not notice its first increase.
+  // Each series starts at 0, else Prometheus does not see its first increase.
   for (const limit of limitNames) limited.inc({ limit }, 0);
   const shed = new Counter({
     name: 'gateway_shed_total',
-    help: 'Requests refused under pressure of memory or of the event loop, by what they wanted.',
+    help: 'Requests refused because memory or the event loop is near its limit, by kind of work.',
     labelNames: ['kind'],
     registers,
   });
@@ -55,12 +55,12 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
   const known = new Map<string, LimitState & { readonly seenAtMs: number }>();
   const remaining: Gauge<'limit'> = new Gauge({
     name: 'gateway_limit_remaining',
-    help: 'Images that a limit over all callers still allows, as the last create found it.',
+    help: 'Images that a limit over all callers still allows, as of the last create.',
     labelNames: ['limit'],
     registers,
     collect: () => {
       for (const { name, quantity, seenAtMs, resetS, ...state } of known.values()) {
-        // Without a create nobody asks the store: a window that is over is whole again.
+        // Only creates ask the store. A window that has ended since is whole again.
         const isOver = nowMs() - seenAtMs >= resetS * 1000;
         remaining.set({ limit: name }, isOver ? quantity : state.remaining);
         quantities.set({ limit: name }, quantity);
@@ -71,9 +71,9 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
     limited: (limit: string) => limited.inc({ limit: limitNames.has(limit) ? limit : 'other' }),
     limitsSeen(states: readonly LimitState[]) {
       for (const state of states) {
-        // Single callers have no series: their number has no bound, and their names are nobody's business.
-        const isEverybodys = state.name === 'gateway' || state.name === 'gateway-day';
-        if (isEverybodys) known.set(state.name, { ...state, seenAtMs: nowMs() });
+        // A single caller has no series: the number of callers has no bound, and their names are private.
+        const isOverAllCallers = state.name === 'gateway' || state.name === 'gateway-day';
+        if (isOverAllCallers) known.set(state.name, { ...state, seenAtMs: nowMs() });
       }
     },
     shed: (kind: ShedKind) => shed.inc({ kind }),

@@ -1,17 +1,17 @@
 import { destination, pino, type Logger } from 'pino';
 
-/** The process's log: JSON lines. */
+/** The log of the process: JSON lines. */
 export type Log = Logger;
 
 export interface OpenedLog {
   readonly log: Log;
-  /** Writes out what is still in memory, as far as somebody reads it. */
+  /** Writes out the lines that are still in memory, unless no one reads them. */
   readonly flush: () => Promise<void>;
 }
 
-/** Lines are written together: a write of its own costs as much as making the line. Less than sonic-boom's 16 KiB a write. */
+/** Bytes of lines that are written together: a write costs as much as making a line. Below the 16 KiB of one write of sonic-boom. */
 const minLength = 16_000;
-/** How long a line may wait for others. */
+/** Longest time that a line waits for others. */
 const flushMs = 100;
 const flushTimeoutMs = 500;
 
@@ -26,7 +26,7 @@ export function openLog(options: { readonly level: string }): OpenedLog {
     log,
     flush: () =>
       new Promise((resolve) => {
-        // Not flushSync: it tries forever when nobody reads the log any more.
+        // Not flushSync: it retries forever when no one reads the log.
         output.flush(() => resolve());
         setTimeout(resolve, flushTimeoutMs).unref();
       }),

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 export interface MetricsServer {
-  /** Listens, and resolves with the port. */
+  /** Starts to listen, and resolves with the port. */
   listen(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** What is told, in the form that Prometheus reads. */
+/** All metrics, in the text form that Prometheus reads. */
 export interface Exposition {
   readonly contentType: string;
   readonly text: () => Promise<string>;
@@ -19,8 +19,8 @@ const timeoutMs = 5_000;
 const sweepMs = 50;
 
 /**
- * Answers GET /metrics and nothing else, on a port of its own: what it tells is
- * for the operator, and a scrape still works when the public port takes nothing more.
+ * The server of GET /metrics and nothing else, on its own port: metrics are for
+ * the operator, and a scrape works when the public port accepts nothing more.
  */
 export function metricsServer(
   exposition: Exposition,
@@ -35,7 +35,7 @@ export function metricsServer(
 ): MetricsServer {
   const server = createServer(
     { maxHeaderSize: 8_192, headersTimeout: timeoutMs, requestTimeout: timeoutMs },
-    (request, response) => void answer(request, response, exposition),
+    (request, response) => void respond(request, response, exposition),
   );
   server.maxConnections = connectionsMax;
   return {
@@ -49,7 +49,7 @@ export function metricsServer(
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
-      // One that is just being accepted is not among them yet, and nothing else would end it any more.
+      // A connection that is just being accepted is not among them yet, and nothing else would close it.
       const sweep = setInterval(() => server.closeAllConnections(), sweepMs);
       await closed;
       clearInterval(sweep);
@@ -57,7 +57,7 @@ export function metricsServer(
   };
 }
 
-async function answer(
+async function respond(
   { method, url }: IncomingMessage,
   response: ServerResponse,
   { contentType, text }: Exposition,

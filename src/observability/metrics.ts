@@ -8,7 +8,7 @@ import { storeMetrics } from './store-metrics.ts';
 import { upstreamMetrics } from './upstream-metrics.ts';
 
 export interface MetricsOptions {
-  /** Of the gateway. */
+  /** Version of the gateway. */
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
@@ -27,8 +27,8 @@ export type Metrics = ReturnType<typeof openMetrics>;
 /**
  * All metrics of one gateway, in a registry of its own.
  *
- * Its parts are observers in the form that each layer declares where the event
- * happens. No label ever takes a value that a caller or the upstream made up.
+ * Each part is an observer as the layer that reports the event declares it. No
+ * label ever has a value that a caller or the upstream chose.
  */
 export function openMetrics({ version, nowMs }: MetricsOptions) {
   const registry = new Registry();
@@ -42,14 +42,14 @@ export function openMetrics({ version, nowMs }: MetricsOptions) {
     store: storeMetrics(registry),
     limits: limitMetrics(registry, nowMs),
     contentType: registry.contentType,
-    /** Everything as Prometheus reads it. */
+    /** All metrics as Prometheus reads them. */
     text: () => registry.metrics(),
-    /** What is asked at each scrape. */
+    /** Sets what is read at each scrape. */
     watch(read: () => Gauges): void {
       levels = read;
     },
     describe: (): readonly MetricDescription[] => registry.getMetricsAsArray().map(describe),
-    /** Ends what watches the process. */
+    /** Stops the observation of the process. */
     stop: () => ofProcess.stop(),
   };
 }

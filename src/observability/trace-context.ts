@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { textFromTraceParent, traceParentFromText } from '../text/traceparent.ts';
 
 /**
- * The traceparent for a call made on behalf of a request: the same trace, a
- * span of its own. Undefined for a received one that is not valid.
+ * The traceparent of a call that is made for a request: the same trace, a new
+ * span. Undefined when `received` is invalid.
  */
 export function continuedTraceparent(received: string): string | undefined {
   const parent = traceParentFromText(received);

@@ -14,7 +14,7 @@ import { textFromTraceParent, traceParentFromText } from '../text/traceparent.ts
 
 /** The span of one request. */
 export interface RequestSpan {
-  /** For what is done on behalf of the request. */
+  /** To be sent with calls that are made for the request. */
   readonly traceparent: string;
   end(end: {
     /** Undefined when the caller hung up first. */
@@ -28,14 +28,14 @@ export interface RequestSpan {
 /** The span of one call to the upstream. */
 export interface CallSpan {
   readonly traceparent: string;
-  /** @param code Name of the gRPC code. */
+  /** @param code Name of a gRPC code. */
   end(code: string): void;
 }
 
 export interface Tracing {
   startRequest(request: {
     readonly method: string;
-    /** Pattern of the route; undefined for a path that is none. */
+    /** Pattern of the route; undefined for a path that matches none. */
     readonly route: string | undefined;
     readonly scheme: string;
     readonly requestId: string;
@@ -51,13 +51,14 @@ const knownMethods: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Spans for whichever SDK the operator has loaded into the process before it
- * started; undefined when there is none, and then nothing is spent on them.
+ * The spans of requests and calls, made with the OpenTelemetry SDK that the
+ * operator loaded before the gateway started. Undefined without an SDK: then
+ * tracing costs nothing.
  *
- * Parents go by `traceparent` from hand to hand and not by the active context:
- * a poll belongs to the request that had the operation made, in whose turn of
- * the loop it never runs. Attributes are the semantic conventions', without the
- * path and the query, which are the caller's text.
+ * A parent is passed as `traceparent` and not through the active context: a poll
+ * belongs to the request that created the operation, but never runs in its
+ * context. Attributes follow the semantic conventions, without path and query,
+ * which are text of the caller.
  */
 export function openTracing(options: { readonly version: string }): Tracing | undefined {
   if (!isSdkLoaded()) return undefined;
@@ -90,7 +91,7 @@ export function openTracing(options: { readonly version: string }): Tracing | un
   };
 }
 
-/** The API answers without an SDK too, by a provider that has nobody to delegate to. */
+/** Whether an SDK is loaded. Without one, the API has a proxy provider that delegates to none. */
 function isSdkLoaded(): boolean {
   const provider = trace.getTracerProvider();
   const isProxy = provider instanceof ProxyTracerProvider;

@@ -8,20 +8,20 @@ interface Write {
   readonly reject: (error: unknown) => void;
 }
 
-/** Within it a log that is synced once a second is synced, or the disk is in trouble. */
+/** Longest wait for the server's log. One that is synced once a second is synced within it, unless the disk is in trouble. */
 const waitMs = 1_500;
 
 /**
- * Writes that have to outlive a crash of the server, several at a time: a wait
- * holds up its whole connection, so writes that come meanwhile go together into
- * the next one.
+ * The writes that must outlive a crash of the server, sent in batches: WAITAOF
+ * and WAIT block their whole connection, so writes that arrive meanwhile share
+ * the next batch.
  */
 export class DurableWrites {
   readonly #connection: RedisConnection;
   #waiting: Write[] = [];
   #isBusy = false;
 
-  /** @param connection Carries nothing else. */
+  /** @param connection Used for nothing else: a wait would delay other commands. */
   constructor(connection: RedisConnection) {
     this.#connection = connection;
   }
@@ -33,11 +33,11 @@ export class DurableWrites {
   swap(key: string, args: readonly string[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, args, resolve, reject });
-      if (!this.#isBusy) void this.#work();
+      if (!this.#isBusy) void this.#writeAll();
     });
   }
 
-  async #work(): Promise<void> {
+  async #writeAll(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
@@ -50,7 +50,7 @@ export class DurableWrites {
   async #write(batch: readonly Write[]): Promise<void> {
     const replies = batch.map(({ key, args }) => this.#connection.eval(swapScript, [key], args));
     const settled = await Promise.allSettled(replies);
-    // Without any write there is nothing to wait for, and nobody to answer.
+    // If every write failed there is nothing to wait for.
     const waited = settled.some(({ status }) => status === 'fulfilled')
       ? await this.#connection.wait(waitMs).catch((error: unknown) => ({ error }))
       : undefined;

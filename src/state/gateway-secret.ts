@@ -15,8 +15,8 @@ export interface SecretSettings {
 }
 
 /**
- * The secret that seals, and the one before it that still opens: as configured,
- * else as kept in the data directory.
+ * The secret that seals, and the previous one that still opens: from the
+ * settings, else from the data directory.
  *
  * @throws Error that names the file that can't be read or holds no secret.
  */
@@ -38,8 +38,9 @@ export async function sealSecretsFrom(settings: SecretSettings): Promise<{
 }
 
 /**
- * The secret that a gateway made for itself, kept in its data directory so that
- * the ids callers hold outlive the process. Made when there is none.
+ * The secret that a gateway generated for itself. It is kept in the data
+ * directory, so that the ids callers hold outlive the process; generated when
+ * there is none.
  *
  * @throws Error when the directory can't be written, or what is in the file is no secret.
  */
@@ -51,7 +52,7 @@ export async function keptSecret(dataDirectory: string): Promise<string> {
 }
 
 /**
- * The secret in a file of the operator's.
+ * The secret in a file that the operator provides.
  *
  * @throws Error when the file can't be read or holds no secret.
  */
@@ -64,7 +65,7 @@ export async function secretFromFile(path: string): Promise<string> {
 async function madeSecret(path: string): Promise<string> {
   const secret = randomBytes(32).toString('base64url');
   try {
-    // Exclusive: of two gateways that start at once, the second takes the first one's secret.
+    // 'x' fails if the file exists: of two gateways that start at once, the second uses the first's secret.
     const file = await open(path, 'wx', 0o600);
     await file.writeFile(`${secret}\n`);
     await file.sync();

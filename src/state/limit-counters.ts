@@ -8,32 +8,32 @@ import type {
 } from './state-store.ts';
 import { MemoryTable, type Table } from './tables.ts';
 
-/** How many were counted under a key. */
+/** The count under one key. */
 export interface CountRow {
   readonly count: number;
   readonly goneAtMs: number;
 }
 
-/** Of a rate: when all of it is there again, which is the whole state of GCRA. */
+/** The state of one rate: `goneAtMs` is when it is whole again (GCRA's theoretical arrival time). */
 interface RateRow {
   readonly goneAtMs: number;
 }
 
 interface SlotRow {
-  /** Until when each holder holds. */
+  /** When the lease of each holder ends. */
   readonly holders: ReadonlyMap<string, number>;
   readonly goneAtMs: number;
 }
 
-type Look = ClaimState & { readonly fits: boolean };
+type ClaimCheck = ClaimState & { readonly fits: boolean };
 
-/** Rows of keys that nobody uses any more are swept away whenever there are twice as many as before. */
+/** Rows in memory from which on expired ones are swept; then again each time their number has doubled. */
 const sweepFromRows = 1_024;
 
 /**
- * What `StateStore.takeClaims` and `returnClaims` promise, for one process. Counts lie in
- * a table that may outlive it; rates and slots end with it, as they should:
- * whoever held a slot is gone then.
+ * The limits of one process: what `StateStore.takeClaims` and `returnClaims`
+ * promise. Counts are in a table that may outlive the process. Rates and slots
+ * end with it, and so do the requests that held the slots.
  */
 export class LimitCounters {
   readonly #nowMs: () => number;
@@ -49,11 +49,11 @@ export class LimitCounters {
 
   takeClaims(claims: readonly Claim[]): ClaimsResult {
     this.#sweepWhenLarge();
-    const states = claims.map((claim) => this.#look(claim));
+    const states = claims.map((claim) => this.#check(claim));
     if (!states.every(({ fits }) => fits))
       return { areTaken: false, claims: states.map(withoutFits) };
     for (const claim of claims) this.#take(claim);
-    return { areTaken: true, claims: claims.map((claim) => withoutFits(this.#look(claim))) };
+    return { areTaken: true, claims: claims.map((claim) => withoutFits(this.#check(claim))) };
   }
 
   returnClaims(claims: readonly Claim[]): void {
@@ -64,12 +64,12 @@ export class LimitCounters {
     }
   }
 
-  #look(claim: Claim): Look {
-    if (claim.kind === 'rate') return this.#lookAtRate(claim);
-    return claim.kind === 'count' ? this.#lookAtCount(claim) : this.#lookAtSlots(claim);
+  #check(claim: Claim): ClaimCheck {
+    if (claim.kind === 'rate') return this.#checkRate(claim);
+    return claim.kind === 'count' ? this.#checkCount(claim) : this.#checkSlots(claim);
   }
 
-  #lookAtRate({ key, cost, quantity, periodMs }: RateClaim): Look {
+  #checkRate({ key, cost, quantity, periodMs }: RateClaim): ClaimCheck {
     const nowMs = this.#nowMs();
     const stepMs = periodMs / quantity;
     const wholeAtMs = Math.max(nowMs, this.#rates.get(key)?.goneAtMs ?? 0);
@@ -79,14 +79,14 @@ export class LimitCounters {
     return { fits, remaining, resetMs: fits ? wholeAtMs - nowMs : waitMs };
   }
 
-  #lookAtCount({ key, cost, quantity }: CountClaim): Look {
+  #checkCount({ key, cost, quantity }: CountClaim): ClaimCheck {
     const row = this.#liveCount(key);
     const remaining = Math.max(0, quantity - (row?.count ?? 0));
     const resetMs = row === undefined ? 0 : row.goneAtMs - this.#nowMs();
     return { fits: remaining >= cost, remaining, resetMs };
   }
 
-  #lookAtSlots({ key, quantity, holder }: SlotClaim): Look {
+  #checkSlots({ key, quantity, holder }: SlotClaim): ClaimCheck {
     const holders = this.#holders(key);
     const remaining = Math.max(0, quantity - holders.size);
     const resetMs = holders.size === 0 ? 0 : Math.min(...holders.values()) - this.#nowMs();
@@ -153,6 +153,6 @@ export class LimitCounters {
   }
 }
 
-function withoutFits({ remaining, resetMs }: Look): ClaimState {
+function withoutFits({ remaining, resetMs }: ClaimCheck): ClaimState {
   return { remaining, resetMs };
 }

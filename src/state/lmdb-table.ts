@@ -6,15 +6,15 @@ import type { Table } from './tables.ts';
 const keyBytesMax = 512;
 
 /**
- * Rows in two trees of an LMDB file: one by key, one by the time they are gone.
- * Every call belongs into a transaction of `root`.
+ * A table in two trees of an LMDB file: rows by key, and keys by the time the
+ * row expires. Call it only inside a transaction of `root`.
  */
 export class LmdbTable<Row extends { readonly goneAtMs: number }> implements Table<Row> {
   readonly #rows: Database<Row, string>;
   readonly #byGoneAt: Database<0, [number, string]>;
 
   constructor(root: RootDatabase, name: string) {
-    // JSON can be read by whoever looks into the file.
+    // JSON, so that an operator can read the file.
     this.#rows = root.openDB<Row, string>({ name, encoding: 'json' });
     this.#byGoneAt = root.openDB<0, [number, string]>({
       name: `${name} by time`,
@@ -34,7 +34,7 @@ export class LmdbTable<Row extends { readonly goneAtMs: number }> implements Tab
     void this.#byGoneAt.put([row.goneAtMs, short], 0);
   }
 
-  /** Forgets rows whose time is over, so many at most. @returns How many. */
+  /** Deletes expired rows, at most `rowsMax`. @returns How many. */
   sweep(nowMs: number, rowsMax: number): number {
     const over = [...this.#byGoneAt.getKeys({ end: [nowMs, ''], limit: rowsMax })];
     for (const [goneAtMs, key] of over) {

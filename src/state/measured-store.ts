@@ -1,9 +1,9 @@
 import type { StateStore } from './state-store.ts';
 
-/** The calls that take time, by the name of their method. */
+/** The calls of a store that take time, by method name. */
 export type StoreCall = Exclude<keyof StateStore, 'isShared' | 'durability' | 'close'>;
 
-/** Told of every call when it ends; what it does must be quick and may not throw. */
+/** An observer of every call's end. It must be quick and may not throw. */
 export interface StoreObserver {
   callEnded(call: {
     readonly call: StoreCall;
@@ -12,7 +12,7 @@ export interface StoreObserver {
   }): void;
 }
 
-/** The same store, with somebody who watches how long it takes. */
+/** A store that reports how long each call of `store` takes. */
 export function measuredStore(store: StateStore, observer: StoreObserver): StateStore {
   const watch = async <Result>(call: StoreCall, run: () => Promise<Result>): Promise<Result> => {
     const startMs = performance.now();

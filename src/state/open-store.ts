@@ -5,13 +5,17 @@ import { openRedisStore } from './redis-store.ts';
 import type { StateStore } from './state-store.ts';
 
 export interface StoreSettings {
-  /** Of a server that several gateways share; undefined: the store of this gateway alone. */
+  /** Address of a server that several gateways share; undefined: the embedded store. */
   readonly storeUrl: string | undefined;
   readonly dataDirectory: string;
   readonly log: StoreLog;
 }
 
-/** @throws Error that names the setting when the store can't be opened. */
+/**
+ * The store that the settings name.
+ *
+ * @throws Error that names the setting when the store can't be opened.
+ */
 export async function openStateStore(settings: StoreSettings): Promise<StateStore> {
   const { storeUrl, dataDirectory, log } = settings;
   const store =
@@ -19,7 +23,7 @@ export async function openStateStore(settings: StoreSettings): Promise<StateStor
       ? await openEmbeddedStore({ directory: join(dataDirectory, 'state') })
       : await openRedisStore({ url: storeUrl, log });
   if (store.isShared && store.durability === 'gateway') {
-    log.warn({}, 'the store keeps nothing through a crash of its server: turn its appendonly on');
+    log.warn({}, 'the store loses everything when its server crashes: turn its appendonly on');
   }
   return store;
 }

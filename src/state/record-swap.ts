@@ -7,7 +7,7 @@ import type {
 } from './state-store.ts';
 import type { Table } from './tables.ts';
 
-/** A record as a table keeps it. Times are of the store's clock. */
+/** A record in a table. Times are of the store's clock. */
 export interface RecordRow {
   readonly state: RecordState;
   readonly fence: number;
@@ -23,7 +23,7 @@ export interface RecordSwap {
   readonly next: RecordWrite;
 }
 
-/** What `StateStore.swapRecord` promises, on a table that nobody else touches meanwhile. */
+/** The compare-and-set of `StateStore.swapRecord`, on a table that no one else changes during the call. */
 export function swapRecordIn(
   table: Table<RecordRow>,
   { key, expected, next }: RecordSwap,
@@ -35,14 +35,14 @@ export function swapRecordIn(
   }
   const { state, fingerprint, data } = next;
   const before = expected?.fence ?? 0;
-  // By the clock, so that a record that ran out and came back does not get an old fence again.
+  // From the clock, so that a key whose record expired never gets an old fence again.
   const fence = next.fence === 'take' ? Math.max(nowMs, before + 1) : before;
   const row = { state, fence, fingerprint, data };
   table.put(key, { ...row, leaseUntilMs: nowMs + next.leaseMs, goneAtMs: nowMs + next.keepMs });
   return { swapped: true, record: { ...row, leaseLeftMs: next.leaseMs } };
 }
 
-/** The record under a key; undefined when there is none or its time is over. */
+/** The record under a key; undefined when there is none or it has expired. */
 export function liveRecord(
   table: Table<RecordRow>,
   key: string,

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { serverFacts, type ServerFacts } from './redis-server-facts.ts';
-import { inTime, storeUnavailable } from './store-failure.ts';
+import { withinTime, storeUnavailable } from './store-failure.ts';
 
-/** Told of what an operator should know; pino's levels. */
+/** The log of a store, with pino's levels. */
 export interface StoreLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -12,19 +12,19 @@ export interface StoreLog {
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with user, password and database number where needed. */
   readonly url: string;
-  /** Absent: says nothing, as another connection to the same server does. */
+  /** Absent: logs nothing, because another connection to the same server does. */
   readonly log?: StoreLog;
-  /** How often the server is looked at again: replicas come and go, settings change. Default 10 s. */
-  readonly lookAgainMs?: number;
+  /** How often the server's facts are read again: replicas come and go, settings change. Default 10 s. */
+  readonly factsEveryMs?: number;
 }
 
-/** A store that takes longer is treated as one that is down. */
-export const answerMs = 250;
+/** Longest time for one command. A slower store is treated as one that is down. */
+const commandMs = 250;
 const reconnectMsMax = 1_000;
 
 /**
- * One connection to a Redis or Valkey server, that looks at the server each time
- * it is made: behind one address there may be another server than before.
+ * One connection to a Redis or Valkey server. It reads the server's facts each
+ * time it connects: the same address may lead to another server than before.
  */
 export class RedisConnection {
   readonly #client: Redis;
@@ -34,12 +34,12 @@ export class RedisConnection {
   readonly #timer: NodeJS.Timeout;
   #isLost = false;
 
-  constructor({ url, log, lookAgainMs = 10_000 }: RedisConnectionOptions) {
+  constructor({ url, log, factsEveryMs = 10_000 }: RedisConnectionOptions) {
     this.#log = log;
     const { host } = new URL(url);
     this.#server = host;
     this.#client = new Redis(url, {
-      // A command fails now rather than later: a create that waits for the store to come back may be sent twice by its caller.
+      // A command fails at once instead of waiting for the store: a caller whose create waits may send it again.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
@@ -47,10 +47,10 @@ export class RedisConnection {
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectMsMax),
       connectionName: 'image-generation-gateway',
     });
-    this.#client.on('ready', () => void this.#look());
+    this.#client.on('ready', () => void this.#readFacts());
     this.#timer = setInterval(() => {
-      if (this.#facts !== undefined) void this.#look();
-    }, lookAgainMs).unref();
+      if (this.#facts !== undefined) void this.#readFacts();
+    }, factsEveryMs).unref();
     this.#client.on('error', (error: Error) => this.#lost(error));
     this.#client.on('close', () => this.#lost(new Error('the connection was closed')));
   }
@@ -60,8 +60,8 @@ export class RedisConnection {
     return this.#facts;
   }
 
-  /** Resolves when the server was looked at once, or the time is over. */
-  async firstLook(forMs: number): Promise<void> {
+  /** Resolves when the server's facts are known, or the time is over. */
+  async firstFacts(forMs: number): Promise<void> {
     const untilMs = performance.now() + forMs;
     while (this.#facts === undefined && performance.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -74,25 +74,25 @@ export class RedisConnection {
    * @throws GatewayError `store_unavailable`; whether the script ran is then unknown.
    */
   eval(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return inTime(answerMs, () => this.#client.eval(script, keys.length, ...keys, ...args));
+    return withinTime(commandMs, () => this.#client.eval(script, keys.length, ...keys, ...args));
   }
 
   /**
-   * Until every script of this connection outlives what it should.
+   * Resolves when every earlier script of this connection is durable.
    *
-   * @throws GatewayError `store_unavailable` when that takes longer than told.
+   * @throws GatewayError `store_unavailable` when that takes longer than `forMs`.
    */
   async wait(forMs: number): Promise<void> {
     const kind = this.#facts?.wait;
     if (kind === 'none') return;
     const wait = kind === 'log' ? ['WAITAOF', '1', '0'] : ['WAIT', '1'];
-    const reached = await inTime(forMs + answerMs, () =>
+    const reached = await withinTime(forMs + commandMs, () =>
       this.#client.call(...(wait as [string, ...string[]]), String(forMs)),
     );
     const count = Number(Array.isArray(reached) ? reached[0] : reached);
     if (count >= 1) return;
-    // A replica that is gone for good is not waited for again.
-    void this.#look();
+    // Notices a replica that is gone, so that later writes don't wait for it.
+    void this.#readFacts();
     throw storeUnavailable(new Error(`${wait[0]} was not reached within ${forMs} ms`));
   }
 
@@ -102,32 +102,32 @@ export class RedisConnection {
     this.#client.disconnect();
   }
 
-  async #look(): Promise<void> {
+  async #readFacts(): Promise<void> {
     try {
-      const info = await inTime(2_000, () => this.#client.info());
-      const setting = await inTime(2_000, () =>
+      const info = await withinTime(2_000, () => this.#client.info());
+      const setting = await withinTime(2_000, () =>
         this.#client.config('GET', 'appendfsync').catch(() => undefined),
       );
-      const facts = serverFacts(info, settingOf(setting));
-      this.#tell(facts);
+      const facts = serverFacts(info, settingFromResponse(setting));
+      this.#logChange(facts);
       this.#facts = facts;
       this.#isLost = false;
     } catch (error) {
       this.#log?.warn(
         { server: this.#server, cause: messageOf(error) },
-        'can not look at the store',
+        'the facts of the store cannot be read',
       );
-      // Looks once more with the next connection.
+      // They are read again on the next connection.
       this.#client.disconnect(true);
     }
   }
 
-  #tell(facts: ServerFacts): void {
+  #logChange(facts: ServerFacts): void {
     const fields = { server: this.#server, durability: facts.durability };
     if (facts.objection !== undefined && facts.objection !== this.#facts?.objection) {
       this.#log?.error(
         fields,
-        `no image is made with an Idempotency-Key: the store at this address is not safe: ${facts.objection}`,
+        `creates with an Idempotency-Key are refused, the store is not safe: ${facts.objection}`,
       );
     } else if (this.#isLost) {
       this.#log?.info(fields, 'the store is back');
@@ -142,11 +142,11 @@ export class RedisConnection {
   }
 }
 
-/** CONFIG GET answers with a map, or with a list of names and values. */
-function settingOf(answer: unknown): string | undefined {
-  if (Array.isArray(answer)) return String(answer[1]);
-  if (typeof answer !== 'object' || answer === null) return undefined;
-  const [value] = answer instanceof Map ? [...answer.values()] : Object.values(answer);
+/** The value in a response to CONFIG GET, which is a map, or a list of names and values. */
+function settingFromResponse(response: unknown): string | undefined {
+  if (Array.isArray(response)) return String(response[1]);
+  if (typeof response !== 'object' || response === null) return undefined;
+  const [value] = response instanceof Map ? [...response.values()] : Object.values(response);
   return value === undefined ? undefined : String(value);
 }
 

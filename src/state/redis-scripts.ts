@@ -1,6 +1,7 @@
 /**
- * One script a step: the server runs each as a whole, and by its own clock.
- * All keys share one hash tag, so that they would lie on one node of a cluster.
+ * The Lua scripts of the shared store, one for each call: the server runs each
+ * atomically and by its own clock. All keys share one hash tag, so that they
+ * are on one node of a cluster.
  */
 
 const now = `
@@ -11,7 +12,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 /**
  * KEYS: record. ARGV: expected state or '', expected fence or '', 'take' or
  * 'keep', state, fingerprint, data, lease, keep (both in ms).
- * Answers {1 or 0, state, fence, fingerprint, data, lease left}, without a
+ * Returns {1 or 0, state, fence, fingerprint, data, lease left}; without a
  * record only the first.
  */
 export const swapScript = `${now}
@@ -31,11 +32,11 @@ return {1, ARGV[4], fence, ARGV[5], ARGV[6], ARGV[7]}
 
 /**
  * KEYS: one a claim. ARGV[1]: the claims as JSON.
- * Answers {1 or 0, then remaining and reset in ms of each claim}.
+ * Returns {1 or 0, then remaining and reset in ms of each claim}.
  */
 export const takeClaimsScript = `${now}
 local claims = cjson.decode(ARGV[1])
-local function looked(key, claim)
+local function checked(key, claim)
   if claim.kind == 'rate' then
     local step = claim.periodMs / claim.quantity
     local whole = math.max(now, tonumber(redis.call('GET', key) or 0))
@@ -66,23 +67,23 @@ local function take(key, claim)
     if redis.call('PTTL', key) < claim.leaseMs then redis.call('PEXPIRE', key, claim.leaseMs) end
   end
 end
-local function states(admitted)
-  local answer = {admitted}
+local function states(taken)
+  local result = {taken}
   for i, claim in ipairs(claims) do
-    local _, remaining, reset = looked(KEYS[i], claim)
-    answer[2 * i] = remaining
-    answer[2 * i + 1] = math.ceil(reset)
+    local _, remaining, reset = checked(KEYS[i], claim)
+    result[2 * i] = remaining
+    result[2 * i + 1] = math.ceil(reset)
   end
-  return answer
+  return result
 end
 for i, claim in ipairs(claims) do
-  if not looked(KEYS[i], claim) then return states(0) end
+  if not checked(KEYS[i], claim) then return states(0) end
 end
 for i, claim in ipairs(claims) do take(KEYS[i], claim) end
 return states(1)
 `;
 
-/** KEYS: one a claim. ARGV[1]: the claims as JSON. What has run out is left as it is. */
+/** KEYS: one a claim. ARGV[1]: the claims as JSON. What has expired is left as it is. */
 export const returnClaimsScript = `${now}
 for i, claim in ipairs(cjson.decode(ARGV[1])) do
   local key = KEYS[i]
@@ -100,7 +101,7 @@ end
 return 1
 `;
 
-/** KEYS: the gateways. ARGV: this one, for how many ms it is alive. Answers how many are. */
+/** KEYS: the gateways. ARGV: this one, for how many ms it counts as alive. Returns how many are alive. */
 export const announceScript = `${now}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
@@ -108,5 +109,5 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('ZCARD', KEYS[1])
 `;
 
-/** KEYS: the gateways. ARGV: the one that goes. */
+/** KEYS: the gateways. ARGV: the one that stops. */
 export const withdrawAnnouncementScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;

@@ -1,21 +1,21 @@
 import type { Durability } from './state-store.ts';
 
-/** What has to be known of a Redis or Valkey server before records are trusted to it. */
+/** The facts of a Redis or Valkey server that decide whether records are safe there. */
 export interface ServerFacts {
-  /** Why records would not be safe there, in words for the operator; undefined when they are. */
+  /** Why records are not safe there, in words for the operator; undefined when they are. */
   readonly objection: string | undefined;
   readonly durability: Durability;
-  /** What to ask for after a durable write: an fsync of its own log, a replica, or nothing. */
+  /** What to wait for after a durable write: an fsync of the server's log, a replica, or nothing. */
   readonly wait: 'log' | 'replica' | 'none';
 }
 
 const versionMin = 7;
 
 /**
- * Reads the server's own report.
+ * The facts in the server's own report.
  *
  * @param info Text of INFO, all sections.
- * @param appendfsync Value of that setting; undefined where the server does not tell (managed ones often don't).
+ * @param appendfsync Value of that setting; undefined where the server does not reveal it (managed ones often don't).
  */
 export function serverFacts(info: string, appendfsync: string | undefined): ServerFacts {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
@@ -42,11 +42,11 @@ function objectionTo(server: {
   readonly version: string;
   readonly role: string;
 }): string | undefined {
-  // Also when the version can't be read, or is no number.
+  // True also for NaN, when the version can't be read.
   if (!(server.major >= versionMin)) {
-    return `it is version ${server.version}: ${versionMin} or later is needed`;
+    return `its version is ${server.version}: ${versionMin} or later is needed`;
   }
-  return server.role === 'slave' ? 'it is a replica, and takes no writes' : undefined;
+  return server.role === 'slave' ? 'it is a replica, which accepts no writes' : undefined;
 }
 
 function durabilityOf(server: {
@@ -58,7 +58,7 @@ function durabilityOf(server: {
   if (server.keepsLog && server.appendfsync === 'always') {
     return { durability: 'machine', wait: 'none' };
   }
-  // Under "no" nothing is ever synced on purpose, and a wait would never end.
+  // With "no" the server never syncs by itself, and a wait would never end.
   if (server.keepsLog && server.offersWait && server.appendfsync !== 'no') {
     return { durability: 'machine', wait: 'log' };
   }

@@ -19,29 +19,29 @@ import type {
 } from './state-store.ts';
 import { storeUnavailable } from './store-failure.ts';
 
-/** One hash tag for all, so that a script's keys lie together. */
+/** One hash tag for all keys, so that a script's keys are on one node of a cluster. */
 const prefix = '{image-generation-gateway}';
 const recordKey = (key: string) => `${prefix}:record:${key}`;
 const limitKey = ({ kind, key }: Claim) => `${prefix}:${kind}:${key}`;
 const gatewaysKey = `${prefix}:gateways`;
-/** How long the start waits to learn what the server is. */
-const firstLookMs = 2_000;
+/** How long the start waits for the server's facts. */
+const firstFactsMs = 2_000;
 
 /**
  * The store of several gateways: one Valkey, or Redis 7 or later.
  *
- * Opens also while the server is out of reach: images can be fetched without
- * it, and it is tried again for good. Records are refused on a server that
- * could forget them, which is looked at with every connection.
+ * It opens even while the server is out of reach, because images can be fetched
+ * without it, and keeps connecting. Records are refused on a server that could
+ * lose them; that is checked on every connection.
  */
 export async function openRedisStore(options: RedisConnectionOptions): Promise<StateStore> {
   const { log: _, ...withoutLog } = options;
   const commands = new RedisConnection(options);
-  const forDurable = new RedisConnection(withoutLog);
-  const durableWrites = new DurableWrites(forDurable);
-  await commands.firstLook(firstLookMs);
+  const durableCommands = new RedisConnection(withoutLog);
+  const durableWrites = new DurableWrites(durableCommands);
+  await commands.firstFacts(firstFactsMs);
   const swapper = (durable: boolean) => {
-    const { facts } = durable ? forDurable : commands;
+    const { facts } = durable ? durableCommands : commands;
     if (facts?.objection !== undefined) throw storeUnavailable(new Error(facts.objection));
     if (facts === undefined) throw storeUnavailable(new Error('there is no connection'));
     return durable
@@ -60,7 +60,7 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
       const reply = await commands.eval(takeClaimsScript, claims.map(limitKey), [
         JSON.stringify(claims),
       ]);
-      return admissionOf(reply as number[]);
+      return claimsResult(reply as number[]);
     },
     async returnClaims(claims) {
       await commands.eval(returnClaimsScript, claims.map(limitKey), [JSON.stringify(claims)]);
@@ -78,7 +78,7 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
     },
     async close() {
       commands.close();
-      forDurable.close();
+      durableCommands.close();
     },
   };
 }
@@ -112,10 +112,10 @@ function swapResult(reply: unknown): SwapResult {
   return { swapped: swapped === 1, record };
 }
 
-function admissionOf([admitted, ...numbers]: readonly number[]): ClaimsResult {
+function claimsResult([taken, ...numbers]: readonly number[]): ClaimsResult {
   const claims: ClaimState[] = [];
   for (let index = 0; index < numbers.length; index += 2) {
     claims.push({ remaining: numbers[index] ?? 0, resetMs: numbers[index + 1] ?? 0 });
   }
-  return { areTaken: admitted === 1, claims };
+  return { areTaken: taken === 1, claims };
 }

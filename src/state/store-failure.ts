@@ -1,18 +1,18 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 
-/** The one error of a store. The cause is for the log. */
+/** The one error that stores throw. The cause is for the log. */
 export function storeUnavailable(cause: unknown): GatewayError {
-  const detail = 'the gateway can not reach its own memory for now: try again in a moment';
+  const detail = 'the gateway cannot reach its store now: try again in a moment';
   return new GatewayError('store_unavailable', detail, { cause });
 }
 
 /**
- * The result, unless it takes longer: then the work goes on unseen, and whether
- * it had an effect is unknown.
+ * The result of `work`, if it comes in time. Work that takes longer goes on in
+ * the background, and whether it had an effect is unknown.
  *
- * @throws GatewayError `store_unavailable` for whatever goes wrong.
+ * @throws GatewayError `store_unavailable` for everything that goes wrong.
  */
-export async function inTime<Result>(
+export async function withinTime<Result>(
   timeoutMs: number,
   work: () => Promise<Result>,
 ): Promise<Result> {

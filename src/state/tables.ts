@@ -1,10 +1,10 @@
-/** Rows by key. Whoever reads one has to look whether its time is over: it may still be there. */
+/** Rows by key. The reader must check `goneAtMs`: an expired row stays until it is swept. */
 export interface Table<Row extends { readonly goneAtMs: number }> {
   get(key: string): Row | undefined;
   put(key: string, row: Row): void;
 }
 
-/** Rows that end with the process. */
+/** A table in memory, which ends with the process. */
 export class MemoryTable<Row extends { readonly goneAtMs: number }> implements Table<Row> {
   readonly #rows = new Map<string, Row>();
 
@@ -20,7 +20,7 @@ export class MemoryTable<Row extends { readonly goneAtMs: number }> implements T
     this.#rows.delete(key);
   }
 
-  /** Forgets every row whose time is over. */
+  /** Deletes every expired row. */
   sweep(nowMs: number): void {
     for (const [key, { goneAtMs }] of this.#rows) if (goneAtMs <= nowMs) this.#rows.delete(key);
   }

@@ -13,10 +13,10 @@ const never = new Promise<void>(() => undefined);
 
 let clock: VirtualClock;
 let startMs: number;
-/** What was done, and how long after the beginning. */
+/** Each step, with the seconds since the beginning. */
 let log: string[];
 let failures: [DrainPhase, unknown][];
-/** Open connections, each of which ends after so many sweeps. */
+/** Open connections: after how many sweeps each of them ends. */
 let connections: number[];
 
 beforeEach(() => {
@@ -55,7 +55,7 @@ function drainOf(parts: Partial<DrainParts> = {}): Drain {
 }
 
 describe('the drain', () => {
-  it('serves on while others notice, and is over at once when nobody is there', async () => {
+  it('serves while the load balancer notices, and then ends at once without connections', async () => {
     const drain = drainOf();
     const ended = drain.begin(limits);
     expect(drain.phase).toBe('leaving');
@@ -67,7 +67,7 @@ describe('the drain', () => {
     expect([drain.phase, clock.pending]).toEqual(['closed', 0]);
   });
 
-  it('skips that time when it is told to be prompt', async () => {
+  it('skips that time with prompt limits', async () => {
     const ended = drainOf().begin(promptLimits(25_000));
     await clock.advance(0);
     expect(await ended).toBe(true);
@@ -82,7 +82,7 @@ describe('the drain', () => {
     expect(log.slice(-2)).toEqual(['settle 8', 'close 8']);
   });
 
-  it('does not wait for the next sweep when it is told that the last one is gone', async () => {
+  it('does not wait for the next sweep when the last connection is gone', async () => {
     connections = [Infinity];
     const drain = drainOf();
     const ended = drain.begin(promptLimits(25_000));
@@ -94,7 +94,7 @@ describe('the drain', () => {
     expect(log.at(-1)).toBe('close 0.05');
   });
 
-  it('goes on at 25 s although somebody holds on', async () => {
+  it('goes on at 25 s although a connection is left', async () => {
     connections = [Infinity];
     const ended = drainOf().begin(limits);
     await clock.advance(24_999);
@@ -104,7 +104,7 @@ describe('the drain', () => {
     expect(log.slice(-2)).toEqual(['settle 25', 'close 25']);
   });
 
-  it('lets a call that may be paid for go on for 3 s more, and then closes', async () => {
+  it('lets a call that may be paid for go on for another 3 s, then closes', async () => {
     connections = [Infinity];
     const ended = drainOf({ settle: () => never }).begin(limits);
     await clock.advance(28_000);
@@ -112,7 +112,7 @@ describe('the drain', () => {
     expect(log.at(-1)).toBe('close 28');
   });
 
-  it('is over at 30 s, and tells that it was not done, when a part does not close', async () => {
+  it('ends at 30 s and reports failure when a part does not close', async () => {
     const hung = { stopTaking: () => never, settle: () => never, close: () => never };
     const drain = drainOf(hung);
     const ended = drain.begin(limits);
@@ -123,7 +123,7 @@ describe('the drain', () => {
     expect(drain.phase).toBe('closed');
   });
 
-  it('goes on when a step fails, and tells', async () => {
+  it('goes on when a phase fails, and reports it', async () => {
     const broken = new Error('broken');
     const ended = drainOf({ settle: () => Promise.reject(broken) }).begin(limits);
     await clock.advance(5_000);
@@ -132,7 +132,7 @@ describe('the drain', () => {
     expect(log.at(-1)).toBe('close 5');
   });
 
-  it('is hurried by a second beginning, and never slowed down', async () => {
+  it('is hurried by a second begin, and never slowed down', async () => {
     connections = [Infinity];
     const drain = drainOf();
     const ended = drain.begin(limits);
@@ -147,7 +147,7 @@ describe('the drain', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('lets idle connections go after the time that others had to notice, or at once when it is prompt', async () => {
+  it('closes idle connections after the time to notice, or at once with prompt limits', async () => {
     const seen: number[] = [];
     const sweep = (idleMs: number) => seen.push(idleMs) && 0;
     const patient = drainOf({ sweep }).begin(limits);

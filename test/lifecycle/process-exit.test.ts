@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { placeOf } from '../../src/lifecycle/process-exit.ts';
 
-test('an error is told by its name, code and frames, and so are its causes', () => {
+test('an error is logged by name, code and frames, and so are its causes', () => {
   const cause = Object.assign(new RangeError('secret-1'), { code: 'ERR_SECRET' });
   const error = new Error('secret-2', { cause });
   const place = placeOf(error) as { stack: string[]; causes: { stack: string[] }[] };
@@ -9,15 +9,15 @@ test('an error is told by its name, code and frames, and so are its causes', () 
     error: 'Error',
     causes: [{ error: 'RangeError', code: 'ERR_SECRET' }],
   });
-  expect(place.stack[0]).toMatch(/^at .*process-end\.test\.ts:/);
-  expect(place.causes[0]?.stack[0]).toMatch(/^at .*process-end\.test\.ts:/);
+  expect(place.stack[0]).toMatch(/^at .*process-exit\.test\.ts:/);
+  expect(place.causes[0]?.stack[0]).toMatch(/^at .*process-exit\.test\.ts:/);
   expect(JSON.stringify(place)).not.toContain('secret-');
 });
 
 test.each([
   ['a message that looks like frames', new Error('x\n    at secret (file:1:1)\n    at secret')],
-  ['a name that is a text', Object.assign(new Error('x'), { name: 'the secret was 5' })],
-  ['a code that is a text', Object.assign(new Error('x'), { code: 'secret code' })],
+  ['a name that is prose', Object.assign(new Error('x'), { name: 'the secret was 5' })],
+  ['a code that is prose', Object.assign(new Error('x'), { code: 'secret code' })],
   ['a text', 'secret'],
   ['an object', { message: 'secret' }],
   ['nothing', undefined],
@@ -25,7 +25,7 @@ test.each([
   expect(JSON.stringify(placeOf(thrown))).not.toContain('secret');
 });
 
-test('causes that go round in circles are told three times', () => {
+test('a circle of causes is logged three times', () => {
   const error = new Error('x');
   error.cause = error;
   expect((placeOf(error) as { causes: unknown[] }).causes).toHaveLength(2);

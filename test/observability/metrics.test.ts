@@ -16,10 +16,10 @@ import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 
 const prompt = { prompt: 'a red cat' };
-/** Generous: other work may share the machine. */
+/** Generous, because other work may share the machine. */
 const soon = { timeout: 10_000 };
 const isOn = { METRICS_PORT: '0' };
-/** Nobody listens there: for what needs no upstream. */
+/** An address where nothing listens, for tests that need no upstream. */
 const alone = { UPSTREAM_ADDRESS: 'http://127.0.0.1:1' };
 const image = (id: string) => `/operations/${id}/image?wait=10`;
 
@@ -40,14 +40,14 @@ function stallMs(ms: number): void {
 }
 
 describe('the port of metrics', () => {
-  it('is closed unless it is asked for, and nothing of it is on the public one', async () => {
+  it('is closed by default, and the public port has no metrics', async () => {
     const gateway = await startGateway({ ...alone, METRICS_PORT: '' });
     expect(gateway.metricsAddress).toBeUndefined();
     expect(await statusOf(gateway.fetch('/metrics'))).toBe(404);
     await gateway.close();
   });
 
-  it('answers GET /metrics alone, on loopback, each gateway its own', async () => {
+  it('serves only GET /metrics, on loopback, one for each gateway', async () => {
     const first = await startGateway({ ...alone, ...isOn });
     const second = await startGateway({ ...alone, ...isOn });
     await first.fetch('/livez');
@@ -57,19 +57,19 @@ describe('the port of metrics', () => {
     expect((await second.metrics()).sum('gateway_http_requests_total')).toBe(0);
     const address = first.metricsAddress ?? '';
     expect(new URL(address).hostname).toBe('127.0.0.1');
-    const answers = [
+    const responses = [
       await fetch(address),
       await fetch(address, { method: 'POST' }),
       await fetch(new URL('/livez', address)),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 405, 404]);
-    expect(answers[0]?.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(responses.map(({ status }) => status)).toEqual([200, 405, 404]);
+    expect(responses[0]?.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(await statusOf(first.fetch('/metrics'))).toBe(404);
     await second.close();
     await first.close();
   });
 
-  it('tells of a drain until the last request has ended', async () => {
+  it('reports a drain until the last request has ended', async () => {
     const upstream = await startRawUpstream();
     const gateway = await startGateway({ UPSTREAM_ADDRESS: upstream.address, ...isOn });
     await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
@@ -117,19 +117,19 @@ describe('what is counted', () => {
     await upstream.close();
   });
 
-  const told = (name: string, labels?: Record<string, string>) => async () =>
+  const read = (name: string, labels?: Record<string, string>) => async () =>
     (await gateway.metrics()).sum(name, labels);
 
-  it('an image: its requests, calls, end, time, polls and bytes', async () => {
+  it('an image: its requests, calls, end, duration, polls and bytes', async () => {
     const id = await idOf(gateway.create(prompt));
     const waits = [0, 1, 2].map(() => gateway.fetch(image(id)));
-    await expect.poll(told('gateway_waiters'), soon).toBe(3);
+    await expect.poll(read('gateway_waiters'), soon).toBe(3);
     const during = await gateway.metrics();
     expect(during.sum('gateway_operations_polled')).toBe(1);
     expect(during.sum('gateway_http_requests_in_flight')).toBe(3);
     upstream.on('Get', succeeded);
     for (const response of await Promise.all(waits)) await response.arrayBuffer();
-    await expect.poll(told('gateway_http_requests_in_flight'), soon).toBe(0);
+    await expect.poll(read('gateway_http_requests_in_flight'), soon).toBe(0);
     const after = await gateway.metrics();
     const route = '/operations/:id/image';
     const labels = { route, method: 'GET', status: '200', caller_class: 'anonymous' };
@@ -141,7 +141,7 @@ describe('what is counted', () => {
     const reads = after.sum('gateway_upstream_calls_total', { method: 'Get', code: 'OK' });
     expect(after.sum('gateway_operations_ended_total', { outcome: 'succeeded' })).toBe(1);
     expect(after.sum('gateway_operation_polls_sum')).toBe(reads);
-    // A poll that came late on a busy machine tells nothing of the time it took.
+    // A late poll on a busy machine says nothing about the duration.
     expect(after.sum('gateway_operation_duration_seconds_count')).toBeLessThanOrEqual(1);
     expect(after.sum('gateway_result_cache_hits_total')).toBe(3);
     expect(after.sum('gateway_result_cache_bytes')).toBeGreaterThan(0);
@@ -150,32 +150,32 @@ describe('what is counted', () => {
     expect(after.sum('gateway_operations_tracked')).toBe(1);
   });
 
-  it('event streams, while they are open, and callers who hang up', async () => {
+  it('open event streams, and callers that hang up', async () => {
     const id = await idOf(gateway.create(prompt));
     const controller = new AbortController();
     const given = gateway.fetch(image(id), { signal: controller.signal }).then(
-      () => 'answered',
+      () => 'response',
       () => 'gone',
     );
-    await expect.poll(told('gateway_waiters'), soon).toBe(1);
+    await expect.poll(read('gateway_waiters'), soon).toBe(1);
     controller.abort();
     expect(await given).toBe('gone');
-    await expect.poll(told('gateway_http_requests_total', { status: 'hung_up' }), soon).toBe(1);
-    await expect.poll(told('gateway_waiters'), soon).toBe(0);
+    await expect.poll(read('gateway_http_requests_total', { status: 'hung_up' }), soon).toBe(1);
+    await expect.poll(read('gateway_waiters'), soon).toBe(0);
 
     const response = await gateway.fetch(`/operations/${id}/events`);
-    await expect.poll(told('gateway_event_streams_open'), soon).toBe(1);
-    await expect.poll(told('gateway_waiters'), soon).toBe(1);
+    await expect.poll(read('gateway_event_streams_open'), soon).toBe(1);
+    await expect.poll(read('gateway_waiters'), soon).toBe(1);
     upstream.on('Get', succeeded);
     await response.text();
-    await expect.poll(told('gateway_event_streams_open'), soon).toBe(0);
+    await expect.poll(read('gateway_event_streams_open'), soon).toBe(0);
   });
 
-  it('replays and joins of a key, and limits that are used up', async () => {
-    let answerNow: () => void = () => undefined;
+  it('replays and joins of a key, and used up limits', async () => {
+    let respondNow: () => void = () => undefined;
     upstream.on(
       'Generate',
-      { ...raw.hang, act: (...call) => (answerNow = () => running.act(...call)) },
+      { ...raw.hang, act: (...call) => (respondNow = () => running.act(...call)) },
       running,
     );
     const headers = { 'idempotency-key': 'metrics-key-1' };
@@ -183,13 +183,13 @@ describe('what is counted', () => {
     // Reserved, dispatched, and the other one's attempt to reserve.
     await expect
       .poll(
-        told('gateway_store_call_duration_seconds_count', {
+        read('gateway_store_call_duration_seconds_count', {
           call: 'swapRecord',
         }),
         soon,
       )
       .toBeGreaterThanOrEqual(3);
-    answerNow();
+    respondNow();
     expect(new Set(await Promise.all(both.map(idOf))).size).toBe(1);
     await gateway.create(prompt, headers);
     const later = await gateway.metrics();
@@ -208,7 +208,7 @@ describe('what is counted', () => {
     expect(used.sum('gateway_store_failures_total')).toBe(0);
   });
 
-  it('what is no request at all, and how late the loop runs', async () => {
+  it('data that is no request, and the delay of the loop', async () => {
     await exchange(gateway, 'no request\r\n\r\n');
     await exchange(gateway, `GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(9_000)}\r\n\r\n`);
     const later = await gateway.metrics();
@@ -223,7 +223,7 @@ describe('what is counted', () => {
   });
 });
 
-it('a create whose outcome is unknown, and a store that fails, are told apart from the rest', async () => {
+it('unknown outcomes and a failing store are counted apart from the rest', async () => {
   const upstream = await startRawUpstream();
   let isDown = false;
   const gateway = await startGateway(
@@ -257,7 +257,7 @@ it('a create whose outcome is unknown, and a store that fails, are told apart fr
   await upstream.close();
 });
 
-it('a breaker that opens is seen', async () => {
+it('an open circuit is visible', async () => {
   const upstream = await startRawUpstream();
   const gateway = await startGateway({ UPSTREAM_ADDRESS: upstream.address, ...isOn });
   await expect.poll(() => statusOf(gateway.fetch('/readyz')), soon).toBe(200);
@@ -273,7 +273,7 @@ it('a breaker that opens is seen', async () => {
   await upstream.close();
 });
 
-it('work that is shed is counted by what it was', async () => {
+it('shed work is counted by its kind', async () => {
   const gateway = await startGateway({ ...alone, LOOP_DELAY_MS_MAX: '5', ...isOn });
   const shed = async () => {
     stallMs(30);
@@ -286,7 +286,7 @@ it('work that is shed is counted by what it was', async () => {
 });
 
 describe('the series', () => {
-  it('are as few however odd the routes, methods, credentials and codes are', async () => {
+  it('stay few, however odd the routes, methods, credentials and codes are', async () => {
     const upstream = await startRawUpstream();
     const routes = new Set(['unmatched']);
     const gateway = await startGateway(
@@ -322,10 +322,10 @@ describe('the series', () => {
     for (const round of [1, 2, 3]) await oddities(round);
     const { samples } = await gateway.metrics();
     const ours = samples.filter(({ name }) => name.startsWith('gateway_'));
-    const strangers = ours.flatMap(({ labels }) =>
+    const unexpected = ours.flatMap(({ labels }) =>
       Object.entries(labels).filter(([label, value]) => bounds[label]?.has(value) !== true),
     );
-    expect(strangers).toEqual([]);
+    expect(unexpected).toEqual([]);
     expect(ours.length).toBeLessThan(1_000);
     await gateway.close();
     await upstream.close();
@@ -355,9 +355,9 @@ describe('the series', () => {
     await gateway.fetch('/v1/models', { headers: { authorization: `Bearer ${canary}` } });
     for (let more = 0; more < 3; more += 1) await gateway.create(prompt, key);
     const text = await (await fetch(gateway.metricsAddress ?? '')).text();
-    const told = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name);
+    const exposed = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name);
     const described = openMetrics({ version, nowMs: () => 0 });
-    expect(new Set(told)).toEqual(new Set(described.describe().map(({ name }) => name)));
+    expect(new Set(exposed)).toEqual(new Set(described.describe().map(({ name }) => name)));
     described.stop();
     const link = new URL(response.url).searchParams.get('token') ?? '';
     expect(link).not.toBe('');

@@ -47,7 +47,7 @@ describe('without an SDK', () => {
   beforeAll(start);
   afterAll(close);
 
-  it('continues a valid traceparent to the upstream, and makes none up', async () => {
+  it('continues a valid traceparent to the upstream, and invents none', async () => {
     await gateway.create({ prompt: canary }, { traceparent });
     await gateway.create({ prompt: canary }, { traceparent: `00-${'0'.repeat(32)}-x-01` });
     await gateway.create({ prompt: canary });
@@ -78,11 +78,11 @@ describe('with an SDK', () => {
     upstream.calls.length = 0;
   });
 
-  /** Finished spans of requests other than this test's own looking. */
+  /** Finished spans of one kind. */
   const spans = (kind: SpanKind): readonly ReadableSpan[] =>
     exporter.getFinishedSpans().filter((span) => span.kind === kind);
 
-  it('a request and its calls are one trace: caller, gateway, upstream', async () => {
+  it('a request and its calls are one trace of caller, gateway and upstream', async () => {
     const id = await idOf(
       gateway.create(
         { prompt: canary },
@@ -120,7 +120,7 @@ describe('with an SDK', () => {
       'rpc.grpc.status_code': 0,
     });
     expect(generate?.parentSpanContext?.spanId).toBe(create?.spanContext().spanId);
-    // The read is the create's doing too, whoever comes for the image.
+    // The poll belongs to the create too, whichever request waits for the image.
     expect(get?.parentSpanContext?.spanId).toBe(create?.spanContext().spanId);
     expect(read?.spanContext().traceId).not.toBe(traceId);
     expect(read?.name).toBe('GET /operations/:id/image');
@@ -128,13 +128,13 @@ describe('with an SDK', () => {
     const clients = [generate, get].map((span) => span?.spanContext());
     expect(clients.map((span) => span?.traceId)).toEqual([traceId, traceId]);
     expect(sentTraceparents()).toEqual(clients.map((span) => `00-${traceId}-${span?.spanId}-01`));
-    const told = JSON.stringify(
+    const exported = JSON.stringify(
       exporter.getFinishedSpans().map(({ name, attributes, status }) => [name, attributes, status]),
     );
-    expect(told).not.toMatch(/canary|wait=/);
+    expect(exported).not.toMatch(/canary|wait=/);
   });
 
-  it('failures are told: a refused call, a 5xx, a path that is none', async () => {
+  it('failures are recorded: a failed call, a 5xx, an unknown path', async () => {
     upstream.on('Generate', raw.status(13, 'canary of the upstream'));
     expect(await statusOf(gateway.create({ prompt: canary }))).toBe(502);
     await gateway.fetch(`/${canary}?${canary}`, { method: 'PUT' });

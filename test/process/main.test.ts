@@ -25,7 +25,7 @@ function start(environment: Record<string, string>, nodeArguments: readonly stri
       PORT: '0',
       DATA_DIR: directory,
       DRAIN_DELAY_MS: '0',
-      // Tests share their cores with others: what is shed for that is no matter here.
+      // Tests share their cores with other work, which must not count as overload.
       LOOP_DELAY_MS_MAX: '10000',
       ...environment,
     },
@@ -38,7 +38,7 @@ function start(environment: Record<string, string>, nodeArguments: readonly stri
   return { child, ended, errors: () => errors };
 }
 
-/** Starts it and waits for its first line, which tells the address. */
+/** Starts it and waits for its first line, which holds the address. */
 async function startListening(
   environment: Record<string, string> = {},
   nodeArguments: readonly string[] = [],
@@ -60,12 +60,12 @@ async function create(address: string, headers: Record<string, string> = {}): Pr
   });
 }
 
-// A process may need long to start on a busy machine.
+// A process may start slowly on a busy machine.
 describe('the process', { timeout: 60_000 }, () => {
-  it('warns when whoever reaches it may spend', async () => {
-    // An address that is loopback and does not look so.
+  it('warns that everyone who reaches it can spend', async () => {
+    // An address that is loopback but does not look like it.
     const open = await startListening({ HOST: '::ffff:127.0.0.1', ALLOW_ANONYMOUS: 'true' });
-    await expect.poll(open.output).toContain('whoever reaches this address spends');
+    await expect.poll(open.output).toContain('everyone who reaches this address can spend');
     open.child.kill('SIGINT');
     await open.ended;
   });
@@ -82,7 +82,7 @@ describe('the process', { timeout: 60_000 }, () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  it('keeps its secret, readable by nobody else, so that ids outlive it', async () => {
+  it('keeps its secret, readable by its user only, so that ids outlive the process', async () => {
     const first = await startListening();
     const { id } = (await (await create(first.address)).json()) as { id: string };
     first.child.kill('SIGINT');
@@ -92,14 +92,14 @@ describe('the process', { timeout: 60_000 }, () => {
       (await readFile(join(directory, 'gateway-secret'), 'utf8')).trim().length,
     ).toBeGreaterThanOrEqual(32);
     const second = await startListening();
-    // The embedded upstream went with the first process: the id opens, the operation is not there yet.
-    const answer = await fetch(`${second.address}/operations/${id}`);
-    expect(await answer.json()).toMatchObject({ id, status: 'running' });
+    // The embedded upstream ended with the first process: the id opens, but the operation is unknown.
+    const response = await fetch(`${second.address}/operations/${id}`);
+    expect(await response.json()).toMatchObject({ id, status: 'running' });
     second.child.kill('SIGINT');
     await second.ended;
   });
 
-  it('answers those who wait before it stops', async () => {
+  it('responds to waiting requests before it stops', async () => {
     const { child, address, ended } = await startListening({ EMULATOR_LATENCY_MS: '60000' });
     const waiting = create(address, { prefer: 'wait=60' });
     await expect.poll(async () => (await fetch(`${address}/readyz`)).status).toBe(200);
@@ -108,14 +108,14 @@ describe('the process', { timeout: 60_000 }, () => {
         async () => ((await (await fetch(`${address}/livez`)).json()) as { status: string }).status,
       )
       .toBe('live');
-    // The create is on its way once a second one has been accepted after it.
+    // When a second create is accepted, the first is under way.
     await (await create(address)).arrayBuffer();
     child.kill('SIGTERM');
     expect((await waiting).status).toBe(202);
     expect(await ended).toEqual([0, null]);
   });
 
-  it('stops although nobody reads its log any more', async () => {
+  it('stops although no one reads its log', async () => {
     const { child, address, ended } = await startListening();
     child.stdout.destroy();
     await (await create(address)).arrayBuffer();
@@ -123,7 +123,7 @@ describe('the process', { timeout: 60_000 }, () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  it('serves on after SIGTERM, and ends at once on a second signal', async () => {
+  it('goes on serving after SIGTERM, and exits at once on a second signal', async () => {
     const { child, address, ended, errors } = await startListening({ DRAIN_DELAY_MS: '20000' });
     child.kill('SIGTERM');
     await expect
@@ -132,11 +132,11 @@ describe('the process', { timeout: 60_000 }, () => {
     expect((await create(address)).status).toBe(202);
     child.kill('SIGTERM');
     expect(await ended).toEqual([143, null]);
-    expect(errors()).toContain('a second signal, SIGTERM');
+    expect(errors()).toContain('second signal, SIGTERM');
   });
 
   it.each(['throw', 'reject'])(
-    'says where it went wrong and not what was said, when nobody catches: %s',
+    'logs the stack of an uncaught error without its message: %s',
     async (how) => {
       const mistake = `const fail = () => { throw new TypeError('x-api-key: canary\\n    at canary (/x.js:1:1)') };
         process.on('SIGUSR2', () => { ${how === 'throw' ? 'fail()' : 'Promise.resolve().then(fail)'} });`;
@@ -171,7 +171,7 @@ describe('the process', { timeout: 60_000 }, () => {
     expect(errors()).not.toContain('canary');
   });
 
-  it('says when its port is taken', async () => {
+  it('says that its port is in use', async () => {
     const first = await startListening();
     const second = start({ PORT: new URL(first.address).port });
     expect((await second.ended)[0]).toBe(1);

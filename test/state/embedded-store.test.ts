@@ -30,7 +30,7 @@ describeStateStore('the simulated store', async () => {
   return { store, other, close: () => store.close() };
 });
 
-it('finds everything again after it was closed and opened', async () => {
+it('keeps everything when it is closed and opened again', async () => {
   const options = { directory: join(directory, 'again') };
   const claim = { kind: 'count', key: 'c', quantity: 5, keepMs: 60_000, cost: 2 } as const;
   const first = await openEmbeddedStore(options);
@@ -46,7 +46,7 @@ it('finds everything again after it was closed and opened', async () => {
   await second.close();
 });
 
-it('keeps every durable write of a process that was killed while it wrote', async () => {
+it('keeps every durable write of a process that is killed while it writes', async () => {
   const path = join(directory, 'killed');
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/state/write-until-killed.ts'], {
     env: { ...process.env, STATE_DIRECTORY: path },
@@ -69,7 +69,7 @@ it('keeps every durable write of a process that was killed while it wrote', asyn
   await store.close();
 });
 
-it('takes away rows whose time is over', async () => {
+it('deletes expired rows', async () => {
   let nowMs = 1_000;
   const path = join(directory, 'swept');
   const store = await openEmbeddedStore({ directory: path, nowMs: () => nowMs });
@@ -83,7 +83,7 @@ it('takes away rows whose time is over', async () => {
   await store.close();
 });
 
-it('refuses after it was closed, as every failure of a store', async () => {
+it('rejects with store_unavailable once it is closed', async () => {
   const store = await openEmbeddedStore({ directory: join(directory, 'closed') });
   await store.close();
   await expect(store.swapRecord('k', undefined, write)).rejects.toMatchObject({
@@ -91,7 +91,7 @@ it('refuses after it was closed, as every failure of a store', async () => {
   });
 });
 
-it('names the setting when its files can not be opened', async () => {
+it('names the setting when its files cannot be opened', async () => {
   const path = join(directory, 'file');
   await writeFile(path, 'not a directory');
   await chmod(path, 0o600);

@@ -1,6 +1,6 @@
 import type { RecordWrite } from '../../src/state/state-store.ts';
 
-/** A record of a create that is under way; tests say what is different. */
+/** The record of a create that is under way; each test states what differs. */
 export const recordWrite: RecordWrite = {
   state: 'dispatched',
   fence: 'take',

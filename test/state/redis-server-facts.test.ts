@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { serverFacts } from '../../src/state/redis-server-facts.ts';
 
-/** The lines of INFO that matter, as a server of a usual installation sends them. */
+/** The lines of INFO that matter, as a usual server sends them. */
 function info(changes: Readonly<Record<string, string>> = {}, more = ''): string {
   const fields = {
     redis_version: '7.0.15',
@@ -18,8 +18,8 @@ function info(changes: Readonly<Record<string, string>> = {}, more = ''): string
 
 describe('a server is refused', () => {
   it.each([
-    ['that is too old', { redis_version: '6.2.14' }, 'it is version 6.2.14: 7 or later is needed'],
-    ['that tells no version', { redis_version: '' }, '7 or later is needed'],
+    ['that is too old', { redis_version: '6.2.14' }, 'its version is 6.2.14: 7 or later is needed'],
+    ['that sends no version', { redis_version: '' }, '7 or later is needed'],
     [
       'that evicts',
       { maxmemory: '1000000', maxmemory_policy: 'volatile-ttl' },
@@ -30,20 +30,20 @@ describe('a server is refused', () => {
     expect(serverFacts(info(changes), 'everysec').objection).toContain(words);
   });
 
-  it('not for an eviction policy that never applies, as there is no limit', () => {
+  it('not for an eviction policy that never applies because there is no limit', () => {
     const facts = serverFacts(info({ maxmemory_policy: 'allkeys-lru' }), 'everysec');
     expect(facts.objection).toBeUndefined();
   });
 });
 
-describe('durable is', () => {
+describe('a durable write takes', () => {
   const valkey = { redis_version: '7.2.4', valkey_version: '8.1.3' };
   const online = 'slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0\r\n';
   const syncing = 'slave0:ip=10.0.0.2,port=6379,state=wait_bgsave,offset=0,lag=0\r\n';
   it.each([
     ['a reply, where each write is synced', info(), 'always', 'machine', 'none'],
-    ['a wait for the log from 7.2 on', info(valkey), 'everysec', 'machine', 'log'],
-    ['also where the setting is not told', info(valkey), undefined, 'machine', 'log'],
+    ['a wait for the log, from 7.2 on', info(valkey), 'everysec', 'machine', 'log'],
+    ['the same where the setting is not revealed', info(valkey), undefined, 'machine', 'log'],
     ['a reply, where the log is never synced', info(valkey), 'no', 'server', 'none'],
     ['a reply before 7.2', info(), 'everysec', 'server', 'none'],
     ['a wait for a replica', info({ aof_enabled: '0' }, online), 'everysec', 'server', 'replica'],

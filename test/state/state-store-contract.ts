@@ -12,7 +12,7 @@ import { recordWrite } from './record-write.ts';
 
 export interface StoreUnderTest {
   readonly store: StateStore;
-  /** Another gateway's end of the same store; absent where there is only one. */
+  /** The same store as another gateway sees it; absent where there is only one. */
   readonly other?: StateStore;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ function newKey(): string {
   return `key ${lastKey}`;
 }
 
-/** What every store has to keep of what `StateStore` promises. */
+/** The contract test of `StateStore`, run on every implementation. */
 export function describeStateStore(name: string, open: () => Promise<StoreUnderTest>): void {
   describe(`the promises, kept by ${name}`, () => {
     let opened: StoreUnderTest;
@@ -46,7 +46,7 @@ export function describeStateStore(name: string, open: () => Promise<StoreUnderT
 }
 
 function describeRecords(store: () => StateStore): void {
-  it('writes a record where there is none, and tells what it wrote', async () => {
+  it('writes a record where there is none, and returns it', async () => {
     const { swapped, record } = await store().swapRecord(newKey(), undefined, {
       ...write,
       data: 'Ä\u0000\n"',
@@ -57,7 +57,7 @@ function describeRecords(store: () => StateStore): void {
     expect(record?.fence).toBeGreaterThan(0);
   });
 
-  it('writes nothing over a record that was not expected, and shows it', async () => {
+  it('leaves a record that was not expected, and returns it', async () => {
     const key = newKey();
     const first = await store().swapRecord(key, undefined, { ...write, data: 'first' });
     const second = await store().swapRecord(key, undefined, { ...write, data: 'second' });
@@ -65,7 +65,7 @@ function describeRecords(store: () => StateStore): void {
     expect(second.record).toMatchObject({ data: 'first', fence: first.record?.fence });
   });
 
-  it('compares state and fence, both', async () => {
+  it('compares both state and fence', async () => {
     const key = newKey();
     const { record } = await store().swapRecord(key, undefined, write);
     const fence = record?.fence ?? 0;
@@ -77,13 +77,13 @@ function describeRecords(store: () => StateStore): void {
     expect(right.record).toMatchObject({ state: 'dispatched', fence });
   });
 
-  it('does not write where a record was expected and none is', async () => {
+  it('writes nothing where a record was expected and there is none', async () => {
     const expected = { state: 'reserved', fence: 1 } as const;
     const result = await store().swapRecord(newKey(), expected, write);
     expect(result).toEqual({ swapped: false, record: undefined });
   });
 
-  it('gives a new fence to whoever takes a record over, greater than the old one', async () => {
+  it('gives a greater fence each time a record is taken over', async () => {
     const key = newKey();
     const { record: first } = await store().swapRecord(key, undefined, write);
     const { record: second } = await store().swapRecord(key, first, write);
@@ -93,7 +93,7 @@ function describeRecords(store: () => StateStore): void {
     expect((await store().swapRecord(key, first, write)).swapped).toBe(false);
   });
 
-  it('tells when a lease is over, and keeps the record', async () => {
+  it('reports that a lease has ended, and keeps the record', async () => {
     const key = newKey();
     await store().swapRecord(key, undefined, { ...write, leaseMs: 30 });
     await sleep(60);
@@ -102,7 +102,7 @@ function describeRecords(store: () => StateStore): void {
     expect(record?.state).toBe('reserved');
   });
 
-  it('forgets a record when its time is over, and never gives its fence again', async () => {
+  it('forgets an expired record, and never gives its fence again', async () => {
     const key = newKey();
     const { record: first } = await store().swapRecord(key, undefined, { ...write, keepMs: 30 });
     await sleep(60);
@@ -121,7 +121,7 @@ function describeRecords(store: () => StateStore): void {
 }
 
 function describeLimits(store: () => StateStore): void {
-  it('admits a rate up to its quantity at once, then tells when there is more', async () => {
+  it('allows a rate up to its quantity at once, then reports when there is more', async () => {
     const claim = { ...rate, key: newKey() };
     const left: number[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
@@ -137,7 +137,7 @@ function describeLimits(store: () => StateStore): void {
     expect(refused.claims[0]?.resetMs).toBeLessThanOrEqual(20_000);
   });
 
-  it('lets a rate come back with time', async () => {
+  it('restores a rate with time', async () => {
     const claim = { ...rate, key: newKey(), periodMs: 300 };
     for (let turn = 0; turn < 3; turn += 1) await store().takeClaims([claim]);
     const { claims } = await store().takeClaims([claim]);
@@ -145,7 +145,7 @@ function describeLimits(store: () => StateStore): void {
     expect((await store().takeClaims([claim])).areTaken).toBe(true);
   });
 
-  it('counts to the quantity, and from nothing when the counter is gone', async () => {
+  it('counts up to the quantity, and from zero when the counter has expired', async () => {
     const claim = { ...count, key: newKey(), keepMs: 150 };
     await store().takeClaims([claim]);
     const second = await store().takeClaims([claim]);
@@ -157,7 +157,7 @@ function describeLimits(store: () => StateStore): void {
     expect(fresh).toMatchObject({ areTaken: true, claims: [{ remaining: 1 }] });
   });
 
-  it('gives a slot to so many holders, and again when one gives back', async () => {
+  it('gives a slot to so many holders, and to another when one is returned', async () => {
     const claim = { ...slot, key: newKey() };
     expect((await store().takeClaims([claim])).areTaken).toBe(true);
     expect((await store().takeClaims([{ ...claim, holder: 'b' }])).areTaken).toBe(false);
@@ -166,7 +166,7 @@ function describeLimits(store: () => StateStore): void {
     expect((await store().takeClaims([{ ...claim, holder: 'b' }])).areTaken).toBe(true);
   });
 
-  it('frees a slot whose lease ran out', async () => {
+  it('frees a slot whose lease has ended', async () => {
     const claim = { ...slot, key: newKey(), leaseMs: 40 };
     await store().takeClaims([claim]);
     const { claims } = await store().takeClaims([{ ...claim, holder: 'b' }]);
@@ -191,7 +191,7 @@ function describeLimits(store: () => StateStore): void {
     expect(claims.map(({ remaining }) => remaining)).toEqual([2, 1, 0]);
   });
 
-  it('takes back what was given, and never more', async () => {
+  it('takes back what was taken, and never more', async () => {
     const all: readonly Claim[] = [
       { ...rate, key: newKey() },
       { ...count, key: newKey() },
@@ -230,16 +230,16 @@ function describeSeveral(ends: () => readonly [StateStore, StateStore]): void {
     expect(new Set(results.map(({ record }) => record?.fence)).size).toBe(1);
   });
 
-  it('admits no more than the quantity, however many ask at once', async () => {
+  it('gives no more than the quantity, however many claim at once', async () => {
     const [one, two] = ends();
     const claims = [
       { ...rate, key: newKey(), quantity: 20 },
       { ...count, key: newKey(), quantity: 7 },
     ];
-    const answers = await Promise.all(
+    const results = await Promise.all(
       Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? one : two).takeClaims(claims)),
     );
-    expect(answers.filter(({ areTaken }) => areTaken)).toHaveLength(7);
+    expect(results.filter(({ areTaken }) => areTaken)).toHaveLength(7);
   });
 
   it('knows how many gateways are alive', async () => {

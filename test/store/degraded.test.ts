@@ -66,7 +66,7 @@ describe.each([
   ['down', () => server.crash(), 100],
   ['slower than 250 ms', async () => server.freeze(), 700],
 ] as const)('with the store %s', (_, fail, refusedInMs) => {
-  it('a create with a key is refused and nothing is spent, images and readiness stay', async () => {
+  it('a create with a key is refused unspent, images and readiness are not affected', async () => {
     const made = await create('before');
     expect(made.status).toBe(202);
     await fail();
@@ -84,7 +84,7 @@ describe.each([
     expect(await readyStatus()).toBe(200);
   });
 
-  it('a create without a key goes on, as no shared limit is asked', async () => {
+  it('a create without a key is accepted, because no shared limit applies', async () => {
     await fail();
     const response = await gateway.create({ prompt: 'a red cat' });
     const { id } = (await response.json()) as { id: string };
@@ -112,9 +112,9 @@ describe.each([
   });
 });
 
-it('every id outlives a flushed store, and the gateway that made it', async () => {
+it('every id outlives a flushed store and the gateway that created it', async () => {
   const count = 10_000;
-  // An upstream that paints nothing: ten thousand drawings would take minutes.
+  // An upstream that draws nothing: ten thousand drawings would take minutes.
   const upstream = new FakeUpstream(systemClock, { latencyMs: 1 });
   const start = () =>
     startGateway(

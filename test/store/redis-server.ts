@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** A real server of its own, on loopback and in a directory that goes with it. */
+/** A real server for one test, on loopback and in its own temporary folder. */
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
-  /** What it calls itself: `Redis 7.0.15`. */
+  /** Program and version, such as `redis-server 7.0.15`. */
   readonly version: string;
-  /** Ends it as `kill -9` does, and starts it again on the same port and files. */
+  /** Ends it as `kill -9` does. `restart` starts it again on the same port and files. */
   crash(): Promise<void>;
   restart(): Promise<void>;
-  /** Holds it still, as a machine that is out of breath; `thaw` lets it go on. */
+  /** Stops it without ending it, as a machine under heavy load; `thaw` lets it go on. */
   freeze(): void;
   thaw(): void;
   stop(): Promise<void>;
@@ -69,12 +69,12 @@ export async function startRedisServer(settings: readonly string[] = []): Promis
 async function started(program: string, settings: readonly string[]): Promise<ChildProcess> {
   const fixed = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--daemonize', 'no'];
   const child = spawn(program, [...fixed, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
+  let output = '';
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`${program} ended with ${code}: ${said}`)));
+    child.once('exit', (code) => reject(new Error(`${program} ended with ${code}: ${output}`)));
     createInterface({ input: child.stdout }).on('line', (line) => {
-      said = `${said}${line}\n`.slice(-2_000);
+      output = `${output}${line}\n`.slice(-2_000);
       if (line.includes('Ready to accept connections')) resolve();
     });
   });

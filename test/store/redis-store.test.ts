@@ -16,7 +16,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.stop()));
 });
 
-/** A server and a store on it, both gone after the test. */
+/** A server and a store on it; both end after the test. */
 async function openOn(settings: readonly string[] = [], before?: readonly RedisServer[]) {
   const server = await startRedisServer(settings);
   servers.push(server, ...(before ?? []));
@@ -25,25 +25,25 @@ async function openOn(settings: readonly string[] = [], before?: readonly RedisS
 
 async function openAt(
   url: string,
-  lookAgainMs?: number,
-): Promise<{ store: StateStore; said: string[] }> {
-  const said: string[] = [];
+  factsEveryMs?: number,
+): Promise<{ store: StateStore; logged: string[] }> {
+  const logged: string[] = [];
   const note = (fields: object, message: string) =>
-    void said.push(`${message} ${JSON.stringify(fields)}`);
+    void logged.push(`${message} ${JSON.stringify(fields)}`);
   const store = await openRedisStore({
     url,
     log: { info: note, warn: note, error: note },
-    ...(lookAgainMs !== undefined && { lookAgainMs }),
+    ...(factsEveryMs !== undefined && { factsEveryMs }),
   });
   opened.push(store);
-  return { store, said };
+  return { store, logged };
 }
 
 async function swapAt(store: StateStore, key: string, changes: Partial<RecordWrite> = {}) {
   return store.swapRecord(key, undefined, { ...recordWrite, ...changes });
 }
 
-/** Milliseconds until it was refused. @throws Error when it was not. */
+/** Milliseconds until the call is refused. @throws Error when it is not. */
 async function refusalMs(call: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now();
   await expect(call()).rejects.toMatchObject(unavailable);
@@ -87,16 +87,16 @@ describe('on a server', () => {
   });
 });
 
-describe('the server', () => {
+describe('a server', () => {
   it.each([
     ['a log that is synced with every write', ['--appendfsync', 'always'], 'machine'],
     ['no log and no replica', ['--appendonly', 'no'], 'gateway'],
-  ])('with %s promises as much', async (_, settings, durability) => {
+  ])('with %s has that durability', async (_, settings, durability) => {
     const { store } = await openOn(settings);
     expect(store.durability).toBe(durability);
   });
 
-  it('with a log finds every durable write again after kill -9', async () => {
+  it('with a log keeps every durable write through kill -9', async () => {
     const { server, store } = await openOn(['--appendfsync', 'always']);
     const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
     await Promise.all(keys.map((key) => swapAt(store, key, { durable: true, data: key })));
@@ -105,17 +105,17 @@ describe('the server', () => {
     for (const key of keys) expect((await swapAt(store, key)).record?.data).toBe(key);
   });
 
-  it('that may evict records takes none, and says why', async () => {
-    const { store, said } = await openOn([
+  it('that may evict records is refused, and the log says why', async () => {
+    const { store, logged } = await openOn([
       ...['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'],
     ]);
     await expect(swapAt(store, 'k')).rejects.toMatchObject(unavailable);
     await expect(swapAt(store, 'k', { durable: true })).rejects.toMatchObject(unavailable);
-    expect(said.join('\n')).toContain('set maxmemory-policy to noeviction, not allkeys-lru');
+    expect(logged.join('\n')).toContain('set maxmemory-policy to noeviction, not allkeys-lru');
     expect((await store.takeClaims([claim])).areTaken).toBe(true);
   });
 
-  it('that is full refuses, and evicts nothing', async () => {
+  it('that is full refuses writes, and evicts nothing', async () => {
     const { store } = await openOn(['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction']);
     await swapAt(store, 'first', { data: 'first' });
     let written = 0;
@@ -129,7 +129,7 @@ describe('the server', () => {
     expect((await swapAt(store, 'first')).record?.data).toBe('first');
   });
 
-  it('that holds still is given up after a quarter of a second, and used again', async () => {
+  it('that hangs is given up after a quarter of a second, and used again later', async () => {
     const { server, store } = await openOn();
     await swapAt(store, 'k');
     server.freeze();
@@ -144,33 +144,33 @@ describe('the server', () => {
     await until(works(store), 2_000);
   });
 
-  it('that is gone is refused at once, and used again when it is back', async () => {
-    const { server, store, said } = await openOn();
+  it('that is gone fails calls at once, and is used again when it is back', async () => {
+    const { server, store, logged } = await openOn();
     await swapAt(store, 'k', { data: 'before' });
     await server.crash();
-    await until(() => said.some((line) => line.includes('out of reach')), 2_000);
+    await until(() => logged.some((line) => line.includes('out of reach')), 2_000);
     expect(await refusalMs(() => swapAt(store, 'k'))).toBeLessThan(50);
     expect(await refusalMs(() => swapAt(store, 'k', { durable: true }))).toBeLessThan(50);
     await server.restart();
     const backMs = await until(works(store), 5_000);
     expect(backMs).toBeLessThan(3_000);
-    await until(() => said.some((line) => line.startsWith('the store is back')), 1_000);
+    await until(() => logged.some((line) => line.startsWith('the store is back')), 1_000);
     expect((await swapAt(store, 'k')).record?.data).toBe('before');
   });
 
-  it('may come later than the gateway', async () => {
+  it('may start later than the gateway', async () => {
     const server = await startRedisServer();
     await server.crash();
     servers.push(server);
-    const { store, said } = await openAt(server.url.replace('//', '//user:hunter2@'));
+    const { store, logged } = await openAt(server.url.replace('//', '//user:hunter2@'));
     expect(await refusalMs(() => swapAt(store, 'k'))).toBeLessThan(50);
-    expect(said.join('\n')).not.toContain('hunter2');
+    expect(logged.join('\n')).not.toContain('hunter2');
     const { store: plain } = await openAt(server.url);
     await server.restart();
     await until(works(plain), 5_000);
   });
 
-  it('with a replica waits for it, and refuses while it holds still', async () => {
+  it('with a replica waits for it, and refuses writes while it hangs', async () => {
     const main = await startRedisServer([
       ...['--appendonly', 'no', '--repl-diskless-sync-delay', '0'],
     ]);
@@ -186,18 +186,18 @@ describe('the server', () => {
     expect((await swapAt(store, 'k3')).swapped).toBe(true);
     replica.thaw();
     await until(works(store), 5_000);
-    // One that is gone for good is not waited for: what is promised becomes less.
+    // A replica that is gone is not waited for, and the durability becomes lower.
     await replica.crash();
     await until(() => store.durability === 'gateway', 10_000);
     expect((await swapAt(store, 'k4', { durable: true })).swapped).toBe(true);
   });
 
-  it('that is a replica itself takes no records', async () => {
+  it('that is a replica is refused', async () => {
     const main = await startRedisServer();
     const replica = await startRedisServer(['--replicaof', '127.0.0.1', String(main.port)]);
     servers.push(main, replica);
-    const { store, said } = await openAt(replica.url);
+    const { store, logged } = await openAt(replica.url);
     await expect(swapAt(store, 'k')).rejects.toMatchObject(unavailable);
-    expect(said.join('\n')).toContain('it is a replica');
+    expect(logged.join('\n')).toContain('it is a replica');
   });
 });
