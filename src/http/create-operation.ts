@@ -13,18 +13,18 @@ export interface CreateCall {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: CallerContext;
-  /** How limits are told; absent: by the gateway's own headers. */
+  /** The headers that state the limits; absent: RateLimit and RateLimit-Policy. */
   readonly limitHeaders?: (limits: readonly LimitState[]) => Record<string, string>;
 }
 
 /**
- * Whose create it is, and under which key.
+ * The identity of a create: who requests it, and under which idempotency key.
  *
- * @param create.operationId Of the route: keys of different routes never meet.
- * @param create.body The request as it was meant, to tell it from others under the same key.
+ * @param create.operationId of the route: equal keys of different routes are different.
+ * @param create.body after validation, to tell this request from others under the same key.
  * @throws GatewayError `idempotency_key_invalid`.
  */
-export function applicationOf(
+export function createIdentityOf(
   { identity, raw }: FastifyRequest,
   create: { readonly operationId: string; readonly body: unknown },
 ): Pick<CreateRequest, 'requester' | 'idempotency'> {
@@ -41,10 +41,10 @@ export function applicationOf(
 }
 
 /**
- * The one call that spends. It goes on when the caller hangs up. Tells the
- * journal and the headers of the answer what came of it.
+ * The one call that spends. It goes on when the caller hangs up. Its result is
+ * written into the log context and the response headers.
  *
- * @throws GatewayError whose faults are placed in the body as the caller wrote it.
+ * @throws GatewayError whose violations have their pointers in the body as the caller wrote it.
  */
 export async function createOperation(
   { request, reply, caller, limitHeaders = rateLimitHeaders }: CreateCall,
@@ -62,7 +62,7 @@ export async function createOperation(
     logContext.operationId = snapshot.id;
     if (isReplay) reply.header('idempotency-replayed', 'true');
     reply.headers(limitHeaders(limits));
-    // From here on every answer, an error too, tells where the paid image is.
+    // From here on every response, an error too, says where the paid image is.
     reply
       .header('x-operation-id', snapshot.id)
       .header('location', services.responses.link(snapshot.id));
@@ -71,7 +71,7 @@ export async function createOperation(
     if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
     throw error.with({
-      violations: error.violations.map((fault) => violationInBody(fault, request.body)),
+      violations: error.violations.map((violation) => violationInBody(violation, request.body)),
     });
   } finally {
     logContext.upstreamMs = services.clock.nowMs() - startMs;

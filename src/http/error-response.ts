@@ -19,7 +19,7 @@ export interface FailedRequest {
   readonly requestId: string;
   readonly path: string;
   readonly origin: string;
-  /** Where it is not that of the error's reason. */
+  /** Absent: the status that the form has for the error. */
   readonly status?: number;
 }
 
@@ -42,7 +42,7 @@ export function errorResponse(
   };
 }
 
-/** Answers every error that a hook or a route throws, and writes it into the log context. */
+/** Fastify's error handler: responds to whatever a hook or a route throws, and writes it into the log context. */
 export function errorHandler(origin: () => string) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = gatewayErrorFrom(thrown);

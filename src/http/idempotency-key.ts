@@ -8,7 +8,7 @@ const charactersMax = 255;
  * The idempotency key of a request: 1 … 255 visible ASCII characters, bare or
  * as a quoted string (RFC 8941). Undefined when there is none.
  *
- * @param rawHeaders Names and values in turn, as they came: Node joins lines of one name.
+ * @param rawHeaders names and values in turn, as they were received: Node joins lines of one name.
  * @throws GatewayError `idempotency_key_invalid`.
  */
 export function idempotencyKeyFromHeaders(rawHeaders: readonly string[]): string | undefined {
@@ -40,12 +40,12 @@ function invalid(detail: string): GatewayError {
   });
 }
 
-/** Under which record the key of a subject on a route is kept. A hash: keys may say more than is ours to keep. */
+/** Name of the record of a key, by subject and route. A hash, because keys may contain personal data. */
 export function recordKeyOf(subject: string, operationId: string, key: string): string {
   return sha256(JSON.stringify([subject, operationId, key]));
 }
 
-/** The same for requests that mean the same: their parsed bodies with sorted names. */
+/** Hash of a request body after validation, equal for bodies that mean the same. */
 export function fingerprintOf(body: unknown): string {
   return sha256(canonicalJson(body));
 }

@@ -7,18 +7,18 @@ export const bodyBytesMax = 65_536;
 const depthMax = 16;
 
 /**
- * The only body the gateway reads: JSON in UTF-8, uncompressed.
+ * Makes JSON in UTF-8, uncompressed, the only body that the gateway reads.
  *
  * Fastify's own parser keeps the last of two equal keys, rounds long integers,
- * mends invalid UTF-8 and takes text/plain; each of these would make a request
- * mean something else than what was sent.
+ * replaces invalid UTF-8 and accepts text/plain: each of these gives a request
+ * another meaning than what was sent.
  */
 export function acceptJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   parseAsJson(app, 'application/json');
 }
 
-/** Reads what curl's `-d` sends as the JSON it is, on the routes of this scope. */
+/** Reads form bodies as JSON on the routes of this scope: curl's `-d` names JSON a form. */
 export function acceptFormAsJson(scope: FastifyInstance): void {
   parseAsJson(scope, 'application/x-www-form-urlencoded');
 }
@@ -38,7 +38,7 @@ function parseAsJson(app: FastifyInstance, contentType: string): void {
   );
 }
 
-/** Undefined for an empty body: whether a body is needed is the route's own business. */
+/** Undefined for an empty body: only the route knows whether it needs one. */
 function valueFromBody(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw new GatewayError('malformed_json', 'the body is not valid UTF-8');

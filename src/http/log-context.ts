@@ -1,18 +1,18 @@
 import type { FastifyRequest } from 'fastify';
 import type { SpendOutcome } from '../errors/gateway-error.ts';
 
-/** What the one log line of a request tells beyond method, route, status and time. */
+/** What the one log line of a request says beyond method, route, status and time. */
 export interface LogContext {
   operationId?: string;
-  /** Whether an earlier request with the same key had it made. */
+  /** Whether an earlier request with the same key made the operation. */
   isReplay?: boolean;
-  /** Code of the upstream call this request made or failed by. */
+  /** gRPC code of the upstream call that this request made, or failed with. */
   upstreamCode?: string;
   /** How long that call took, in milliseconds. */
   upstreamMs?: number;
   /** On a create: what became of the money so far. */
   outcome?: SpendOutcome;
-  /** Why the request was refused. */
+  /** What the error response was made from. */
   error?: unknown;
 }
 
@@ -22,7 +22,7 @@ declare module 'fastify' {
   }
 }
 
-/** Starts the journal of every request. */
+/** Gives a request its log context. */
 export function openLogContext(request: FastifyRequest): void {
   const { contract } = request.routeOptions.config;
   request.logContext = contract?.spends === true ? { outcome: 'not_started' } : {};

@@ -8,8 +8,8 @@ interface KnownPath {
 }
 
 /**
- * Collects the paths of all routes, to tell a wrong method (405 with Allow)
- * from a wrong path (404). To be called before the routes are added.
+ * Responds to a wrong path with 404, and to a wrong method with 405 and Allow.
+ * Collects the paths of the routes as they are added, so it must be called before.
  */
 export function refuseUnknown(app: FastifyInstance): void {
   const paths = new Map<string, KnownPath>();
@@ -38,7 +38,7 @@ function patternFromUrl(url: string): RegExp {
   const segments = url.split('/').map((segment) => {
     if (segment === '*') return '.*';
     if (!segment.startsWith(':')) return escaped(segment);
-    // A parameter, and after two colons the text that stands behind it.
+    // A parameter; two colons stand for a colon in the path and the text behind it.
     const [, behind] = segment.split('::');
     return behind === undefined ? '[^/]+' : `[^/]+:${escaped(behind)}`;
   });

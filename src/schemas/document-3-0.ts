@@ -2,7 +2,7 @@ type Json = unknown;
 type JsonObject = Record<string, Json>;
 
 /**
- * An OpenAPI 3.1 document in the words of 3.0.3.
+ * An OpenAPI 3.1 document, written as 3.0.3.
  *
  * Covers what the gateway's schemas use: `const`, `examples` of a schema, a
  * license identifier, numeric exclusive bounds. Anything else of 3.1 must be
@@ -19,7 +19,7 @@ export function openApi30From31(document: object): object {
   };
 }
 
-/** Under these names stand values made by callers or by us, not schemas. */
+/** Names of example values: what stands under them is not a schema. */
 const opaqueNames = new Set(['example', 'value', 'enum', 'default']);
 
 function convert(value: Json): Json {

@@ -14,14 +14,15 @@ const securitySchemes = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API key, a JWT or a token of POST /v1/tokens, as the operator set it up.',
+    description:
+      'An API key, a JWT or a token of POST /v1/tokens, depending on the gateway’s settings.',
   },
   apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key', description: 'An API key.' },
   readToken: {
     type: 'apiKey',
     in: 'query',
     name: 'token',
-    description: 'A read token of one operation, as the links in its JSON carry it.',
+    description: 'A read token of one operation, from the links in its JSON.',
   },
 } as const;
 
@@ -32,7 +33,7 @@ export function openApiDocument(): object {
   return documentFromContracts((schema) => schema);
 }
 
-/** The same for generators that know OpenAPI 3.0.3: no unions, no 3.1 keywords. */
+/** The document for generators that know OpenAPI 3.0.3: no unions, no keywords of 3.1. */
 export function openApi30Document(): object {
   const flat = documentFromContracts((schema) =>
     schema === operationSchema ? flatOperationSchema : schema,
@@ -54,16 +55,16 @@ function documentFromContracts(substitute: Substitute): object {
       title: 'image-generation-gateway',
       version,
       description:
-        'Images from text. Errors are problem documents (RFC 9457) whose `type` resolves to a page that says what to do next.',
+        'Makes images from text. Errors are problem documents (RFC 9457); their `type` is the address of a page that says what to do next.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
     tags: [
-      { name: 'images', description: 'Have images made.' },
-      { name: 'operations', description: 'Images being made, and made.' },
-      { name: 'tokens', description: 'Credentials for browsers.' },
-      { name: 'openai', description: 'OpenAI’s API, for its clients.' },
-      { name: 'yandex', description: 'The vendor’s own REST.' },
+      { name: 'images', description: 'Create images.' },
+      { name: 'operations', description: 'Get images and their operations.' },
+      { name: 'tokens', description: 'Create credentials for browsers.' },
+      { name: 'openai', description: 'OpenAI’s API, for OpenAI’s clients.' },
+      { name: 'yandex', description: 'The vendor’s REST API.' },
     ],
     security: [{ bearer: [] }, { apiKey: [] }, {}],
     components: { securitySchemes },
@@ -72,7 +73,7 @@ function documentFromContracts(substitute: Substitute): object {
   return createDocument(document, { override: openResponses });
 }
 
-/** Requests are closed, responses open: a field added later breaks no client. */
+/** Leaves responses open to more fields, so that a field added later breaks no client; requests stay closed. */
 function openResponses({ jsonSchema, io }: { jsonSchema: Record<string, unknown>; io: string }) {
   if (io === 'output' && jsonSchema['additionalProperties'] === false) {
     delete jsonSchema['additionalProperties'];
@@ -138,7 +139,7 @@ function successResponse(response: ResponseContract, substitute: Substitute): ob
   };
 }
 
-/** One response per status, one example per reason that has it. */
+/** One response for each status, with one example for each reason that has it. */
 function problemResponses(contract: RouteContract): Record<string, object> {
   const { errorForm = nativeForm } = contract;
   const byStatus = new Map<number, Reason[]>();

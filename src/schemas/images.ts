@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
 import type { FieldTree } from './field-names.ts';
 
-/** Media types an image may be served as; the upstream makes some of them. */
+/** Media types that an image may have; the upstream makes some of them. */
 export const imageMediaTypes = [
   'image/jpeg',
   'image/png',
@@ -18,7 +18,7 @@ const message = z
     text: text.meta({ description: 'What the image should show.', example: 'red cat' }),
     weight: doubleSchema.optional().meta({
       description:
-        'How much this part counts. Negative: what should not be shown. Absent: 1. A decimal string is taken as well.',
+        'How much this part counts. Negative: what the image should not show. Absent: 1. May also be a decimal string.',
       example: 1,
       override: documentedAs({ type: 'number', format: 'double' }),
     }),
@@ -40,7 +40,7 @@ const ratio = z
   .superRefine((value, context) => {
     const width = value.widthRatio ?? 0n;
     const height = value.heightRatio ?? 0n;
-    // Only 0:0 is unset; one side alone is a mistake.
+    // 0:0 means unset; a single side is a mistake.
     if ((width === 0n) === (height === 0n)) return;
     context.addIssue({
       code: 'custom',
@@ -48,18 +48,18 @@ const ratio = z
       message: 'expected both sides to be positive, or neither to be set',
     });
   })
-  .meta({ id: 'AspectRatio', description: 'Width to height. 0:0 is unset.' });
+  .meta({ id: 'AspectRatio', description: 'Width to height. 0:0 means unset.' });
 
 const mediaType = z.enum(imageMediaTypes).meta({
   description:
-    'Media type to make. Which ones are possible depends on the upstream; another one is refused before anything is spent.',
+    'Media type of the image. Which ones are possible depends on the upstream; others are refused before anything is spent.',
   example: 'image/jpeg',
   override: { type: 'string' },
 });
 
 const seed = int64Schema({ min: 0n, max: int64Max }).meta({
   description:
-    'Where the generator starts, 0 … 2^63 − 1, as a decimal string or a JSON integer; never rounded. 0 or absent: the gateway draws one and tells it.',
+    'Start value of the generator, 0 … 2^63 − 1, as a decimal string or a JSON integer; never rounded. 0 or absent: the gateway draws one and returns it.',
   example: '1863',
   override: documentedAs({ type: 'string', format: 'int64', pattern: '^[0-9]+$' }),
 });
@@ -77,7 +77,7 @@ const generationOptions = z
 
 const aspectRatioPattern = /^([1-9][0-9]{0,18})[:x]([1-9][0-9]{0,18})$/;
 
-/** `W:H` or `WxH`, reduced to lowest terms. */
+/** An aspect ratio from `W:H` or `WxH`, reduced to lowest terms. */
 const aspectRatio = z
   .string()
   .transform((input, context): { widthRatio: bigint; heightRatio: bigint } => {
@@ -127,7 +127,7 @@ const modelUri = z
   .regex(modelUriPattern, { error: 'expected art://folder/name/version' })
   .meta({ description: 'The long form of model.', example: 'art://folder/yandex-art/latest' });
 
-/** A short form and the long form that says the same. */
+/** Each short form, and the path of the long form with the same meaning. */
 const forms = [
   ['prompt', 'messages'],
   ['negativePrompt', 'messages'],
@@ -144,9 +144,9 @@ export const imageRequestSchema = z
       .meta({ description: 'What the image should show.', example: 'red cat in a spaceship' }),
     negativePrompt: text
       .optional()
-      .meta({ description: 'What it should not show.', example: 'text, watermark' }),
+      .meta({ description: 'What the image should not show.', example: 'text, watermark' }),
     messages: z.array(message).min(1).optional().meta({
-      description: 'The long form of prompt and negativePrompt. Exactly one of both forms.',
+      description: 'The long form of prompt and negativePrompt. Send exactly one of the two forms.',
     }),
     model: model.optional(),
     modelUri: modelUri.optional(),
@@ -160,7 +160,7 @@ export const imageRequestSchema = z
     for (const [short, ...long] of forms) {
       const longValue = long.reduce<unknown>((value, name) => fieldOf(value, name), tree);
       if (tree[short] === undefined || longValue === undefined) continue;
-      const detail = `${short} and ${long.join('.')} are two forms of one thing; send one`;
+      const detail = `${short} and ${long.join('.')} are two forms of one thing: send one`;
       for (const path of [[short], [...long]]) {
         context.addIssue({ code: 'custom', params: { code: 'both_forms' }, message: detail, path });
       }
@@ -178,7 +178,7 @@ export const imageRequestSchema = z
   .meta({
     id: 'ImageRequest',
     description:
-      'What to draw. The snake_case names of the proto file are taken as well; null means absent.',
+      'The image to make. The snake_case names of the proto file are accepted too; null means absent.',
   });
 
 function fieldOf(value: unknown, name: string): unknown {
@@ -190,7 +190,7 @@ function fieldOf(value: unknown, name: string): unknown {
 /** A request body after validation: camelCase, exact integers, no nulls. */
 export type ImageRequestBody = z.output<typeof imageRequestSchema>;
 
-/** The names a create's body may use. */
+/** The field names of the body of a create. */
 export const imageRequestFields: FieldTree = {
   prompt: true,
   negativePrompt: true,

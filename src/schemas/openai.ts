@@ -5,7 +5,7 @@ import type { FieldTree } from './field-names.ts';
 const { prompt, model, aspectRatio, seed, negativePrompt } = imageRequestSchema.shape;
 
 const sizePattern = /^(?:auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$/;
-/** Taken and not followed: the upstream has nothing like them. */
+/** Fields that are accepted and have no effect: the upstream has nothing like them. */
 export const ignoredFields = [
   'background',
   'moderation',
@@ -19,9 +19,9 @@ export const ignoredFields = [
 const ignored = z
   .unknown()
   .optional()
-  .meta({ description: 'Taken, and listed in X-Ignored-Params.' });
+  .meta({ description: 'Accepted without effect, and listed in X-Ignored-Params.' });
 
-/** Body of POST /v1/images/generations: OpenAI's, and what the upstream can do beside it. */
+/** Body of POST /v1/images/generations: OpenAI's fields, and further ones that the upstream supports. */
 export const openAiRequestSchema = z
   .strictObject({
     prompt: prompt.unwrap(),
@@ -31,7 +31,10 @@ export const openAiRequestSchema = z
       .string()
       .regex(sizePattern, { error: 'expected auto, or WxH in pixels such as 1024x1536' })
       .optional()
-      .meta({ description: '`auto`, or WxH: only the ratio counts.', example: '1024x1024' }),
+      .meta({
+        description: '`auto`, or WxH in pixels; only the ratio counts.',
+        example: '1024x1024',
+      }),
     responseFormat: z.enum(['b64_json', 'url']).optional(),
     outputFormat: z.enum(['png', 'jpeg', 'webp']).optional(),
     stream: z.boolean().optional(),
@@ -52,12 +55,15 @@ export const openAiRequestSchema = z
   .superRefine((body, context) => {
     const refuse = (path: string, message: string) =>
       context.addIssue({ code: 'custom', params: { code: 'value' }, message, path: [path] });
-    if (body.stream === true && (body.n ?? 1) > 1) refuse('n', 'a stream is of one image');
+    if (body.stream === true && (body.n ?? 1) > 1) refuse('n', 'a stream has one image');
     if (body.size !== undefined && body.size !== 'auto' && body.aspectRatio !== undefined) {
-      refuse('size', 'size and aspect_ratio are two forms of one thing; send one');
+      refuse('size', 'size and aspect_ratio are two forms of one thing: send one');
     }
   })
-  .meta({ id: 'OpenAiImageRequest', description: 'What OpenAI’s clients send.' });
+  .meta({
+    id: 'OpenAiImageRequest',
+    description: 'The images to make, as OpenAI’s clients ask for them.',
+  });
 
 export type OpenAiRequestBody = z.output<typeof openAiRequestSchema>;
 
@@ -72,21 +78,22 @@ const image = z
     seed: z.string().meta({ format: 'int64' }),
     operation_id: z.string(),
   })
-  .meta({ id: 'OpenAiImage', description: 'One image.' });
+  .meta({ id: 'OpenAiImage', description: 'One image: its bytes or its address.' });
 
 export const openAiImagesSchema = z
   .object({
     created: z.int().meta({ description: 'Seconds since 1970.' }),
     id: z.string(),
     model: z.string(),
-    size: z.string().optional().meta({ description: 'True size of the first image.' }),
-    output_format: z.string().meta({ description: 'True format of the first image.' }),
+    size: z.string().optional().meta({ description: 'Actual size of the first image.' }),
+    output_format: z.string().meta({ description: 'Actual format of the first image.' }),
     data: z.array(image),
     errors: z
       .array(
-        z
-          .object({ index: z.int(), code: z.string(), message: z.string() })
-          .meta({ id: 'OpenAiPictureError', description: 'Why one of several is missing.' }),
+        z.object({ index: z.int(), code: z.string(), message: z.string() }).meta({
+          id: 'OpenAiPictureError',
+          description: 'Why one of several images was not made.',
+        }),
       )
       .optional(),
   })

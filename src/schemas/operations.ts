@@ -7,18 +7,20 @@ const url = z.string().meta({ format: 'uri' });
 const operationError = z
   .object({
     code: z.int().meta({ description: 'The gRPC code.', example: 3 }),
-    message: z.string().meta({ description: "The upstream's own words, for people." }),
+    message: z.string().meta({ description: 'The upstream’s words, for people.' }),
     details: z
       .array(z.looseObject({ '@type': z.string() }).meta({ id: 'ErrorDetail' }))
       .meta({ description: 'google.rpc details as proto3 JSON.' }),
     reason: problemCodeSchema,
-    retryable: z.boolean().meta({ description: 'Whether creating it anew may succeed.' }),
+    retryable: z.boolean().meta({ description: 'Whether a new create may succeed.' }),
   })
   .meta({ id: 'OperationError', description: 'Why no image was made.' });
 
 const operationResponse = z
   .object({
-    modelVersion: z.string().meta({ description: 'Often empty: the upstream need not tell.' }),
+    modelVersion: z
+      .string()
+      .meta({ description: 'Often empty: the upstream does not always say it.' }),
     mimeType: z
       .string()
       .meta({ description: 'Read from the bytes, never from the request.', example: 'image/jpeg' }),
@@ -26,17 +28,17 @@ const operationResponse = z
     width: z.int().optional().meta({ description: 'Pixels.', example: 1344 }),
     height: z.int().optional().meta({ description: 'Pixels.', example: 768 }),
     byteLength: z.int().meta({ example: 889288 }),
-    url: url.meta({ description: 'Where the bytes are.' }),
+    url: url.meta({ description: 'Address of the bytes.' }),
     image: z.string().optional().meta({
       description: 'The bytes as base64, only with ?include=image.',
       format: 'byte',
     }),
   })
-  .meta({ id: 'ImageResult', description: 'What is known of the finished image.' });
+  .meta({ id: 'ImageResult', description: 'The finished image.' });
 
 const operationUrls = z
   .object({ self: url, image: url, events: url, cancel: url })
-  .meta({ id: 'OperationUrls', description: 'Where to go on.' });
+  .meta({ id: 'OperationUrls', description: 'Addresses of the operation and what belongs to it.' });
 
 /** Fields that an operation has in every state. */
 const fields = {
@@ -46,7 +48,7 @@ const fields = {
   modifiedAt: timestamp,
   createdBy: z.string(),
   metadata: z.unknown().meta({
-    description: 'What the upstream says of the work, as proto3 JSON; null when it says nothing.',
+    description: 'The upstream’s metadata as proto3 JSON, or null.',
   }),
   urls: operationUrls,
 };
@@ -56,7 +58,7 @@ const status = (name: 'running' | 'succeeded' | 'failed' | 'canceled') =>
 
 const running = z
   .object({ ...fields, status: status('running'), done: z.literal(false) })
-  .meta({ id: 'RunningOperation', description: 'An image that is still being made.' });
+  .meta({ id: 'RunningOperation', description: 'An operation whose image is still being made.' });
 
 const succeeded = z
   .object({
@@ -65,17 +67,17 @@ const succeeded = z
     done: z.literal(true),
     response: operationResponse,
   })
-  .meta({ id: 'SucceededOperation', description: 'An image that is ready.' });
+  .meta({ id: 'SucceededOperation', description: 'An operation whose image is ready.' });
 
 const failed = z
   .object({ ...fields, status: status('failed'), done: z.literal(true), error: operationError })
-  .meta({ id: 'FailedOperation', description: 'An image that could not be made.' });
+  .meta({ id: 'FailedOperation', description: 'An operation whose image could not be made.' });
 
 const canceled = z
   .object({ ...fields, status: status('canceled'), done: z.literal(true), error: operationError })
-  .meta({ id: 'CanceledOperation', description: 'An image that nobody wanted any more.' });
+  .meta({ id: 'CanceledOperation', description: 'An operation that was canceled.' });
 
-/** One image being made, as callers read it. */
+/** The JSON of an operation. */
 export const operationSchema = z
   .discriminatedUnion('status', [running, succeeded, failed, canceled])
   .meta({
@@ -83,7 +85,7 @@ export const operationSchema = z
     description: 'One image being made. `status` tells the variants apart.',
   });
 
-/** The same in one flat object, for generators of OpenAPI 3.0 that know no unions. */
+/** The JSON of an operation as one flat object, for generators of OpenAPI 3.0 that know no unions. */
 export const flatOperationSchema = z
   .object({
     ...fields,

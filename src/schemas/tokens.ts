@@ -20,29 +20,26 @@ export const tokenRequestSchema = z
       .array(scopeSchema)
       .min(1)
       .max(scopes.length)
-      .meta({ description: 'What the token is good for.' }),
+      .meta({ description: 'What the token allows.' }),
     ttlSeconds: z
       .int()
       .min(1)
       .max(tokenTtlSecondsMax)
       .optional()
-      .meta({ description: 'How long it is good; 600 unless told.', example: 600 }),
-    maxImages: z
-      .int()
-      .min(1)
-      .max(1_000)
-      .optional()
-      .meta({ description: 'How many images it may have made; absent: as many as you may.' }),
+      .meta({ description: 'Life of the token in seconds. Absent: 600.', example: 600 }),
+    maxImages: z.int().min(1).max(1_000).optional().meta({
+      description: 'Most images that the token may create. Absent: only your own limits count.',
+    }),
   })
-  .meta({ id: 'TokenRequest', description: 'A short-lived token for a browser.' });
+  .meta({ id: 'TokenRequest', description: 'The token to create.' });
 
 export const tokenRequestFields: FieldTree = { scopes: true, ttlSeconds: true, maxImages: true };
 
-/** Answer of POST /v1/tokens. */
+/** Response of POST /v1/tokens. */
 export const tokenSchema = z
   .object({
-    token: z.string().meta({ description: 'To be sent as `Authorization: Bearer …`.' }),
+    token: z.string().meta({ description: 'Send it as `Authorization: Bearer …`.' }),
     expiresAt: z.string().meta({ format: 'date-time', example: '2026-11-23T10:10:00Z' }),
     scopes: z.array(scopeSchema),
   })
-  .meta({ id: 'Token', description: 'Good for its scopes until it expires.' });
+  .meta({ id: 'Token', description: 'A token that allows its scopes until it expires.' });

@@ -4,7 +4,7 @@ import { imageRequestFields, imageRequestSchema } from './images.ts';
 
 const { modelUri, messages, generationOptions } = imageRequestSchema.shape;
 
-/** `ImageGenerationRequest` as the vendor's REST takes it: proto3 JSON, in full. */
+/** The vendor's `ImageGenerationRequest` as proto3 JSON. */
 export const vendorRequestSchema = z
   .strictObject({
     modelUri: modelUri.unwrap(),
@@ -21,9 +21,9 @@ export const vendorRequestFields = {
 
 const timestamp = z
   .unknown()
-  .meta({ description: 'RFC 3339, or null where the upstream does not tell.' });
+  .meta({ description: 'RFC 3339, or null where the upstream does not say it.' });
 
-/** `yandex.cloud.operation.Operation` as the vendor's REST writes it. */
+/** The vendor's `yandex.cloud.operation.Operation` as its REST writes it. */
 export const vendorOperationSchema = z
   .object({
     id: z.string().meta({ example: 'op_AZk3v0' }),
@@ -32,7 +32,7 @@ export const vendorOperationSchema = z
     createdBy: z.string(),
     modifiedAt: timestamp,
     done: z.boolean(),
-    metadata: z.unknown().meta({ description: 'Any as proto3 JSON, or null.' }),
+    metadata: z.unknown().meta({ description: 'The upstream’s metadata as proto3 JSON, or null.' }),
     error: rpcStatusSchema.optional(),
     response: z
       .object({

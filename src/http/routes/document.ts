@@ -4,9 +4,9 @@ import type { FastifyInstance } from 'fastify';
 import { openApi30Document, openApiDocument } from '../../schemas/document.ts';
 
 /**
- * The page's own files and this gateway, nothing else. Its code sets styles on
- * elements, which is the one thing inline; the package's own policy would also
- * turn every http request into https.
+ * Policy of the documentation page: its own files and this gateway, nothing
+ * else. Inline are styles only, which the page's code sets on elements. The
+ * policy of the package itself would turn every http request into https.
  */
 const contentSecurityPolicy = [
   "default-src 'none'",
@@ -19,9 +19,9 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** /openapi.json, /openapi-3.0.json and /docs, all from the contracts and from this origin. */
+/** /openapi.json, /openapi-3.0.json and /docs: made from the contracts, served from this origin. */
 export async function documentRoutes(app: FastifyInstance): Promise<void> {
-  // What the gateway can do is no secret, and its pages have nothing else in them.
+  // These pages say what the gateway can do, which is no secret.
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'public' };
   });
@@ -35,14 +35,14 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
     );
   serveDocument('/openapi.json', JSON.stringify(document));
   serveDocument('/openapi-3.0.json', JSON.stringify(openApi30Document()));
-  // The plugin's types know OpenAPI 3.0 only; what it serves is whatever it is given.
+  // The types of the package know OpenAPI 3.0 only, but it serves any document.
   const specification = { document } as unknown as StaticDocumentSpec;
   await app.register(swagger, { mode: 'static', specification });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: contentSecurityPolicy,
     uiConfig: {
-      // The public validator would be a request to another host.
+      // The public validator is on another host.
       validatorUrl: null,
       tryItOutEnabled: true,
     },

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 export type Readiness = 'ready' | 'starting' | 'overloaded' | 'draining';
 
-/** /livez: the process answers. /readyz: send it traffic. */
+/** /livez: 200 while the process responds. /readyz: 200 while it should get traffic. */
 export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
   const config = { access: 'public' } as const;
   const headers = {

@@ -7,7 +7,7 @@ import { imageRequestSchema } from '../../schemas/images.ts';
 import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
-import { applicationOf, createOperation } from '../create-operation.ts';
+import { createIdentityOf, createOperation } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-response.ts';
@@ -94,8 +94,8 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
     drawnSeed: services.random.seed(),
   });
   const { operationId } = createImage;
-  const application = applicationOf(request, { operationId, body: parsed.body });
-  const create: CreateRequest = { generate, ...application };
+  const identity = createIdentityOf(request, { operationId, body: parsed.body });
+  const create: CreateRequest = { generate, ...identity };
   return { create, ignored: parsed.ignored };
 }
 

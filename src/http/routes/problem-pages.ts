@@ -3,15 +3,14 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import { reasons, type Reason } from '../../errors/reason.ts';
 import { problemKindOf } from '../../schemas/problem-catalog.ts';
 
-/** /problems/{code}: what `type` of a problem resolves to, for people and for programs. */
+/** /problems/{code}: the page that `type` of a problem links to, as HTML or JSON. */
 export function problemsRoutes(app: FastifyInstance): void {
   app.get<{ Params: { code: string } }>(
     '/problems/:code',
     { config: { access: 'public' } },
     async (request, reply) => {
       const reason = reasons.find((candidate) => candidate === request.params.code);
-      if (reason === undefined)
-        throw new GatewayError('not_found', 'there is no such problem code');
+      if (reason === undefined) throw new GatewayError('not_found', 'no problem has this code');
       reply.header('cache-control', 'public, max-age=3600').header('vary', 'Accept, Origin');
       if (request.headers.accept?.includes('text/html') === true) {
         return reply
@@ -29,7 +28,7 @@ export function problemsRoutes(app: FastifyInstance): void {
 
 function problemHtml(reason: Reason): string {
   const { status, title, retryable, advice } = problemKindOf(reason);
-  // Every text here is the gateway's own.
+  // Nothing needs escaping: every text here is the gateway's own.
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -41,7 +40,7 @@ function problemHtml(reason: Reason): string {
   code { font-size: 0.95em; } small { opacity: 0.7; }
 </style>
 <main>
-  <small><code>${reason}</code> · HTTP ${status} · ${retryable ? 'may be tried again' : 'trying again does not help'}</small>
+  <small><code>${reason}</code> · HTTP ${status} · ${retryable ? 'a retry may succeed' : 'a retry does not help'}</small>
   <h1>${title}</h1>
   <p>${advice.replace(/`([^`]*)`/g, '<code>$1</code>')}</p>
 </main>

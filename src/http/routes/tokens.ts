@@ -6,7 +6,7 @@ import { createToken } from '../../schemas/contracts/token-contracts.ts';
 import { tokenTtlSecondsMax } from '../../schemas/tokens.ts';
 import { bodyOf, serve } from '../route.ts';
 
-/** POST /v1/tokens: a caller lends a browser a part of what it may do, for minutes. */
+/** POST /v1/tokens: a caller gives a browser a part of its rights, for minutes. */
 export function tokensRoutes(
   app: FastifyInstance,
   { tokens, clock }: { readonly tokens: AccessTokens; readonly clock: Clock },

@@ -5,7 +5,7 @@ import {
   createVendorImage,
 } from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
-import { applicationOf, createOperation } from '../create-operation.ts';
+import { createIdentityOf, createOperation } from '../create-operation.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
@@ -30,7 +30,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const snapshot = await createOperation(call, services, {
       generate,
       form: 'vendor',
-      ...applicationOf(request, { operationId, body }),
+      ...createIdentityOf(request, { operationId, body }),
     });
     const isReplayOfFinished = snapshot.state.status === 'succeeded';
     const image = isReplayOfFinished

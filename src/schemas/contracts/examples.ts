@@ -58,5 +58,5 @@ export const exampleOperations = {
   },
 } as const satisfies Record<string, OperationJson>;
 
-/** The end of an operation, as its event stream tells it. */
+/** The end of an operation in its event stream. */
 export const exampleEvents = `retry: 2000\n\nid: 2\nevent: succeeded\ndata: ${JSON.stringify(exampleOperations.succeeded)}\n\n`;

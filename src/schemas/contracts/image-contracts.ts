@@ -24,11 +24,11 @@ export const createImage = routeContract({
   spends: true,
   negotiates: [getOperationImage, streamOperation],
   tag: 'images',
-  summary: 'Make an image from a text',
+  summary: 'Create an image',
   description: [
-    'Answers 202 with the operation at once; with `Prefer: wait=N` it holds the answer back and answers 200 if the image is ready by then.',
-    'With `Accept: image/*` the answer is the image itself, after up to 60 seconds; if it is not ready by then, 504 with Location, or 202 where JSON is acceptable too.',
-    'Hanging up cancels nothing. A create is never repeated by the gateway. With an Idempotency-Key it may be repeated by you: the same key and request find the same operation.',
+    'Responds 202 with the operation at once. With `Prefer: wait=N` it waits up to N seconds, and responds 200 if the image is ready by then.',
+    'With `Accept: image/*` the response is the image, after up to 60 seconds; if it is not ready by then, 504 with Location, or 202 where JSON is acceptable too.',
+    'Hanging up cancels nothing. The gateway never repeats a create. With an Idempotency-Key you may repeat it: the same key and request find the same operation.',
   ].join('\n\n'),
   requestHeaders: z.object({ Prefer: preferHeader, 'Idempotency-Key': idempotencyKeyHeader }),
   query: noQuery,
@@ -61,7 +61,7 @@ export const createImage = routeContract({
   responses: {
     200: {
       ...operationResponse,
-      description: 'The operation ended within the wait: look at `status`.',
+      description: 'The operation, finished within the wait: `status` says how.',
       headers: headersSchema(
         ['X-Request-Id', 'X-Operation-Id', 'Location', 'Cache-Control'],
         createHeadersMaybe,
@@ -74,7 +74,7 @@ export const createImage = routeContract({
       },
     },
     202: {
-      description: 'Accepted; the image is being made.',
+      description: 'The operation, running: the image is being made.',
       headers: headersSchema(
         ['X-Request-Id', 'X-Operation-Id', 'Location', 'Retry-After', 'Cache-Control'],
         createHeadersMaybe,

@@ -31,18 +31,18 @@ export const createOpenAiImage = routeContract({
   spends: true,
   errorForm: openAiForm,
   tag: 'openai',
-  summary: 'Make images, as OpenAI’s API does',
+  summary: 'Create images with OpenAI’s API',
   description: [
-    'For clients of OpenAI with only their base URL changed. The answer waits for the images: as long as the client says (`x-stainless-timeout`), 280 seconds at most; then 504, and the client’s own retry joins the same operations.',
-    'With `stream: true` the answer is an event stream: `image_generation.completed`, or `error`.',
+    'For OpenAI’s clients with only their base URL changed. The response waits for the images: as long as the client says in `x-stainless-timeout`, at most 280 seconds; then 504, and the client’s retry joins the same operations.',
+    'With `stream: true` the response is an event stream: `image_generation.completed`, or `error`.',
   ].join('\n\n'),
   requestHeaders: z.object({
     'Idempotency-Key': idempotencyKeyHeader,
-    'OpenAI-Project': z.string().optional().meta({ description: 'Folder of the model.' }),
+    'OpenAI-Project': z.string().optional().meta({ description: 'Id of the folder of the model.' }),
     Prefer: z
       .string()
       .optional()
-      .meta({ description: '`handling=strict` refuses fields that would be ignored.' }),
+      .meta({ description: '`handling=strict`: refuse fields that would be ignored.' }),
   }),
   query: noQuery,
   body: {
@@ -97,8 +97,8 @@ export const listModels = routeContract({
   ...modelRoute,
   path: '/v1/models',
   operationId: 'listModels',
-  summary: 'The models you may use',
-  description: 'Names that `model` takes.',
+  summary: 'List the models',
+  description: 'The models that you may name in `model`.',
   responses: {
     200: {
       description: 'The models.',
@@ -114,8 +114,8 @@ export const getModel = routeContract({
   ...modelRoute,
   path: '/v1/models/{id}',
   operationId: 'getModel',
-  summary: 'One of them',
-  description: 'Whether a name is a model you may use.',
+  summary: 'Get a model',
+  description: 'The model of a name, if you may use it.',
   params: z.object({ id: z.string().meta({ example: 'yandex-art' }) }),
   responses: {
     200: {

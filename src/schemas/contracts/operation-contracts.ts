@@ -44,9 +44,9 @@ export const getOperationImage = routeContract({
   access: 'operations:read',
   takesReadToken: true,
   tag: 'operations',
-  summary: 'The image itself',
+  summary: 'Download the image',
   description:
-    'The encoded bytes as the upstream made them, with the media type that the bytes tell. `?wait=60` waits for an image that is not ready. A failed generation answers with the status of its error.',
+    'The encoded bytes as the upstream made them, with the media type read from the bytes. `?wait=60` waits for an image that is not ready. A failed operation responds with the status of its error.',
   params: idParams,
   requestHeaders: z.object({
     Prefer: preferHeader,
@@ -58,7 +58,7 @@ export const getOperationImage = routeContract({
     'If-Range': z
       .string()
       .optional()
-      .meta({ description: 'Take Range only if this ETag still holds.' }),
+      .meta({ description: 'Apply Range only if the image has this ETag.' }),
   }),
   query: z.strictObject({ wait: waitQuery, download: downloadQuery, token: tokenQuery }),
   responses: {
@@ -68,7 +68,7 @@ export const getOperationImage = routeContract({
       content: imageContent,
     },
     206: {
-      description: 'The range of it that was asked for.',
+      description: 'The requested range of the image.',
       headers: headersSchema([...imageHeaders, 'Content-Range'], imageHeadersMaybe),
       content: imageContent,
     },
@@ -94,9 +94,9 @@ export const streamOperation = routeContract({
   access: 'operations:read',
   takesReadToken: true,
   tag: 'operations',
-  summary: 'The operation as it changes',
+  summary: 'Stream the events of an operation',
   description:
-    'Server-sent events for an `EventSource`: the state now, then each change, closed after the last. `event` is the status, `data` the operation without image bytes, `id` its revision. `204` when `Last-Event-ID` is the last one already.',
+    'Server-sent events for an `EventSource`: the present state, then each change; closed after the last. `event` is the status, `data` the operation without image bytes, `id` its revision. `204` when `Last-Event-ID` is the last event.',
   params: idParams,
   requestHeaders: z.object({ 'Last-Event-ID': lastEventIdHeader }),
   query: z.strictObject({ token: tokenQuery }),
@@ -108,7 +108,7 @@ export const streamOperation = routeContract({
       examples: { 'text/event-stream': { succeeded: exampleEvents } },
     },
     204: {
-      description: 'There is nothing newer, and there will not be.',
+      description: 'No event comes after the one you have.',
       headers: headersSchema(['X-Request-Id', 'Cache-Control']),
     },
   },
@@ -123,9 +123,9 @@ export const getOperation = routeContract({
   takesReadToken: true,
   negotiates: [getOperationImage, streamOperation, vendorFormOfOperation],
   tag: 'operations',
-  summary: 'How far an image is',
+  summary: 'Get an operation',
   description:
-    'Never fails because the generation failed: that is 200 with `error` inside. While pending, Retry-After says when to ask again; `?wait=N` lets the gateway wait. With `Accept: image/*` it answers as the image route does.',
+    'Never fails because the image could not be made: that is 200 with `error` inside. While the operation runs, Retry-After says when to ask again; with `?wait=N` the gateway waits. With `Accept: image/*` it responds as the image route does.',
   params: idParams,
   requestHeaders: z.object({ Prefer: preferHeader, 'If-None-Match': ifNoneMatchHeader }),
   query: z.strictObject({ wait: waitQuery, include: includeQuery, token: tokenQuery }),
@@ -139,9 +139,9 @@ export const cancelOperation = routeContract({
   operationId: 'cancelOperation',
   access: 'images:create',
   tag: 'operations',
-  summary: 'Stop making an image',
+  summary: 'Cancel an operation',
   description:
-    'Best effort and idempotent: the answer is the operation as it then is, whatever its state.',
+    'Best effort and idempotent: the response is the operation in its present state, whatever that is.',
   params: idParams,
   query: noQuery,
   responses: {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const secondsMax = 60;
 
-/** `?wait=N`: seconds to hold the answer back, never more than 60. */
+/** `?wait=N`: seconds to wait for the end of the operation, at most 60. */
 export const waitQuery = z
   .string()
   .transform((input, context) => {
@@ -14,12 +14,12 @@ export const waitQuery = z
   })
   .optional()
   .meta({
-    description: `Seconds to wait for the end of the operation; at most ${secondsMax} are waited. The same as Prefer: wait=N.`,
+    description: `Seconds to wait for the end of the operation, at most ${secondsMax}. The same as Prefer: wait=N.`,
     override: { type: 'number', minimum: 0, example: 60 },
   });
 
 export const includeQuery = z.literal('image').optional().meta({
-  description: '`image` puts the bytes into the JSON, as base64.',
+  description: '`image`: the JSON contains the bytes, as base64.',
 });
 
 export const downloadQuery = z
@@ -27,40 +27,41 @@ export const downloadQuery = z
   .optional()
   .transform((value) => value === '1')
   .meta({
-    description: '`1` makes a browser save the image instead of showing it.',
+    description: '`1`: a browser saves the image instead of showing it.',
     override: { type: 'string', enum: ['0', '1'] },
   });
 
 export const noQuery = z.strictObject({});
 
 export const idParams = z.object({
-  id: z
-    .string()
-    .meta({ description: 'Id of the operation, exactly as it was given.', example: 'op_AZk3v0' }),
+  id: z.string().meta({
+    description: 'Id of the operation, exactly as the create returned it.',
+    example: 'op_AZk3v0',
+  }),
 });
 
 export const preferHeader = z.string().optional().meta({
   description:
-    'RFC 7240. `wait=N`: hold the answer back for up to N seconds (at most 60). `respond-async`: answer 202 at once. `handling=lenient`: ignore unknown fields.',
+    'RFC 7240. `wait=N`: wait up to N seconds (at most 60) for the end of the operation. `respond-async`: respond 202 at once. `handling=lenient`: ignore unknown fields.',
   example: 'wait=30',
 });
 
 export const ifNoneMatchHeader = z.string().optional().meta({
-  description: 'Answer 304 if the representation still has one of these ETags.',
+  description: 'Respond 304 if the representation still has one of these ETags.',
 });
 
 export const lastEventIdHeader = z.string().optional().meta({
-  description: 'Send only what is newer; an EventSource sets it by itself.',
+  description: 'Send only events after this one. An EventSource sets it by itself.',
   example: '1',
 });
 
 export const idempotencyKeyHeader = z.string().optional().meta({
   description:
-    '1 to 255 visible ASCII characters of your choice, with or without double quotes. Sent again with the same request, it finds the same operation and never pays twice. Kept for 72 hours.',
+    '1 to 255 visible ASCII characters of your choice, with or without double quotes. The same key with the same request finds the same operation and never pays twice. Kept for 72 hours.',
   example: '6c1e0a52-3f9b-4c55-a7f5-6f9a1d8b2f10',
 });
 
 export const tokenQuery = z.string().min(1).max(1_024).optional().meta({
   description:
-    'A read token of this one operation, as the links in its JSON carry it, in place of a credential.',
+    'A read token of this operation, from the links in its JSON, in place of a credential.',
 });

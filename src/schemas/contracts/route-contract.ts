@@ -4,19 +4,19 @@ import type { ErrorForm } from '../error-forms/error-form.ts';
 import type { BodyContract } from '../parse.ts';
 import type { Scope } from '../tokens.ts';
 
-/** One kind of successful answer. */
+/** One kind of successful response. */
 export interface ResponseContract {
   readonly description: string;
   readonly headers?: z.ZodObject;
-  /** By media type. `binary` is bytes, `events` a stream; absent is an answer without a body. */
+  /** By media type. `binary` is bytes, `events` a stream; absent: a response without a body. */
   readonly content?: Readonly<Record<string, z.ZodType | 'binary' | 'events'>>;
   /** By media type and name. */
   readonly examples?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /**
- * One route, declared once: what it takes is what is validated, what a handler
- * is given, and what the OpenAPI document says.
+ * The declaration of one route: what is validated, what its handler gets, and
+ * what the OpenAPI document says are all made from it.
  */
 export interface RouteContract<
   Query extends z.ZodType = z.ZodType,
@@ -25,16 +25,16 @@ export interface RouteContract<
   readonly method: 'get' | 'post';
   /** With parameters in braces: `/operations/{id}`. */
   readonly path: string;
-  /** The same for the router, where its own grammar has to be more exact. */
+  /** The path in the router's grammar, where that has to be more exact. */
   readonly routerPath?: string;
-  /** Where the vendor takes more than one. */
+  /** Absent: `method`, and HEAD with GET. */
   readonly methods?: readonly ('GET' | 'HEAD' | 'POST')[];
   readonly operationId: string;
-  /** What the caller's credential must be good for; `delegate`: to make tokens, which no token can. */
+  /** The scope that the caller's credential needs; `delegate`: to create tokens, which no token can. */
   readonly access: Scope | 'delegate';
-  /** Whether a read token of the operation in the path will do. */
+  /** Whether a read token of the operation in the path is enough. */
   readonly takesReadToken?: boolean;
-  /** Whether an accepted request costs money: then every refusal says that none was spent. */
+  /** Whether an accepted request costs money: then every error says what became of it. */
   readonly spends?: boolean;
   /** Absent: native. */
   readonly errorForm?: ErrorForm;
@@ -43,22 +43,22 @@ export interface RouteContract<
   readonly description: string;
   /** Path parameters; always texts. */
   readonly params?: z.ZodObject;
-  /** Request headers that are read, for the document; each is parsed by its own grammar. */
+  /** Request headers that have an effect, for the document; each is parsed by its own grammar. */
   readonly requestHeaders?: z.ZodObject;
   readonly query: Query;
   readonly body?: BodyContract<Body> & { readonly examples: Readonly<Record<string, unknown>> };
   /** By status code. */
   readonly responses: Readonly<Record<number, ResponseContract>>;
   /**
-   * Routes whose answers this one gives when Accept names them. The document
+   * Routes whose responses this one sends when Accept names them. The document
    * describes each representation once, at its own route.
    */
   readonly negotiates?: readonly RouteContract[];
-  /** The refusals a caller has to reckon with. */
+  /** The errors that this route may send. */
   readonly reasons: readonly Reason[];
 }
 
-/** Checks a declaration and keeps its exact type. */
+/** A declaration, checked, with its exact type. */
 export function routeContract<Query extends z.ZodType, Body extends z.ZodType>(
   contract: RouteContract<Query, Body>,
 ): RouteContract<Query, Body> {

@@ -16,14 +16,14 @@ export const operationResponse: ResponseContract = {
 };
 
 export const notModified: ResponseContract = {
-  description: 'What you have is still right.',
+  description: 'The copy that you have is current.',
   headers: headersSchema(
     ['X-Request-Id', 'ETag'],
     ['Cache-Control', 'X-Operation-Id', 'Retry-After'],
   ),
 };
 
-/** What can go wrong upstream. */
+/** Reasons of failed upstream calls. */
 export const upstreamReasons = [
   'upstream_unavailable',
   'upstream_error',
@@ -33,10 +33,10 @@ export const upstreamReasons = [
   'upstream_message_too_large',
 ] as const;
 
-/** What every route that needs a caller may answer. */
+/** Reasons of every route that needs a caller. */
 export const callerReasons = ['unauthenticated', 'permission_denied', 'headers_too_large'] as const;
 
-/** What every create may answer, whatever its form. */
+/** Reasons of every create, on each surface. */
 export const createReasons = [
   'invalid_request',
   'unknown_field',
@@ -58,7 +58,7 @@ export const createReasons = [
   ...upstreamReasons,
 ] as const;
 
-/** What everything about one operation may answer. */
+/** Reasons of every route of one operation. */
 export const operationReasons = [
   'invalid_request',
   'unknown_field',

@@ -10,9 +10,9 @@ export const createToken = routeContract({
   operationId: 'createToken',
   access: 'delegate',
   tag: 'tokens',
-  summary: 'A short-lived token for a browser',
+  summary: 'Create a token for a browser',
   description:
-    'Called by the server of an application with its own key. The browser sends the token as `Authorization: Bearer …` and can do only what its scopes say, until it expires. Not available where callers bring credentials of the upstream.',
+    'For the server of an application, with its own key. A browser sends the token as `Authorization: Bearer …` and can do only what its scopes allow, until it expires. Not available where callers send credentials of the upstream.',
   query: noQuery,
   body: {
     schema: tokenRequestSchema,
@@ -23,7 +23,7 @@ export const createToken = routeContract({
   },
   responses: {
     201: {
-      description: 'The token. It is shown only here.',
+      description: 'The token. It is not shown again.',
       headers: headersSchema(['X-Request-Id', 'Cache-Control']),
       content: { 'application/json': tokenSchema },
       examples: {

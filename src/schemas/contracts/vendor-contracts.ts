@@ -14,9 +14,9 @@ export const createVendorImage = routeContract({
   spends: true,
   errorForm: vendorForm,
   tag: 'yandex',
-  summary: 'Make an image, as the vendor’s REST does',
+  summary: 'Create an image with the vendor’s API',
   description:
-    'The request and the answer of `ImageGenerationAsyncService.Generate` as the vendor maps them to REST. The operation is read at `/operations/{id}` in the same form, with the image as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
+    'The request and the response of `ImageGenerationAsyncService.Generate` as the vendor’s REST has them. GET `/operations/{id}` has the same form, with the image as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
   requestHeaders: z.object({ 'Idempotency-Key': idempotencyKeyHeader }),
   query: noQuery,
   body: {
@@ -36,7 +36,7 @@ export const createVendorImage = routeContract({
   },
   responses: {
     200: {
-      description: 'The operation; nothing of it is done yet.',
+      description: 'The operation, running.',
       headers: headersSchema(
         ['X-Request-Id', 'X-Operation-Id', 'Location', 'Cache-Control'],
         ['Idempotency-Replayed', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
@@ -60,15 +60,15 @@ export const createVendorImage = routeContract({
   reasons: [...createReasons],
 });
 
-/** How an operation made by `createVendorImage` is read: at the native path, in the vendor's form. */
+/** Reads an operation made by `createVendorImage`: at the native path, in the vendor's form. */
 export const vendorFormOfOperation = routeContract({
   method: 'get',
   path: '/operations/{id}',
   operationId: 'getYandexOperation',
   access: 'operations:read',
   tag: 'yandex',
-  summary: 'How far an image is, in the vendor’s form',
-  description: 'Of an operation that was created in that form.',
+  summary: 'Get an operation in the vendor’s form',
+  description: 'For operations that were created in that form.',
   params: idParams,
   query: noQuery,
   responses: {
@@ -81,16 +81,16 @@ export const vendorFormOfOperation = routeContract({
   reasons: [],
 });
 
-/** The vendor's own path to cancel. Not in the document: its colon means something else to most generators. */
+/** The vendor's own path to cancel. Not in the document: most generators can't read its colon. */
 export const cancelVendorOperation = routeContract({
   ...vendorFormOfOperation,
   path: '/operations/{id}:cancel',
-  // The plain form collides with /operations/:id.
+  // `/operations/:id::cancel` would collide with `/operations/:id`.
   routerPath: '/operations/:id(^[^:]+)::cancel',
   methods: ['GET', 'POST'],
   operationId: 'cancelYandexOperation',
   access: 'images:create',
   errorForm: vendorForm,
-  summary: 'Stop making an image, as the vendor’s REST does',
+  summary: 'Cancel an operation with the vendor’s API',
   reasons: ['malformed_json', 'unsupported_media_type', ...operationReasons],
 });

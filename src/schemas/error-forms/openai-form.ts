@@ -10,13 +10,13 @@ const openAiErrorSchema = z
       .object({
         message: z.string(),
         type: z.string(),
-        param: z.unknown().meta({ description: 'Name of the field at fault, or null.' }),
+        param: z.unknown().meta({ description: 'Name of the wrong field, or null.' }),
         code: z.string(),
         outcome: z.string().optional().meta({ description: 'What became of the money.' }),
       })
       .meta({ id: 'OpenAiErrorBody', description: 'Why a request was refused.' }),
   })
-  .meta({ id: 'OpenAiError', description: 'An error in the form of OpenAI’s API.' });
+  .meta({ id: 'OpenAiError', description: 'An error as OpenAI’s API writes it.' });
 
 /** Reasons that OpenAI's clients know by a code of their own. */
 const codes: Readonly<Partial<Record<Reason, string>>> = {

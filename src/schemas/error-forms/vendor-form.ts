@@ -14,16 +14,19 @@ export const rpcStatusSchema = z
     message: z.string(),
     details: z.array(z.looseObject({ '@type': z.string() }).meta({ id: 'StatusDetail' })),
   })
-  .meta({ id: 'RpcStatus', description: 'google.rpc.Status, as the vendor answers errors.' });
+  .meta({
+    id: 'RpcStatus',
+    description: 'An error as the vendor’s REST writes it: google.rpc.Status.',
+  });
 
 const paths = /^\/foundationModels\/|^\/operations\/[^/]+:/;
 
 function statusOfReason(reason: Reason): number {
-  // The vendor's table has 501 for it, which blames the server for a wrong path or method.
+  // The vendor's table has 501, which blames the server for the caller's mistake.
   return reason === 'method_not_allowed' ? 405 : vendorHttpStatus(rpcCodeOfReason(reason));
 }
 
-/** Errors as the vendor's REST writes them; what is wrong where, and what became of the money, are details. */
+/** Errors as the vendor's REST writes them. Violations, and what became of the money, are in the details. */
 export const vendorForm: ErrorForm = {
   name: 'vendor',
   mediaType: 'application/json',
