@@ -1,9 +1,9 @@
-/** What a request's Accept header asks for, as far as it can be had. */
+/** The representation chosen for a request by its Accept header. */
 export interface Negotiated {
   readonly form: 'json' | 'image' | 'events';
-  /** The concrete image type that was named, if one was. */
+  /** The concrete image type that the header names, if any. */
   readonly mediaType: string | undefined;
-  /** Whether JSON would do as well. */
+  /** Whether the caller takes JSON as well. */
   readonly acceptsJson: boolean;
 }
 
@@ -23,8 +23,8 @@ const rangesMax = 64;
  *
  * No Accept, `*`/`*` and whatever lists text/html are JSON: that is what curl,
  * generated clients and a browser's address bar send. Undefined when nothing
- * that is asked for can be made. `any` image type can be had of an image that
- * exists: it is delivered even as another type than asked for.
+ * that is asked for can be made. `any`: the image exists already, and is
+ * delivered even where the caller asked for another image type.
  */
 export function negotiate(
   accept: string | undefined,
@@ -57,7 +57,7 @@ interface WantedImage {
   readonly isConcrete: boolean;
 }
 
-/** The image wanted most, the first of those wanted equally. `any`: one that was named, whatever it is. */
+/** The image type with the highest q, the first of several. `any`: every type that the header names is possible. */
 function bestImage(
   ranges: readonly MediaRange[],
   imageMediaTypes: readonly string[] | 'any',
@@ -78,13 +78,13 @@ function isImage({ type }: MediaRange): boolean {
   return type === 'image';
 }
 
-/** How much a header wants one media type, 0 … 1; its most specific range decides. */
+/** The q of one media type, 0 … 1; the most specific range of the header decides. */
 export function acceptQuality(accept: string | undefined, mediaType: string): number {
   if (accept === undefined || accept.trim() === '') return 1;
   return qualityOf(rangesFromAccept(accept), mediaType).quality;
 }
 
-/** Whether any image would do. An image that exists is delivered even as another type than asked for. */
+/** Whether the caller takes an image of any type. */
 export function acceptsImages(accept: string | undefined): boolean {
   if (accept === undefined || accept.trim() === '') return true;
   return rangesFromAccept(accept).some(

@@ -6,7 +6,7 @@ export function matchesETag(ifNoneMatch: string | undefined, etag: string): bool
   return ifNoneMatch.split(',').some((item) => item.trim().replace(/^W\//, '') === opaque);
 }
 
-/** The bytes of a Range: from and to inclusive; `whole` when there is none that applies. */
+/** The range to send: first and last byte, both inclusive; `whole` when no range applies. */
 export type ByteRange = 'whole' | 'unsatisfiable' | { readonly from: number; readonly to: number };
 
 const singleRange = /^bytes=(\d*)-(\d*)$/;
@@ -15,9 +15,9 @@ const severalRanges = /^bytes=\s*\d*-\d*\s*(?:,\s*\d*-\d*\s*)+$/;
 /**
  * Reads a Range header for an image of `byteLength` bytes (RFC 9110, section 14).
  *
- * Other units and several ranges at once are answered with the whole image,
- * as the RFC allows; a range of bytes that can't be read or lies outside is
- * unsatisfiable.
+ * For other units and for several ranges at once the whole image is sent, as
+ * the RFC allows. A range of bytes that can't be read or lies outside the image
+ * is unsatisfiable.
  */
 export function byteRangeFromHeader(range: string | undefined, byteLength: number): ByteRange {
   if (range === undefined) return 'whole';

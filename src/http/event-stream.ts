@@ -6,15 +6,15 @@ import { isFinished, type OperationSnapshot } from '../operations/result/snapsho
 import { callerGoneSignal } from './caller-gone.ts';
 import type { RouteServices } from './route-services.ts';
 
-/** Often enough for proxies and phones that close what is silent. */
+/** Pause between heartbeats: proxies and phones close a connection that is silent for longer. */
 const heartbeatMs = 15_000;
-/** How soon a browser comes back when the connection broke. */
+/** Pause before a browser reconnects after the connection broke. */
 const retryMs = 2_000;
 
 /**
- * Answers with the operation as server-sent events (WHATWG HTML, section 9.2):
- * its state now, then each change, until the last. `id` is the revision, so a
- * browser that comes back with Last-Event-ID is told only what is newer.
+ * Sends the operation as server-sent events (WHATWG HTML, section 9.2): its
+ * state now, then each change, until the last. `id` is the revision, so a
+ * browser that reconnects with Last-Event-ID gets only what is newer.
  */
 export function sendEvents(
   { request, reply, caller }: EventsCall,
@@ -22,7 +22,7 @@ export function sendEvents(
   snapshot: OperationSnapshot,
 ): FastifyReply {
   const after = lastEventIdOf(request);
-  // 204 is what stops an EventSource from coming back for ever.
+  // An EventSource reconnects for ever unless it gets a 204.
   if (isFinished(snapshot) && snapshot.revision <= after) {
     return reply.code(204).header('cache-control', 'no-store').send();
   }
@@ -49,7 +49,7 @@ export interface EventsCall {
 
 interface EventsOptions {
   readonly after: number;
-  /** What is known at the next change, or at the latest after the time of a heartbeat; undefined at the end. */
+  /** The snapshot after the next change, or after the pause of a heartbeat; undefined when the stream has to end. */
   readonly next: () => Promise<OperationSnapshot | undefined>;
   readonly json: (snapshot: OperationSnapshot) => string;
 }
@@ -59,14 +59,14 @@ async function* eventsOf(
   { after, next, json }: EventsOptions,
 ): AsyncGenerator<string> {
   yield `retry: ${retryMs}\n\n`;
-  let told = after;
+  let sent = after;
   let snapshot: OperationSnapshot | undefined = first;
   while (snapshot !== undefined) {
     const { revision, state } = snapshot;
-    yield revision > told
+    yield revision > sent
       ? `id: ${revision}\nevent: ${state.status}\ndata: ${json(snapshot)}\n\n`
       : ': hb\n\n';
-    told = Math.max(told, revision);
+    sent = Math.max(sent, revision);
     if (isFinished(snapshot)) return;
     snapshot = await next();
   }
@@ -88,12 +88,12 @@ async function nextOf(
     return operations.isClosed || signal.aborted ? undefined : snapshot;
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    // Whoever comes back is told why, with the right status.
+    // The stream ends; a client that reconnects gets this error with its status.
     return undefined;
   }
 }
 
-/** 0 for what is no revision of ours: then everything is newer. */
+/** 0 when the header is not a revision of ours: then every event is newer. */
 function lastEventIdOf({ headers }: FastifyRequest): number {
   const given = headers['last-event-id'];
   return typeof given === 'string' && /^[0-9]{1,9}$/.test(given) ? Number(given) : 0;

@@ -11,10 +11,10 @@ export interface ImageCall {
 }
 
 /**
- * The bytes of an image for an answer. They count as held until the answer is
- * written or its socket closes.
+ * The bytes of an image for a response. They count as held until the response
+ * is written or its socket closes.
  *
- * @param form How they will be sent; under pressure the dear form is refused first.
+ * @param form How they will be sent. Under pressure base64, the more expensive form, is refused first.
  * @throws GatewayError `overloaded`, or why the image can't be had.
  */
 export async function imageForResponse(
@@ -23,7 +23,7 @@ export async function imageForResponse(
   { id, form }: { readonly id: string; readonly form: 'base64' | 'bytes' },
 ): Promise<OperationImage> {
   const { raw } = reply;
-  // The answer to a create is owed: what it shows was just paid for.
+  // The response to a create is never refused here: its image was just paid for.
   if (request.method === 'GET') shedding.admit(form);
   const image = await operations.image(id, caller, { signal: () => callerGoneSignal(raw) });
   if (raw.closed) image.release();

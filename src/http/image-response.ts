@@ -4,15 +4,15 @@ import type { OperationSnapshot, FinishedImage } from '../operations/result/snap
 import { publicMessage } from '../translation/operation-json.ts';
 import { byteRangeFromHeader, ifRangeHolds, matchesETag } from './conditional.ts';
 
-/** A snapshot that is known to have an image. */
+/** A snapshot with an image. */
 export interface SucceededSnapshot extends OperationSnapshot {
   readonly state: { readonly status: 'succeeded'; readonly image: FinishedImage };
 }
 
 /**
- * The snapshot if it has an image.
+ * The snapshot of an operation that succeeded.
  *
- * @throws GatewayError that says why there is none.
+ * @throws GatewayError that says why there is no image.
  */
 export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): SucceededSnapshot {
   const { state } = snapshot;
@@ -30,7 +30,7 @@ export function succeeded(snapshot: OperationSnapshot, retryAfterS: number): Suc
 
 const maxAgeS = 31_536_000;
 
-/** Headers of images that are shown, kept for as long as the image is known. */
+/** Headers of images shown inline, kept for as long as the image is known. */
 const inlineHeaders = new WeakMap<FinishedImage, Readonly<Record<string, string>>>();
 
 function headersOf(
@@ -49,7 +49,7 @@ function headersOf(
   return known;
 }
 
-/** What every answer about an image carries, 304 and 206 too. */
+/** Headers of every response about an image, 304 and 206 too. */
 function imageHeaders(
   snapshot: SucceededSnapshot,
   options: { readonly download: boolean },
@@ -68,7 +68,7 @@ function imageHeaders(
     'referrer-policy': 'no-referrer',
     vary: 'Accept, Origin',
     'x-operation-id': snapshot.id,
-    // 0 is never drawn: it is of an operation that was not created here.
+    // The gateway never draws 0: it stands for the unknown seed of an operation made elsewhere.
     ...(snapshot.seed !== 0n && { 'x-image-seed': String(snapshot.seed) }),
     ...(image.width !== undefined && { 'x-image-width': String(image.width) }),
     ...(image.height !== undefined && { 'x-image-height': String(image.height) }),
@@ -80,7 +80,7 @@ function etagOf(image: FinishedImage): string {
   return `"${image.sha256.toString('base64url')}"`;
 }
 
-/** A text of the upstream's as a header, if it has anything that a header can hold. */
+/** A header with the part of the upstream's text that a header can hold; none when nothing is left. */
 function headerText(name: string, text: string): Record<string, string> {
   const visible = text
     .replace(/[^\x20-\x7e]+/g, '')
@@ -91,15 +91,15 @@ function headerText(name: string, text: string): Record<string, string> {
 
 export interface ImageResponseOptions {
   readonly download: boolean;
-  /** What is left of the signed link that led here: kept longer, the image would outlive it. */
+  /** How long the signed link of the request can still be opened: a cache must not keep the image longer. */
   readonly linkLeftMs?: number | undefined;
-  /** Gets the bytes; only called when they are needed. */
+  /** Called only for a response that has the bytes in it. */
   readonly bytes: () => Promise<Uint8Array>;
 }
 
 /**
- * Answers with an image, a part of it, or that the caller has it already.
- * The bytes are sent as they are: one view on what the upstream sent.
+ * Sends an image, a range of it, or 304 when the caller has it already.
+ * The bytes are never copied: they are a view on what the upstream sent.
  */
 export async function sendImage(
   request: FastifyRequest,

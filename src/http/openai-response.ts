@@ -8,7 +8,7 @@ import { partsFromJson, piecesOf, sendJsonWithBytes } from './json-with-bytes.ts
 import type { SucceededSnapshot } from './image-response.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 
-/** One image of an answer: made, or why not. */
+/** One image of a response, or the error that stands for it. */
 export type OpenAiOutcome =
   | {
       readonly snapshot: SucceededSnapshot;
@@ -23,19 +23,19 @@ export interface OpenAiResponse {
   readonly createdAtMs: number;
 }
 
-/** 200 with every image that was made, and why the others were not. */
-export function sendOpenAiImages(reply: FastifyReply, answer: OpenAiResponse): FastifyReply {
-  const made = answer.outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]));
-  const errors = answer.outcomes.flatMap((outcome, index) =>
+/** 200 with the images that were made, and the errors of the others. */
+export function sendOpenAiImages(reply: FastifyReply, response: OpenAiResponse): FastifyReply {
+  const made = response.outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]));
+  const errors = response.outcomes.flatMap((outcome, index) =>
     'error' in outcome
       ? [{ index, code: outcome.error.reason, message: outcome.error.detail }]
       : [],
   );
   const [first] = made;
   return sendJsonWithBytes(reply.header('cache-control', 'no-store'), {
-    created: Math.floor(answer.createdAtMs / 1000),
+    created: Math.floor(response.createdAtMs / 1000),
     id: first?.snapshot.id ?? '',
-    model: answer.modelUri,
+    model: response.modelUri,
     ...(first !== undefined && factsOf(first.snapshot)),
     ...(errors.length > 0 && { errors }),
     data: made.map(({ snapshot, image }) => ({ ...imageField(image), ...originOf(snapshot) })),
@@ -47,7 +47,7 @@ function imageField(image: Uint8Array | string): Readonly<Record<string, JsonWit
   return typeof image === 'string' ? { url: image } : { b64_json: image };
 }
 
-/** What it was made from, and the operation it belongs to. */
+/** The seed it was made from, and the operation that made it. */
 function originOf({ seed, id }: SucceededSnapshot) {
   return { seed: String(seed), operation_id: id };
 }
@@ -55,8 +55,8 @@ function originOf({ seed, id }: SucceededSnapshot) {
 const heartbeatMs = 15_000;
 
 /**
- * Answers with the one image as events, as OpenAI streams them. Every event
- * has its type both ways, as clients of either kind look for it.
+ * Sends one image as server-sent events in OpenAI's form. The type of an event
+ * stands both in its `event:` line and in its data: clients read either.
  */
 export function sendOpenAiEvents(
   reply: FastifyReply,
@@ -121,7 +121,7 @@ function factsOf({ state: { image } }: SucceededSnapshot) {
   };
 }
 
-/** The limits in the headers of the gateway's own, and in those of OpenAI. */
+/** The limits in the gateway's own headers, and in OpenAI's. */
 export function openAiLimitHeaders(limits: readonly LimitState[]): Record<string, string> {
   const minute = limits.find(({ name }) => name === 'minute') ?? limits[0];
   if (minute === undefined) return {};

@@ -11,9 +11,9 @@ import { matchesETag } from './conditional.ts';
 
 const contentType = 'application/json; charset=utf-8';
 
-/** What an answer needs to know beside the operation. */
+/** What a response depends on beside the operation. */
 export interface ResponseContext {
-  /** Seconds, told while the operation is running. */
+  /** Seconds for Retry-After, sent while the operation is running. */
   readonly retryAfterS: number;
   /** Whose operation it is: links are signed for it. */
   readonly tenant: string;
@@ -29,9 +29,9 @@ export interface OperationResponsesOptions {
   readonly signLink?: SignLink | undefined;
 }
 
-/** Links live for an hour at least. */
+/** Links can be opened for an hour at least. */
 const linkLifeMs = 3_600_000;
-/** Links made within one period are the same, so that the JSON of a snapshot can be kept. */
+/** Links made within one period are equal, so that the JSON of a snapshot can be kept. */
 const linkPeriodMs = 600_000;
 
 interface KeptJson {
@@ -39,7 +39,7 @@ interface KeptJson {
   readonly period: number;
 }
 
-/** Answers with operations as JSON; keeps the JSON of a snapshot for as long as it is right. */
+/** Responses with an operation as JSON. The JSON of a snapshot is kept until its links would be too old. */
 export class OperationResponses {
   readonly #options: OperationResponsesOptions;
   readonly #json = new WeakMap<OperationSnapshot, KeptJson>();
@@ -67,7 +67,7 @@ export class OperationResponses {
     return this.#send(reply, snapshot, context);
   }
 
-  /** 200 for any other request about it. */
+  /** 200 for every other request about the operation. */
   current(
     reply: FastifyReply,
     snapshot: OperationSnapshot,
@@ -112,13 +112,13 @@ export class OperationResponses {
     return sendJsonWithBytes(reply, this.#operationJson(snapshot, tenant, bytes));
   }
 
-  /** 200 with the operation in the form of the vendor's REST. */
+  /** 200 with the operation in the JSON of the vendor's REST. */
   vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, image?: Uint8Array): FastifyReply {
     reply.header('cache-control', 'no-store').header('x-operation-id', snapshot.id);
     return sendJsonWithBytes(reply, vendorOperationJson(snapshot, image));
   }
 
-  /** Where the image is, openable as far as its caller is. */
+  /** Link to the image; with a token where the caller would otherwise need a credential. */
   imageLink(id: string, tenant: string): string {
     return imageLink(id, this.#links(id, tenant));
   }
@@ -139,7 +139,7 @@ export class OperationResponses {
       .send(this.#jsonOf(snapshot, tenant));
   }
 
-  /** Weak: the same state may be written with links that live longer. */
+  /** Weak: two responses with the same state may have links that expire at different times. */
   #etagOf({ revision }: OperationSnapshot, suffix = ''): string {
     const { signLink } = this.#options;
     return signLink === undefined

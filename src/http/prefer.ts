@@ -1,6 +1,6 @@
-/** What Prefer asks for (RFC 7240); what makes no sense is ignored, as the RFC says. */
+/** The preferences of a request (RFC 7240). What can not be read is ignored, as the RFC says. */
 export interface Preferences {
-  /** Seconds to hold the answer back, 0 … 60. */
+  /** Seconds to hold the response back, 0 … 60. */
   readonly waitS: number | undefined;
   readonly respondAsync: boolean;
   readonly handling: 'lenient' | 'strict' | undefined;
@@ -12,7 +12,7 @@ const none: Preferences = { waitS: undefined, respondAsync: false, handling: und
 const preferencePattern = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s";,]+)))?$/;
 const preferencesMax = 32;
 
-/** Reads a Prefer header; of a preference that stands twice the first counts. */
+/** Reads a Prefer header. Of a preference that stands twice, the first counts. */
 export function preferencesFromHeader(header: string | string[] | undefined): Preferences {
   if (header === undefined) return none;
   const text = Array.isArray(header) ? header.join(',') : header;
@@ -33,8 +33,8 @@ export function preferencesFromHeader(header: string | string[] | undefined): Pr
 }
 
 /**
- * What is left of a wait, in milliseconds: it counts from when the request came
- * (RFC 7240, section 4.3), and whatever was done since has used some of it.
+ * The rest of a wait, in milliseconds. A wait counts from the arrival of the
+ * request (RFC 7240, section 4.3), so the work done since then is part of it.
  */
 export function waitLeftMs(
   waitS: number,
@@ -44,7 +44,7 @@ export function waitLeftMs(
   return Math.min(waitMs, Math.max(0, receivedAtMs + waitMs - nowMs));
 }
 
-/** The value of Preference-Applied, or undefined when nothing was. */
+/** The value of Preference-Applied; undefined when no preference was followed. */
 export function preferenceApplied(applied: {
   readonly waitS?: number | undefined;
   readonly respondAsync?: boolean;

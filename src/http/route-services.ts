@@ -6,7 +6,7 @@ import type { Random } from '../clock/random.ts';
 import type { ImageDefaults } from '../translation/images.ts';
 import type { OperationResponses } from './operation-response.ts';
 
-/** What the routes of a surface work with. */
+/** The parts that routes call. */
 export interface RouteServices {
   readonly operations: Operations;
   readonly creates: Creates;

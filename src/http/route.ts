@@ -6,12 +6,12 @@ import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../sc
 import type { RouteContract } from '../schemas/contracts/route-contract.ts';
 import { continuedTraceparent } from '../observability/trace-context.ts';
 
-/** A request after its query was validated against the contract. */
+/** A request whose query was validated against the contract. */
 export interface RouteCall<Query, Body extends z.ZodType> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly query: Query;
-  /** How to read the body; present where the contract has one. */
+  /** The contract of the body, where the route has one. */
   readonly body: BodyContract<Body> | undefined;
   /** The operation in the path; empty on routes without one. */
   readonly id: string;
@@ -40,16 +40,16 @@ export function bodyOf<Body extends z.ZodType>(
   return parseBody(body, request.body, options);
 }
 
-/** Serves a contract. The handler answers through `reply`, or throws. */
+/** Adds the route of a contract. The handler sends its response through `reply`, or throws. */
 export function serve<Query extends z.ZodType, Body extends z.ZodType>(
   app: FastifyInstance,
   contract: RouteContract<Query, Body>,
   handler: (call: RouteCall<z.output<Query>, Body>) => Promise<FastifyReply>,
 ): void {
-  // Most requests have no query: what that means is worked out once.
+  // Most requests have no query: the values that stand for none are computed once.
   const emptyQuery = parseQuery(contract.query, {});
   app.route({
-    // Not Fastify's own HEAD routes: they count a body that was never loaded as empty.
+    // Fastify's own HEAD routes would send a Content-Length of 0 for a body that was not loaded.
     method: contract.methods?.slice() ?? (contract.method === 'get' ? ['GET', 'HEAD'] : ['POST']),
     exposeHeadRoute: false,
     url: contract.routerPath ?? contract.path.replace(/\{(\w+)\}/g, ':$1'),

@@ -1,12 +1,12 @@
 import { hasImageMagic } from './sniff.ts';
 
-/** Characters decoded to see whether an image begins there: enough for the brands of an AVIF. */
+/** Characters decoded to find out whether an image begins there: enough for the brands of an AVIF. */
 const headCharacters = 256;
 /** Line ends that a tool may have written after the text. */
 const lineEndBytesMax = 4;
 
 const padding = 0x3d;
-/** Stands for no value in `valueOfCharacter`: its high bit is set in no value of the alphabet. */
+/** Marks a character outside the alphabet in `valueOfCharacter`: no value of the alphabet has the high bit. */
 const invalid = 0xff;
 
 const valueOfCharacter = valuesByCharacter();

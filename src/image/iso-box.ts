@@ -1,6 +1,6 @@
 import { uintBeAt } from './uint-at.ts';
 
-/** A box of the ISO base media file format (ISO/IEC 14496-12): where its payload lies in the bytes. */
+/** A box of the ISO base media file format (ISO/IEC 14496-12), with the place of its payload. */
 export interface IsoBox {
   /** Four characters, as one number. */
   readonly type: number;
@@ -19,8 +19,8 @@ export function boxType(fourCharacters: string): number {
 }
 
 /**
- * The boxes between two offsets. Ends at the first one that makes no sense; a
- * box cut short by the end of the bytes is still yielded, with what is there.
+ * The boxes between two offsets. Ends at the first one that can't be read; a
+ * box cut short by the end of the bytes is still yielded, with the part that is there.
  */
 export function* isoBoxes(bytes: Uint8Array, from: number, to: number): Generator<IsoBox> {
   let at = from;

@@ -2,9 +2,9 @@ import { pixelSize, type PixelSize } from './pixel-size.ts';
 import { uintBeAt } from './uint-at.ts';
 
 /**
- * Markers and fill bytes looked at before giving up. Real files have a few
- * dozen, one with a large colour profile and metadata some hundreds; without a
- * bound, a file made of the shortest segments would be read to its end.
+ * Markers and fill bytes read at most. Real files have a few dozen, and some
+ * hundreds with a large colour profile and metadata. Without a bound, a file
+ * made of the shortest segments would be read to its end.
  */
 const stepsMax = 8_192;
 
@@ -25,7 +25,7 @@ function standsAlone(marker: number): boolean {
  * Size from the first frame header of a JPEG, progressive ones too.
  *
  * Undefined when there is none before the first scan, or when its height is 0
- * (to be told after the scan by a DNL marker).
+ * (a DNL marker after the scan would then define it).
  */
 export function jpegSize(bytes: Uint8Array): PixelSize | undefined {
   let at = 2;

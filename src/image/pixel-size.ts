@@ -4,7 +4,7 @@ export interface PixelSize {
   readonly height: number;
 }
 
-/** Undefined unless both sides are there and at least 1: an image without a side has no size to tell. */
+/** Undefined unless both sides are known and at least 1. */
 export function pixelSize(
   width: number | undefined,
   height: number | undefined,

@@ -4,15 +4,15 @@ import { pixelSize, type PixelSize } from './pixel-size.ts';
 import { hasAsciiAt, uintBeAt, uintLeAt } from './uint-at.ts';
 import { webpSize } from './webp-size.ts';
 
-/** What the bytes of an image say of themselves. */
+/** Facts about an image, read from its first bytes. */
 export interface ImageFacts {
   readonly mediaType: 'image/jpeg' | 'image/png' | 'image/webp' | 'image/gif' | 'image/avif';
   /** The usual ending of a file name, without a dot. */
   readonly extension: 'jpg' | 'png' | 'webp' | 'gif' | 'avif';
   /**
-   * Pixels as encoded: an orientation that is only noted beside the image
-   * (EXIF, `irot`) is not applied. Absent, as `height` then is, when the headers
-   * do not tell a size: an image that was paid for is delivered all the same.
+   * Pixels as encoded: an orientation from metadata (EXIF, `irot`) is not
+   * applied. Absent together with `height` when the headers have no size: an
+   * image that was paid for is delivered all the same.
    */
   readonly width?: number;
   readonly height?: number;

@@ -14,7 +14,7 @@ import {
 } from '../gen/google/rpc/error_details_pb.ts';
 import type { JsonValue } from './json-value.ts';
 
-/** DebugInfo is left out on purpose: it is about the inside of the upstream. */
+/** Types whose fields callers may see. Not DebugInfo: it holds stack traces of the upstream. */
 const knownTypes = createRegistry(
   BadRequestSchema,
   ErrorInfoSchema,

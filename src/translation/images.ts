@@ -11,13 +11,13 @@ import { pointerFromPath } from '../schemas/field-names.ts';
 /** The request that makes the upstream draw one image. */
 export type { ImageGenerationRequest };
 
-/** What completes a request that leaves things open. */
+/** Values for what a request leaves open. */
 export interface ImageDefaults {
   /** Folder that model names are looked up in. */
   readonly folderId: string;
   /** Model of a request that names none: a name, name/version, alias or art:// URI. */
   readonly defaultModel: string;
-  /** Names of this gateway's own for models; one step, never chained. */
+  /** This gateway's own names for models. An alias never names another alias. */
   readonly modelAliases: ReadonlyMap<string, string>;
   /** Most characters in all texts of positive weight. */
   readonly promptCharactersMax: number;
@@ -25,7 +25,7 @@ export interface ImageDefaults {
   readonly promptCharactersMaxByModel: ReadonlyMap<string, number>;
 }
 
-/** What the negotiation decided and the body left open. */
+/** Values that the route chose for this one request. */
 export interface ImageChoices {
   /** Media type to ask for when the body names none. */
   readonly mediaType: string;
@@ -33,7 +33,7 @@ export interface ImageChoices {
   readonly drawnSeed: bigint;
 }
 
-/** The upstream's request for a validated body. Its seed is never 0, so it is always known. */
+/** The upstream's request for a validated body. Its seed is never 0: for 0 the upstream would draw one and never return it. */
 export function imageGenerationRequestFromBody(
   body: ImageRequestBody,
   defaults: ImageDefaults,
@@ -70,8 +70,8 @@ interface Message {
 
 function messagesFromBody(body: ImageRequestBody): Message[] {
   if (body.messages !== undefined) {
-    // A message without a weight is a plain part of the prompt; the wire's own
-    // default of 0 would make it count for nothing.
+    // A message without a weight is a plain part of the prompt; with protobuf's
+    // default of 0 it would not count.
     return body.messages.map(({ text, weight }) => ({ text, weight: weight ?? 1 }));
   }
   const prompt = { text: body.prompt ?? '', weight: 1 };
@@ -121,14 +121,14 @@ function refuseLongPrompt(
   });
 }
 
-/** Code points, as people count: an emoji outside the first plane is one. */
+/** Number of code points: an emoji counts as one, though it is two UTF-16 units. */
 function charactersOf(text: string): number {
   let characters = 0;
   for (const _ of text) characters += 1;
   return characters;
 }
 
-/** Where each field of the upstream's request comes from when the body has the short form. */
+/** The short form of each field of the upstream's request. */
 const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
   [/^#\/modelUri/, '#/model'],
   [/^#\/messages\/0(?:\/|$)/, '#/prompt'],
@@ -139,16 +139,16 @@ const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
   [/^#\/generationOptions\/aspectRatio/, '#/aspectRatio'],
 ];
 
-/** A fault the upstream found, at the place in the body that the caller wrote. */
-export function violationInBody(fault: Violation, json: unknown): Violation {
-  const { pointer } = fault;
-  if (pointer === undefined) return fault;
+/** A violation that the upstream found, placed at the field that the caller wrote. */
+export function violationInBody(violation: Violation, json: unknown): Violation {
+  const { pointer } = violation;
+  if (pointer === undefined) return violation;
   const segments = pointer.split('/').slice(1);
   const long = pointerFromPath(segments, json);
-  if (hasPath(json, long.split('/').slice(1))) return { ...fault, pointer: long };
+  if (hasPath(json, long.split('/').slice(1))) return { ...violation, pointer: long };
   const short = shortForms.find(([pattern]) => pattern.test(pointer))?.[1];
-  if (short === undefined) return fault;
-  return { ...fault, pointer: pointerFromPath([short.slice(2)], json) };
+  if (short === undefined) return violation;
+  return { ...violation, pointer: pointerFromPath([short.slice(2)], json) };
 }
 
 function hasPath(json: unknown, segments: readonly string[]): boolean {

@@ -11,7 +11,7 @@ export interface OpenAiChoices {
   readonly drawnSeed: bigint;
 }
 
-/** One request to the upstream for each image, with seeds that follow each other. */
+/** One request to the upstream for each image, with consecutive seeds. */
 export function imageGenerationRequestsFromOpenAi(
   body: OpenAiRequestBody,
   defaults: ImageDefaults,
@@ -29,7 +29,7 @@ export function imageGenerationRequestsFromOpenAi(
   );
 }
 
-/** Names of the fields that are taken and not followed, as the caller spells them. */
+/** Names of the fields that are accepted and have no effect, in the caller's snake_case. */
 export function ignoredByOpenAi(
   body: OpenAiRequestBody,
   mediaTypes: readonly string[],
@@ -59,7 +59,7 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-/** Never 0, which would leave the seed to chance. */
+/** Never 0, for which the upstream would draw a seed and not return it. */
 function seedAfter(first: bigint, index: number): bigint {
   const seed = first + BigInt(index);
   return seed > int64Max ? seed - int64Max : seed;

@@ -7,7 +7,7 @@ import type { JsonValue, JsonWithBytes } from './json-value.ts';
 import type { ImageFacts } from '../image/sniff.ts';
 import type { Failure } from './outcome.ts';
 
-/** What the JSON of an operation is made from: the operations layer's snapshot has this shape. */
+/** The facts that the JSON of an operation shows. A snapshot of `operations/` has this shape. */
 export interface OperationFacts {
   readonly id: string;
   readonly seed: bigint;
@@ -31,7 +31,7 @@ export interface OperationFacts {
 export interface OperationJsonOptions {
   /** Origin of links, without a slash at the end. */
   readonly origin: string;
-  /** Opens the links to the image without a credential. */
+  /** Token in the links, with which they open without a credential. */
   readonly linkToken?: string | undefined;
   readonly isRetryable: (reason: Reason) => boolean;
 }
@@ -84,7 +84,7 @@ export function operationJson(
   };
 }
 
-/** Where the image is. */
+/** Link to the image. */
 export function imageLink(
   id: string,
   { origin, linkToken }: Pick<OperationJsonOptions, 'origin' | 'linkToken'>,
@@ -106,7 +106,7 @@ function failureJson(failure: Failure, options: OperationJsonOptions): JsonValue
   };
 }
 
-/** The upstream's words, bounded and printable; none about the gateway's own credentials. */
+/** The upstream's words, bounded and printable. Words about the gateway's own credentials are replaced. */
 export function publicMessage(failure: Failure): string {
   if (failure.reason === 'upstream_auth') return 'the upstream refused the gateway';
   const bounded = printableText(failure.message, messageCharactersMax);

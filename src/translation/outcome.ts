@@ -7,13 +7,13 @@ import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import { imageBytesFromBase64Text } from '../image/base64-image.ts';
 import { imageFactsFromBytes, type ImageFacts } from '../image/sniff.ts';
 
-/** A finished image: its encoded bytes, a view on the received frame, and what they say of themselves. */
+/** A finished image: its encoded bytes, which are a view on the received frame, and the facts read from them. */
 export interface Image {
   readonly bytes: Uint8Array;
   readonly facts: ImageFacts;
 }
 
-/** Why an image was not made. `code` is the gRPC number the upstream gave. */
+/** The reason why no image was made. `code` is the gRPC number from the upstream. */
 export interface Failure {
   readonly code: number;
   readonly message: string;
@@ -21,7 +21,7 @@ export interface Failure {
   readonly reason: Reason;
 }
 
-/** What became of an operation. The only place that reads `done`, `error` and `response`. */
+/** The state of an operation, as the upstream sent it. Only this file reads `done`, `error` and `response`. */
 export type Outcome =
   | { readonly status: 'running' }
   | { readonly status: 'succeeded'; readonly image: Image; readonly modelVersion: string }
@@ -31,16 +31,16 @@ export type Outcome =
 const internal = 13;
 const cancelled = 1;
 
-/** A failure of the answer itself, told in the gateway's words. */
+/** The failure of an operation whose result can't be used, in the gateway's words. */
 export function badResult(message: string, reason: Reason = 'bad_upstream_result'): Outcome {
   return { status: 'failed', failure: { code: internal, message, details: [], reason } };
 }
 
 /**
- * Reads an operation as the upstream answered it.
+ * The outcome of an operation that the upstream sent.
  *
- * An `error` counts even while `done` is false, as the upstream sets it so. A
- * result that is not an image is a failure, never an exception.
+ * An `error` counts even while `done` is false: the upstream sends such
+ * operations. A result that is not an image is a failure; nothing is thrown.
  */
 export function outcomeFromOperation(
   operation: Operation,

@@ -1,9 +1,9 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 
-/** Milliseconds a Date can hold on either side of 1970. */
+/** The latest time a Date can hold. */
 const dateMsMax = 8.64e15;
 
-/** Milliseconds since 1970; undefined when absent, zero, or beyond what a date can say. */
+/** Milliseconds since 1970; undefined when absent, not positive, or later than a Date can hold. */
 export function millisecondsFromTimestamp(timestamp: Timestamp | undefined): number | undefined {
   if (timestamp === undefined) return undefined;
   const ms = Number(timestamp.seconds) * 1000 + Math.trunc(timestamp.nanos / 1e6);

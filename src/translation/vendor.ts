@@ -4,9 +4,9 @@ import { detailsJson } from './details-json.ts';
 import type { JsonWithBytes } from './json-value.ts';
 import { publicMessage, timestampJson, type OperationFacts } from './operation-json.ts';
 
-/** What the vendor's JSON of an operation is made from, beside what the native one needs. */
+/** The facts that the vendor's JSON of an operation shows. */
 export interface VendorFacts extends OperationFacts {
-  /** Times as far as the upstream itself told them. */
+  /** Times that the upstream itself sent. */
   readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
 }
 

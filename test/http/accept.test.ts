@@ -18,7 +18,7 @@ describe('negotiate', () => {
     'application/json, image/jpeg',
     'image/*;q=0.5, application/json;q=0.5',
     'image/png;q=0, */*;q=0.1',
-  ])('answers JSON to Accept: %s', (accept) => {
+  ])('chooses JSON for Accept: %s', (accept) => {
     expect(negotiate(accept, makes)).toEqual(json);
   });
 
@@ -31,7 +31,7 @@ describe('negotiate', () => {
     ['image/avif, image/*;q=0.1', undefined, false],
     ['image/*, application/json;q=0.5', undefined, true],
     ['image/png, */*;q=0.1', 'image/png', true],
-  ])('answers an image to Accept: %s', (accept, mediaType, acceptsJson) => {
+  ])('chooses an image for Accept: %s', (accept, mediaType, acceptsJson) => {
     expect(negotiate(accept, makes)).toEqual({ form: 'image', mediaType, acceptsJson });
   });
 

@@ -15,7 +15,7 @@ describe('byteRangeFromHeader', () => {
   });
 
   it.each([undefined, 'items=0-1', 'bytes=0-1,5-9', 'none', 'bytes=0-0, -1'])(
-    'answers %s with the whole image',
+    'sends the whole image for %s',
     (range) => {
       expect(byteRangeFromHeader(range, 1000)).toBe('whole');
     },

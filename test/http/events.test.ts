@@ -27,7 +27,7 @@ interface Event {
   readonly data: Record<string, unknown>;
 }
 
-/** Every event of an answer that ends by itself. */
+/** Every event of a stream that the gateway ends. */
 async function eventsOf(response: Response): Promise<Event[]> {
   const blocks = (await response.text()).split('\n\n').filter((block) => block !== '');
   expect(blocks.shift()).toBe('retry: 2000');
@@ -48,7 +48,7 @@ async function eventsOf(response: Response): Promise<Event[]> {
 }
 
 describe('the events of an operation', () => {
-  it('are its state now, then its end, and the stream is over', async () => {
+  it('are its state now and its end, and then the stream ends', async () => {
     const id = await idOf(gateway.create(prompt, key));
     const response = await gateway.fetch(`/operations/${id}/events`, { headers: key });
     expect(response.status).toBe(200);
@@ -65,7 +65,7 @@ describe('the events of an operation', () => {
     expect(events[1]?.data['response']).not.toHaveProperty('image');
   });
 
-  it('go on where they broke off, and end for good with 204', async () => {
+  it('continue after Last-Event-ID, and are a 204 after the last one', async () => {
     const id = await idOf(gateway.create(prompt, { ...key, prefer: 'wait=10' }));
     const from = (last: string) =>
       gateway.fetch(`/operations/${id}/events`, { headers: { ...key, 'last-event-id': last } });
@@ -74,7 +74,7 @@ describe('the events of an operation', () => {
     expect(await statusOf(from('2'))).toBe(204);
   });
 
-  it('open by the link of the operation, without a key, and for nobody else', async () => {
+  it('open with the link of the operation without a key, and for no other caller', async () => {
     const created = await gateway.create(prompt, key);
     const { id, urls } = (await created.json()) as { id: string; urls: { events: string } };
     const link = new URL(urls.events);
@@ -85,7 +85,7 @@ describe('the events of an operation', () => {
     expect(await statusOf(gateway.fetch(`/operations/${id}/events`))).toBe(401);
   });
 
-  it('tell of a failure as of any other end', async () => {
+  it('report a failure like any other end', async () => {
     emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const id = await idOf(gateway.create(prompt, key));
     const events = await eventsOf(
@@ -105,7 +105,7 @@ describe('the events of an operation', () => {
     expect(emulator.ledger.gets - before).toBeLessThan(25);
   });
 
-  it('have nobody who polls once the last listener is gone', async () => {
+  it('end the polls when the last listener has gone', async () => {
     const id = await idOf(gateway.create(prompt, key));
     const controller = new AbortController();
     const response = await gateway.fetch(`/operations/${id}/events`, {
@@ -120,7 +120,7 @@ describe('the events of an operation', () => {
     expect(emulator.ledger.gets).toBe(before);
   });
 
-  it('are only headers for HEAD, and 406 for who takes no events', async () => {
+  it('are only headers for HEAD, and 406 for a caller that takes no events', async () => {
     const id = await idOf(gateway.create(prompt, key));
     const head = await gateway.fetch(`/operations/${id}/events`, { method: 'HEAD', headers: key });
     expect([head.status, head.headers.get('content-type')]).toEqual([
@@ -131,7 +131,7 @@ describe('the events of an operation', () => {
     expect(await statusOf(gateway.fetch(`/operations/${id}/events`, { headers: json }))).toBe(406);
   });
 
-  it('also come by Accept, from the operation and from the create', async () => {
+  it('are also chosen by Accept, on the operation and on the create', async () => {
     const accept = { ...key, accept: 'text/event-stream' };
     const created = await gateway.create(prompt, accept);
     expect(created.status).toBe(200);

@@ -47,11 +47,11 @@ const bytesOf = (base64: string | undefined) => Buffer.from(base64 ?? '', 'base6
 
 describe('an unmodified openai client', () => {
   it('gets an image, with its true size and format', async () => {
-    const answer = await client.images.generate(request);
-    const [image] = answer.data ?? [];
+    const response = await client.images.generate(request);
+    const [image] = response.data ?? [];
     const facts = imageFactsFromBytes(bytesOf(image?.b64_json));
     expect(facts?.mediaType).toBe('image/jpeg');
-    expect(answer).toMatchObject({
+    expect(response).toMatchObject({
       size: `${facts?.width}x${facts?.height}`,
       output_format: 'jpeg',
       created: expect.any(Number),
@@ -59,7 +59,7 @@ describe('an unmodified openai client', () => {
     expect(image).toMatchObject({ seed: expect.stringMatching(/^\d+$/) });
   });
 
-  it('gets several, with seeds that follow each other', async () => {
+  it('gets several images with consecutive seeds', async () => {
     const { data } = await client.images.generate({ ...request, n: 3, seed: '41' } as never);
     const seeds = (data as unknown as { seed: string }[]).map(({ seed }) => seed);
     expect(seeds).toEqual(['41', '42', '43']);
@@ -92,7 +92,7 @@ describe('an unmodified openai client', () => {
     expect(imageFactsFromBytes(bytesOf(events[0]?.b64_json))?.mediaType).toBe('image/jpeg');
   });
 
-  it('hears in the stream of an image that failed, and before it of a refusal', async () => {
+  it('gets a failure as an event of the stream, and a refusal before the stream', async () => {
     emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const stream = await client.images.generate({ ...request, stream: true });
     const failed = await failureOf(
@@ -125,7 +125,7 @@ describe('a refusal', () => {
     ['an empty prompt', { ...request, prompt: '' }, 400, 'invalid_request_error', 'prompt'],
     ['too many images', { ...request, n: 11 }, 400, 'invalid_request_error', 'n'],
     ['an odd size', { ...request, size: 'large' }, 400, 'invalid_request_error', 'size'],
-    ['a field nobody knows', { ...request, colour: 1 }, 400, 'invalid_request_error', 'colour'],
+    ['an unknown field', { ...request, colour: 1 }, 400, 'invalid_request_error', 'colour'],
     [
       'transparency',
       { ...request, background: 'transparent' },
@@ -157,7 +157,7 @@ describe('a refusal', () => {
   );
 
   it('of a key, of a model, and of a limit have the classes that clients catch', async () => {
-    const stranger = clientOf('nobody');
+    const stranger = clientOf('unknown');
     expect(await failureOf(stranger.images.generate(request))).toBeInstanceOf(
       OpenAI.AuthenticationError,
     );
@@ -174,7 +174,7 @@ describe('a refusal', () => {
     expect(Number(limited.headers?.get('retry-after'))).toBeLessThanOrEqual(60);
   });
 
-  it('of a path that is not there has the same shape', async () => {
+  it('of an unknown path has the same form', async () => {
     const error = await failureOf(client.chat.completions.create({ model: 'x', messages: [] }));
     expect([error.status, error.code]).toEqual([404, 'not_found']);
     const native = await jsonOf(
@@ -185,16 +185,16 @@ describe('a refusal', () => {
     expect(native).toMatchObject({ code: 'operation_not_found', httpStatus: 404 });
   });
 
-  it('of a part of the images leaves the others', async () => {
+  it('of some images leaves the others in the response', async () => {
     emulator.faults.inject('Generate', {
       kind: 'status',
       code: 13,
       message: 'lost',
       afterwards: true,
     });
-    const answer = await client.images.generate({ ...request, n: 2 });
-    expect(answer.data).toHaveLength(1);
-    expect((answer as unknown as { errors: object[] }).errors).toEqual([
+    const response = await client.images.generate({ ...request, n: 2 });
+    expect(response.data).toHaveLength(1);
+    expect((response as unknown as { errors: object[] }).errors).toEqual([
       { index: 0, code: 'upstream_error', message: expect.any(String) },
     ]);
   });
@@ -232,7 +232,7 @@ describe('the client’s own retry', () => {
     await slow.close();
   }, 30_000);
 
-  it('of a create whose end nobody knows is told so, and not paid again', async () => {
+  it('of a create with an unknown outcome gets 409 outcome_unknown and is not paid again', async () => {
     const before = emulator.ledger.generates;
     const retry = (count: string) =>
       client.images.generate(
@@ -274,7 +274,7 @@ describe('an unmodified AI SDK', () => {
   });
 });
 
-it('a strict caller is told what would be ignored, before anything is spent', async () => {
+it('handling=strict refuses what would be ignored before anything is spent', async () => {
   const before = emulator.ledger.generates;
   const response = await gateway.fetch('/v1/images/generations', {
     method: 'POST',

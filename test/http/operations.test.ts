@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
-  it('tells a running operation with an ETag and when to ask again', async () => {
+  it('returns a running operation with an ETag and with Retry-After', async () => {
     const id = await created({ prompt: 'a cat' });
     const response = await gateway.fetch(`${path}/${id}`);
     expect(response.status).toBe(200);
@@ -49,7 +49,7 @@ describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
     expect(await json(done)).toMatchObject({ status: 'succeeded' });
   });
 
-  it('tells a finished operation without asking the upstream', async () => {
+  it('returns a finished operation without a call to the upstream', async () => {
     const before = emulator.ledger.gets;
     const operation = await json(await gateway.fetch(`${path}/${doneId}`));
     const { width, height, byteLength } = operation['response'] as Record<string, number>;
@@ -99,18 +99,18 @@ describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
     expect((await json(response))['errors']).toMatchObject([{ parameter }]);
   });
 
-  it('takes a wait longer than it waits', async () => {
+  it('accepts a wait above the limit', async () => {
     expect((await gateway.fetch(`${path}/${doneId}?wait=1000000`)).status).toBe(200);
   });
 
-  it('refuses what is neither JSON nor an image', async () => {
+  it('refuses an Accept with neither JSON, images nor events', async () => {
     const response = await gateway.fetch(`${path}/${doneId}`, {
       headers: { accept: 'text/plain' },
     });
     expect([response.status, (await json(response))['code']]).toEqual([406, 'not_acceptable']);
   });
 
-  it('has HEAD answer as GET does, without a body', async () => {
+  it('answers HEAD like GET, without a body', async () => {
     const response = await gateway.fetch(`${path}/${doneId}`, { method: 'HEAD' });
     expect(response.status).toBe(200);
     expect(response.headers.get('x-operation-id')).toBe(doneId);
@@ -137,15 +137,15 @@ describe('an id that is not ours', () => {
   ];
 
   it.each(odd)('is the same 404 on every route: %.40s', async (id) => {
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       gateway.fetch(`/operations/${id}`),
       gateway.fetch(`/operations/${id}/image`),
       gateway.fetch(`/operations/${id}/cancel`, { method: 'POST' }),
       gateway.fetch(`/v1/operations/${id}`),
     ]);
-    for (const answer of answers) {
-      const { status, code, detail } = await json(answer);
-      expect([answer.status, status, code, detail]).toEqual([
+    for (const response of responses) {
+      const { status, code, detail } = await json(response);
+      expect([response.status, status, code, detail]).toEqual([
         404,
         404,
         'operation_not_found',
@@ -164,7 +164,7 @@ describe('an id that is not ours', () => {
 });
 
 describe('GET /operations/{id}/image', () => {
-  it('sends the bytes with all that is known of them', async () => {
+  it('sends the bytes with every header about them', async () => {
     const response = await gateway.fetch(`/operations/${doneId}/image`);
     const bytes = Buffer.from(await response.arrayBuffer());
     const sha256 = createHash('sha256').update(bytes).digest();
@@ -194,7 +194,7 @@ describe('GET /operations/{id}/image', () => {
     await response.arrayBuffer();
   });
 
-  it('answers 304 to the ETag it gave, without the upstream', async () => {
+  it('answers 304 to its own ETag without a call to the upstream', async () => {
     const head = await gateway.fetch(`/operations/${doneId}/image`, { method: 'HEAD' });
     const etag = head.headers.get('etag') ?? '';
     const before = emulator.ledger.gets;
@@ -244,7 +244,7 @@ describe('GET /operations/{id}/image', () => {
     expect(response.headers.get('content-range')).toMatch(/^bytes \*\/\d+$/);
   });
 
-  it('has HEAD answer as GET does, without a body', async () => {
+  it('answers HEAD like GET, without a body', async () => {
     const get = await gateway.fetch(`/operations/${doneId}/image`);
     await get.arrayBuffer();
     const head = await gateway.fetch(`/operations/${doneId}/image`, { method: 'HEAD' });
@@ -291,7 +291,7 @@ describe('GET /operations/{id}/image', () => {
 });
 
 describe('POST /operations/{id}/cancel', () => {
-  it('cancels, and answers the same again', async () => {
+  it('cancels, and returns the same operation when repeated', async () => {
     const id = await created({ prompt: 'an unwanted cat' });
     for (let time = 0; time < 2; time += 1) {
       const response = await gateway.fetch(`/operations/${id}/cancel`, { method: 'POST' });
@@ -327,14 +327,14 @@ describe('many who wait for one operation', () => {
   it('are served by one poller and one image', async () => {
     const id = await created({ prompt: 'a popular cat' });
     const before = emulator.ledger.gets;
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, async () => {
         const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
         await response.arrayBuffer();
         return response.headers.get('etag');
       }),
     );
-    expect(new Set(answers).size).toBe(1);
+    expect(new Set(responses).size).toBe(1);
     // 400 ms at a poll each 50 ms, however many wait.
     expect(emulator.ledger.gets - before).toBeLessThanOrEqual(10);
   });

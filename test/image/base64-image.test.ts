@@ -25,7 +25,7 @@ test.each(formats)('decodes the text of a %s', async (format) => {
   expect(decoded(bytes.toString('base64'))).toStrictEqual(bytes);
 });
 
-test.each(formats)('leaves a %s alone that is no text', async (format) => {
+test.each(formats)('does not decode a %s that is not text', async (format) => {
   expect(imageBytesFromBase64Text(await image(format))).toBeUndefined();
 });
 
@@ -67,7 +67,7 @@ test('makes no image larger than its limit', () => {
   }
 });
 
-test('gives back exactly what was encoded, of any length', () => {
+test('returns exactly what was encoded, of any length', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 600 }), (rest) => {
       const image = likeJpeg(rest);

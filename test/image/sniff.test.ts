@@ -66,7 +66,7 @@ async function imageNamed(name: string): Promise<Buffer> {
   return draw();
 }
 
-test.each(Object.keys(images))('tells type and size of a %s', async (name) => {
+test.each(Object.keys(images))('reads type and size of a %s', async (name) => {
   expect(imageFactsFromBytes(await imageNamed(name))).toStrictEqual({
     mediaType: mediaTypeOf(name),
     extension: extensionOf(name),
@@ -97,27 +97,30 @@ test.each([
   expect(imageFactsFromBytes(bytes)).toMatchObject({ width: wide, height: high });
 });
 
-test('tells the encoded size, whatever orientation is noted beside it', async () => {
+test('reads the encoded size, whatever orientation the metadata has', async () => {
   const bytes = await drawing().withMetadata({ orientation: 6 }).jpeg().toBuffer();
   expect((await sharp(bytes).metadata()).orientation).toBe(6);
   expect(imageFactsFromBytes(bytes)).toMatchObject({ width, height });
 });
 
-test.each(Object.keys(images))('tells the truth of a %s cut at any byte, or less', async (name) => {
-  const bytes = await imageNamed(name);
-  const whole = imageFactsFromBytes(bytes);
-  const { width: _width, height: _height, ...withoutSize } = whole ?? {};
-  const seen = new Set<string>();
-  for (let length = 0; length < Math.min(bytes.length, 2_000); length += 1) {
-    const facts = imageFactsFromBytes(bytes.subarray(0, length));
-    const kind = facts === undefined ? 'nothing' : facts.width === undefined ? 'type' : 'size';
-    seen.add(kind);
-    if (kind === 'type') expect(facts).toStrictEqual(withoutSize);
-    if (kind === 'size') expect(facts).toStrictEqual(whole);
-  }
-  expect(seen).toContain('nothing');
-  expect(seen).toContain('type');
-});
+test.each(Object.keys(images))(
+  'reads a %s cut at any byte as what it is, or as less',
+  async (name) => {
+    const bytes = await imageNamed(name);
+    const whole = imageFactsFromBytes(bytes);
+    const { width: _width, height: _height, ...withoutSize } = whole ?? {};
+    const seen = new Set<string>();
+    for (let length = 0; length < Math.min(bytes.length, 2_000); length += 1) {
+      const facts = imageFactsFromBytes(bytes.subarray(0, length));
+      const kind = facts === undefined ? 'nothing' : facts.width === undefined ? 'type' : 'size';
+      seen.add(kind);
+      if (kind === 'type') expect(facts).toStrictEqual(withoutSize);
+      if (kind === 'size') expect(facts).toStrictEqual(whole);
+    }
+    expect(seen).toContain('nothing');
+    expect(seen).toContain('type');
+  },
+);
 
 test.each([
   ['nothing', []],
@@ -129,11 +132,11 @@ test.each([
   ['a WAV, which is RIFF too', [...Buffer.from('RIFF\u0000\u0000\u0000\u0000WAVEfmt ')]],
   ['a HEIC', [0, 0, 0, 24, ...Buffer.from('ftypheic\u0000\u0000\u0000\u0000mif1heic')]],
   ['an MP4', [0, 0, 0, 24, ...Buffer.from('ftypisom\u0000\u0000\u0000\u0000iso2avc1')]],
-])('knows that %s is no image of its kinds', (_, bytes) => {
+])('does not take %s for an image', (_, bytes) => {
   expect(imageFactsFromBytes(Uint8Array.from(bytes))).toBeUndefined();
 });
 
-test('knows an AVIF by any of its brands, but not by the version that stands among them', () => {
+test('knows an AVIF by any of its brands, but not by the version between them', () => {
   const file = (brands: string) => Buffer.concat([Buffer.from([0, 0, 0, 28]), Buffer.from(brands)]);
   expect(imageFactsFromBytes(file('ftypmif1\0\0\0\0miafavifMA1B'))).toStrictEqual({
     mediaType: 'image/avif',
@@ -151,7 +154,7 @@ test.each([
   ['png wider than the format has', '89504e470d0a1a0a 0000000d 49484452 80000000 00000010'],
   ['gif of width 0', '474946383961 0000 0100 000000'],
   ['webp of an unknown chunk', '52494646 00000000 57454250 58585858 0a000000 00000000000000000000'],
-])('gives a %s its type and no size', (name, hex) => {
+])('reads the type and no size of a %s', (name, hex) => {
   const facts = imageFactsFromBytes(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
   expect(facts).toStrictEqual({ mediaType: mediaTypeOf(name), extension: extensionOf(name) });
 });
@@ -185,7 +188,7 @@ const avifFileType = box('ftyp', Buffer.from('avif\0\0\0\0mif1'));
 test.each([
   ['narrow', '00000000', '0001', '0002', ['01', '02'], ['03', '84']],
   ['wide', '01000001', '00000001', '00000002', ['0001', '0002'], ['8003', '8004']],
-])('tells the size of the primary item, not of a tile (%s)', (_, head, first, second, a, b) => {
+])('reads the size of the primary item, not of a tile (%s)', (_, head, first, second, a, b) => {
   const extents = (hex: string) => box('ispe', '00000000', hex);
   const container = box(
     'ipco',
@@ -213,7 +216,7 @@ const magics = [
   [0, 0, 0, 16, ...Buffer.from('ftypavif\u0000\u0000\u0000\u0000')],
 ];
 
-test('never throws and never makes a size up, whatever follows the magic number', () => {
+test('never throws or invents a size, whatever follows the magic number', () => {
   const facts = fc.tuple(fc.constantFrom(...magics), fc.uint8Array({ maxLength: 400 }));
   fc.assert(
     fc.property(facts, ([magic, rest]) => {
@@ -264,7 +267,7 @@ test.each([
   ['boxes of 64-bit size', endless(avifStart, '00000001667265650000000000000010')],
   ['brands', endless('ffffffff6674797068656963', '68656963')],
   ['associations', manyAssociations()],
-])('looks at few headers of 16 MiB made of %s', (_, bytes) => {
+])('reads few headers of 16 MiB made of %s', (_, bytes) => {
   const startMs = performance.now();
   for (let round = 0; round < 10; round += 1) imageFactsFromBytes(bytes);
   // Bounded, ten rounds take a few milliseconds; read to the end, they take seconds.

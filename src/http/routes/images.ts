@@ -23,7 +23,7 @@ import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof imageRequestSchema>;
 
-/** POST /v1/images: everything is decided before money is spent, and what was paid for is delivered. */
+/** POST /v1/images. All refusals come before the call that spends; after it the image is always delivered. */
 export function imagesRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createImage, async (call) => {
     const { request, reply, caller } = call;
@@ -55,7 +55,7 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
   });
 }
 
-/** Tells which preferences were followed, and what was ignored. */
+/** Reports in headers which preferences were followed, and what was ignored. */
 function reportPreferences(
   reply: FastifyReply,
   { respondAsync, waitS, handling }: Preferences,
@@ -75,10 +75,12 @@ function negotiatedOf(call: Call, services: RouteServices): Negotiated {
 
 function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
   const possible = ['application/json', 'text/event-stream', ...imageMediaTypes].join(', ');
-  return new GatewayError('not_acceptable', `possible are ${possible}`, { outcome: 'not_started' });
+  return new GatewayError('not_acceptable', `this gateway can send ${possible}`, {
+    outcome: 'not_started',
+  });
 }
 
-/** What the request asks for, once all of it is known to be good. */
+/** The create that the request asks for, after every check of it. */
 function createRequestFromCall(call: Call, services: RouteServices, negotiated: Negotiated) {
   const { request } = call;
   const { handling } = preferencesFromHeader(request.headers['prefer']);
@@ -138,7 +140,7 @@ function replyContextOf(
 }
 
 function ignoredHeader(pointers: readonly string[]): string {
-  // A pointer is the caller's own text: percent-encoding keeps it within a header.
+  // A pointer is text of the caller: a header can hold it only percent-encoded.
   return pointers
     .slice(0, 32)
     .map((pointer) => encodeURI(pointer.slice(0, 128).toWellFormed()))

@@ -19,7 +19,7 @@ import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<{ readonly wait?: number | undefined }, ZodType>;
 
-/** Reading and canceling operations, and fetching their images. */
+/** Routes that read an operation, send its image or its events, and cancel it. */
 export function operationsRoutes(app: FastifyInstance, services: RouteServices): void {
   const { operations, responses } = services;
 
@@ -70,7 +70,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
 
 function notAcceptable(): GatewayError {
   const possible = 'application/json, image/* and text/event-stream';
-  return new GatewayError('not_acceptable', `possible are ${possible}`);
+  return new GatewayError('not_acceptable', `this gateway can send ${possible}`);
 }
 
 /** The operation, after the wait that was asked for. */
@@ -81,7 +81,7 @@ async function snapshotOf(call: Call, services: RouteServices): Promise<Operatio
   const applied = preferenceApplied({
     waitS: query.wait === undefined ? preferences.waitS : undefined,
   });
-  // Whoever waits is told what is known now, and by Retry-After when to come back.
+  // Under pressure a wait returns what is known now; Retry-After says when to ask again.
   const isImmediate = waitS === 0 || services.shedding.sheds('wait');
   const snapshot = isImmediate
     ? await services.operations.get(id, caller)
@@ -110,7 +110,7 @@ async function imageOf(
   return sendImage(request, reply, ready, { download, bytes, linkLeftMs });
 }
 
-/** Whoever made it in the vendor's form reads it in that form: with the image inside. */
+/** An operation that was created in the vendor's form, in that form: with the image inside. */
 async function vendorFormOf(
   call: Call,
   services: RouteServices,

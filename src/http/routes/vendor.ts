@@ -12,9 +12,9 @@ import { bodyOf, serve } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
 import { refuseOtherMediaTypes } from './images.ts';
 
-/** The vendor's own REST paths: whoever has code for them changes the host and is done. */
+/** The vendor's own REST paths. A client of the vendor's REST needs only another host name. */
 export async function vendorRoutes(app: FastifyInstance, services: RouteServices): Promise<void> {
-  // The vendor's own samples send JSON by curl's -d, which names it a form.
+  // The vendor's samples send JSON with curl -d, which declares it as form data.
   acceptFormAsJson(app);
 
   serve(app, createVendorImage, async (call) => {
