@@ -38,7 +38,7 @@ async function refused(body: unknown, headers: Record<string, string> = {}) {
 }
 
 describe('POST /v1/images', () => {
-  it('answers 202 with the operation and where to go on', async () => {
+  it('responds 202 with the operation and its links', async () => {
     const response = await gateway.create(cat);
     const operation = await json(response);
     expect(response.status).toBe(202);
@@ -57,7 +57,7 @@ describe('POST /v1/images', () => {
     });
   });
 
-  it('answers 200 with the finished operation within Prefer: wait', async () => {
+  it('responds 200 with the finished operation within Prefer: wait', async () => {
     const response = await gateway.create(
       { ...cat, seed: '1863', aspectRatio: '16:9' },
       { prefer: 'wait=10' },
@@ -74,7 +74,7 @@ describe('POST /v1/images', () => {
     expect(width / height).toBeCloseTo(16 / 9, 1);
   });
 
-  it('answers 202 when the wait runs out, and the operation goes on', async () => {
+  it('responds 202 when the wait runs out, and the operation goes on', async () => {
     const response = await gateway.create(cat, { prefer: 'wait=0' });
     expect(response.status).toBe(202);
     const { id } = await json(response);
@@ -86,7 +86,7 @@ describe('POST /v1/images', () => {
     ['image/*', 'image/jpeg'],
     ['image/png', 'image/png'],
     ['image/avif, image/webp;q=0.9, image/jpeg;q=0.5', 'image/webp'],
-  ])('answers Accept: %s with the image as %s', async (accept, mediaType) => {
+  ])('responds to Accept: %s with the image as %s', async (accept, mediaType) => {
     const response = await gateway.create({ ...cat, seed: 7 }, { accept });
     const bytes = new Uint8Array(await response.arrayBuffer());
     expect(response.status).toBe(200);
@@ -97,14 +97,14 @@ describe('POST /v1/images', () => {
     expect(response.headers.get('x-operation-id')).toMatch(/^op_/);
   });
 
-  it('answers 202 to an image request with respond-async', async () => {
+  it('responds 202 to an image request with respond-async', async () => {
     const response = await gateway.create(cat, { accept: 'image/*', prefer: 'respond-async' });
     expect(response.status).toBe(202);
     expect(response.headers.get('preference-applied')).toBe('respond-async');
     expect(await json(response)).toMatchObject({ status: 'running' });
   });
 
-  it('answers 504 with Location when only an image would do and the wait runs out', async () => {
+  it('responds 504 with Location when only an image is acceptable and the wait runs out', async () => {
     const response = await gateway.create(cat, { accept: 'image/*', prefer: 'wait=0' });
     expect(response.status).toBe(504);
     expect(await json(response)).toMatchObject({ code: 'generation_timeout', outcome: 'accepted' });
@@ -115,14 +115,14 @@ describe('POST /v1/images', () => {
     await image.arrayBuffer();
   });
 
-  it('answers 202 when the wait runs out and JSON would do too', async () => {
+  it('responds 202 when the wait runs out and JSON is acceptable too', async () => {
     const headers = { accept: 'image/*, application/json;q=0.5', prefer: 'wait=0' };
     const response = await gateway.create(cat, headers);
     expect(response.status).toBe(202);
     expect(await json(response)).toMatchObject({ status: 'running' });
   });
 
-  it('draws a seed of its own, and tells it', async () => {
+  it('draws a seed and returns it', async () => {
     const seeds = await Promise.all(
       [cat, { ...cat, seed: 0 }].map(async (body) => {
         const response = await gateway.create(body, { prefer: 'wait=10' });
@@ -143,7 +143,7 @@ describe('POST /v1/images', () => {
     expect(await json(response)).toMatchObject({ response: { seed: '9007199254740993' } });
   });
 
-  it('makes the same image from the seed it told', async () => {
+  it('makes the same image from the seed that it returned', async () => {
     const first = await gateway.create(cat, { accept: 'image/*' });
     const seed = first.headers.get('x-image-seed') ?? '';
     const second = await gateway.create({ ...cat, seed }, { accept: 'image/*' });
@@ -162,7 +162,7 @@ describe('POST /v1/images', () => {
     await response.arrayBuffer();
   });
 
-  it('goes on when the caller hangs up', async () => {
+  it('goes on after the caller hung up', async () => {
     const before = emulator.ledger.generates;
     const caller = new AbortController();
     const request = gateway.fetch('/v1/images', {
@@ -228,7 +228,7 @@ describe('POST /v1/images', () => {
     expect(await json(response)).toMatchObject({ status: 400, code: 'malformed_json' });
   });
 
-  it('counts the prompt before spending, in characters as people count', async () => {
+  it('counts the characters of the prompt before spending', async () => {
     const { status, problem } = await refused({ prompt: 'я'.repeat(702) });
     expect([status, problem['code']]).toEqual([400, 'prompt_too_long']);
     expect(problem['detail']).toBe('the prompt has 702 characters; the model takes 500');
@@ -304,7 +304,7 @@ describe('POST /v1/images', () => {
     expect(emulator.ledger.generates).toBe(before);
   });
 
-  it('tells a refusal by the content policy from other mistakes', async () => {
+  it('tells a content policy refusal from other mistakes', async () => {
     const response = await gateway.create({ prompt: 'something forbidden' });
     expect(response.status).toBe(422);
     expect(await json(response)).toMatchObject({
@@ -324,13 +324,13 @@ describe('POST /v1/images', () => {
       },
       '#/generation_options/aspect_ratio',
     ],
-  ])('names what the upstream refuses in the spelling of %j', async (body, pointer) => {
+  ])('names what the upstream refuses as %j names it', async (body, pointer) => {
     const response = await gateway.create(body);
     expect(response.status).toBe(400);
     expect((await json(response))['errors']).toMatchObject([{ pointer }]);
   });
 
-  it('blames itself, not the caller, when the upstream denies the model', async () => {
+  it('responds 502 when the upstream denies the gateway the model', async () => {
     const response = await gateway.create({ ...cat, model: 'no-such-model' });
     expect(response.status).toBe(502);
     expect(await json(response)).toMatchObject({ code: 'upstream_auth', outcome: 'not_started' });

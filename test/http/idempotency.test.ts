@@ -56,7 +56,7 @@ interface Answer {
 }
 
 describe('a create with an Idempotency-Key', () => {
-  it('sent again is answered with the same operation, and paid once', async () => {
+  it('finds the same operation when it is resent, and is paid once', async () => {
     const key = freshKey();
     const before = emulator.ledger.generates;
     const first = await create(key);
@@ -66,16 +66,16 @@ describe('a create with an Idempotency-Key', () => {
     expect(emulator.ledger.generates).toBe(before + 1);
   });
 
-  it('sent 30 times at once is paid once', async () => {
+  it('is paid once when it is sent 30 times at once', async () => {
     const key = freshKey();
     const before = emulator.ledger.generates;
-    const answers = await Promise.all(Array.from({ length: 30 }, () => create(key)));
+    const responses = await Promise.all(Array.from({ length: 30 }, () => create(key)));
     expect(emulator.ledger.generates).toBe(before + 1);
-    expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
-    expect(answers.filter(({ isReplay }) => !isReplay)).toHaveLength(1);
+    expect(new Set(responses.map(({ id }) => id)).size).toBe(1);
+    expect(responses.filter(({ isReplay }) => !isReplay)).toHaveLength(1);
   });
 
-  it('is replayed as the second request wants it: as an image, or waited for', async () => {
+  it('is replayed in the form that the second request asks for: as an image, or waited for', async () => {
     const key = freshKey();
     const first = await create(key);
     const waited = await create(key, { headers: { prefer: 'wait=20' } });
@@ -86,10 +86,10 @@ describe('a create with an Idempotency-Key', () => {
   });
 
   it.each([
-    ['spelled in snake case', { prompt: 'a cat', negative_prompt: 'text', seed: '7' }],
+    ['in snake case', { prompt: 'a cat', negative_prompt: 'text', seed: '7' }],
     ['with an int64 as a number', { negativePrompt: 'text', seed: 7, prompt: 'a cat' }],
     [
-      'with nulls for what is absent',
+      'with nulls for absent fields',
       { prompt: 'a cat', negativePrompt: 'text', seed: 7, model: null },
     ],
   ])('is the same request %s', async (_name, body) => {
@@ -122,7 +122,7 @@ describe('a create with an Idempotency-Key', () => {
     expect(other.id).not.toBe(first.id);
   });
 
-  it('may be sent again after it was refused, with nothing spent', async () => {
+  it('may be resent after a refusal that spent nothing', async () => {
     const key = freshKey();
     const wrong = await create(key, { body: { prompt: 'a cat', colour: 'red' } });
     expect(wrong.json).toMatchObject({ code: 'unknown_field', outcome: 'not_started' });
@@ -133,7 +133,7 @@ describe('a create with an Idempotency-Key', () => {
     expect(emulator.ledger.generates).toBe(before);
   });
 
-  it('is unknown, and not sent again, when the answer was lost', async () => {
+  it('is unknown, and not sent again, when the response was lost', async () => {
     const key = freshKey();
     emulator.faults.inject('Generate', {
       kind: 'status',
@@ -178,15 +178,15 @@ describe('an Idempotency-Key', () => {
     expect(() => idempotencyKeyFromHeaders(rawHeaders)).toThrow(/idempotency_key_invalid/);
   });
 
-  it('is no key when it is not there', () => {
+  it('is absent without the header', () => {
     expect(idempotencyKeyFromHeaders(['Accept', '*/*'])).toBeUndefined();
   });
 
   it('is refused before anything is spent', async () => {
     const before = emulator.ledger.generates;
-    const answer = await create('a b');
-    expect(answer.status).toBe(400);
-    expect(answer.json).toMatchObject({
+    const response = await create('a b');
+    expect(response.status).toBe(400);
+    expect(response.json).toMatchObject({
       code: 'idempotency_key_invalid',
       outcome: 'not_started',
       errors: [{ header: 'Idempotency-Key' }],

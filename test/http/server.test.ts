@@ -25,14 +25,14 @@ function exchange(text: string): Promise<string> {
   const { hostname, port } = new URL(gateway.origin);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => socket.write(text));
-    let answer = '';
-    socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
-    socket.on('close', () => resolve(answer)).on('error', reject);
+    let response = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => (response += chunk));
+    socket.on('close', () => resolve(response)).on('error', reject);
   });
 }
 
 describe('paths', () => {
-  it('answers an unknown path with a problem', async () => {
+  it('responds to an unknown path with a problem', async () => {
     const response = await gateway.fetch('/nothing/here');
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'not_found', instance: '/nothing/here' });
@@ -45,7 +45,7 @@ describe('paths', () => {
     ['GET', '/operations/op_x/cancel', 'POST'],
     ['PUT', '/v1/operations/op_x', 'GET, HEAD'],
     ['POST', '/livez', 'GET, HEAD'],
-  ])('answers %s %s with 405 and Allow', async (method, path, allow) => {
+  ])('responds to %s %s with 405 and Allow', async (method, path, allow) => {
     const response = await gateway.fetch(path, { method });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
     expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
@@ -58,7 +58,7 @@ describe('paths', () => {
 });
 
 describe('request ids', () => {
-  it('are made, or taken over where they are fit for a log', async () => {
+  it('are made, or kept where they are fit for a log', async () => {
     const idOf = async (given?: string) => {
       const headers = given === undefined ? {} : { 'x-request-id': given };
       const response = await gateway.fetch('/livez', { headers });
@@ -72,27 +72,27 @@ describe('request ids', () => {
   });
 });
 
-describe('what is no request', () => {
-  it('is answered 400 and cut', async () => {
-    const answer = await exchange('THIS IS NOT HTTP\r\n\r\n');
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toContain('"code":"invalid_request"');
+describe('bytes that are no request', () => {
+  it('get 400, and the connection is closed', async () => {
+    const response = await exchange('THIS IS NOT HTTP\r\n\r\n');
+    expect(response).toMatch(/^HTTP\/1\.1 400 /);
+    expect(response).toContain('"code":"invalid_request"');
   });
 
-  it('is answered 431 with more than 8 KiB of headers', async () => {
-    const answer = await exchange(
+  it('get 431 with more than 8 KiB of headers', async () => {
+    const response = await exchange(
       `GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(9_000)}\r\n\r\n`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(response).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  it('is answered 431 with more than 100 header lines', async () => {
+  it('get 431 with more than 100 header lines', async () => {
     const lines = Array.from({ length: 150 }, (_, index) => `x-${index}: 1\r\n`).join('');
-    const answer = await exchange(
+    const response = await exchange(
       `GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${lines}\r\n`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
-    expect(answer).toContain('"code":"headers_too_large"');
+    expect(response).toMatch(/^HTTP\/1\.1 431 /);
+    expect(response).toContain('"code":"headers_too_large"');
   });
 });
 

@@ -10,7 +10,7 @@ import { idOf, jsonOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 
 const path = '/foundationModels/v1/imageGenerationAsync';
-/** As the vendor's documents have it. */
+/** The request in the vendor's documentation. */
 const request = {
   modelUri: 'art://folder/yandex-art/latest',
   generationOptions: { seed: '1863', aspectRatio: { widthRatio: '2', heightRatio: '1' } },
@@ -51,7 +51,7 @@ async function finished(id: string, of = gateway): Promise<Record<string, unknow
 }
 
 describe('POST /foundationModels/v1/imageGenerationAsync', () => {
-  it('answers as the vendor does: 200, nulls for what is not known, no key for what is not there', async () => {
+  it('responds as the vendor does: 200, null for unknown values, no key for absent ones', async () => {
     const of = await startGateway({ UPSTREAM_ADDRESS: bare.address });
     const response = await post(request, {}, of);
     expect(response.status).toBe(200);
@@ -64,7 +64,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     await of.close();
   });
 
-  it('gives an operation whose image is read as base64, with its type', async () => {
+  it('creates an operation whose image is base64 with its type', async () => {
     const id = await idOf(post(request));
     const { httpStatus, ...operation } = await finished(id);
     expect(httpStatus).toBe(200);
@@ -93,7 +93,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     expect(await statusOf(gateway.fetch(`/operations/${id}/image`))).toBe(200);
   });
 
-  it('takes what curl sends by -d, and the vendor’s own way to get the image', async () => {
+  it('accepts what curl sends by -d, and the vendor’s way to get the image', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vendor-curl-'));
     await writeFile(join(folder, 'prompt.json'), JSON.stringify(request));
     const lines = [
@@ -139,14 +139,14 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     [14, 503],
     [15, 500],
     [16, 401],
-  ])('answers gRPC code %i with HTTP %i', async (code, status) => {
-    // In a row, these are what opens the breaker.
+  ])('responds to gRPC code %i with HTTP %i', async (code, status) => {
+    // Several in a row would open the circuit.
     await idOf(post(request));
     emulator.faults.inject('Generate', { kind: 'status', code, message: 'no' });
     expect(await jsonOf(post(request))).toMatchObject({ httpStatus: status, code });
   });
 
-  it('tells of a failed operation inside it', async () => {
+  it('shows a failed operation with its error inside', async () => {
     const id = await idOf(post(request));
     emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
     const { error, ...operation } = await finished(id);
@@ -166,13 +166,17 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
 });
 
 describe('/operations/{id}:cancel', () => {
-  it.each(['GET', 'POST'])('stops by %s', async (method) => {
-    const id = await idOf(post(request));
-    const canceled = await jsonOf(gateway.fetch(`/operations/${id}:cancel`, { method }));
+  it.each(['GET', 'POST'])('cancels by %s', async (method) => {
+    const slow = await startEmulator({ latencyMs: 60_000, latencySpreadRatio: 0 });
+    const of = await startGateway({ UPSTREAM_ADDRESS: slow.address });
+    const id = await idOf(post(request, {}, of));
+    const canceled = await jsonOf(of.fetch(`/operations/${id}:cancel`, { method }));
+    await of.close();
+    await slow.close();
     expect(canceled).toMatchObject({ httpStatus: 200, id, done: true, error: { code: 1 } });
   });
 
-  it('answers an unknown id as the vendor does', async () => {
+  it('responds to an unknown id as the vendor does', async () => {
     expect(await jsonOf(gateway.fetch('/operations/op_x:cancel'))).toMatchObject({
       httpStatus: 404,
       code: 5,

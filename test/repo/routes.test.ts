@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { contracts } from '../../src/schemas/contracts/all-contracts.ts';
 
-/** Served and not in the document: pages, health, and a path of the vendor's that generators can't read. */
+/** Routes that the document leaves out: pages, health, and a path of the vendor's that generators can't read. */
 const undocumented = [
   ...[
     'GET /',
@@ -15,7 +15,7 @@ const undocumented = [
   ...['GET /problems/{code}', 'GET /operations/{id}:cancel', 'POST /operations/{id}:cancel'],
 ];
 
-/** `GET or POST \`/a\`, \`/b\`` → every pair of them; a method stands until another one is named. */
+/** All pairs of method and path in `GET or POST \`/a\`, \`/b\``; methods hold until others are named. */
 function routesOfCell(cell: string): string[] {
   let methods: string[] = [];
   let isFresh = true;

@@ -73,7 +73,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
     ]);
   });
 
-  it('gives bytes as binary texts', () => {
+  it('describes bytes as binary texts', () => {
     const image = (document['paths'] as Record<string, Record<string, Json>>)[
       '/operations/{id}/image'
     ];
@@ -86,7 +86,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
 });
 
 describe('the two documents', () => {
-  it('say which OpenAPI they are and carry the version of the package', async () => {
+  it('have the version of their OpenAPI and of the package', async () => {
     const { version: packaged } = JSON.parse(await readFile('package.json', 'utf8')) as Json;
     expect(version).toBe(packaged);
     expect(documents['3.1']).toMatchObject({ openapi: '3.1.0', info: { version } });
@@ -103,7 +103,7 @@ describe('the two documents', () => {
     });
   });
 
-  it('keep 3.1 words out of 3.0', () => {
+  it('have no keyword of 3.1 in 3.0', () => {
     for (const [path, node] of nodes(documents['3.0'])) {
       expect(
         Object.keys(node).filter((name) => ['const', 'propertyNames', 'identifier'].includes(name)),

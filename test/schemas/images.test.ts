@@ -6,7 +6,7 @@ import { parseBody } from '../../src/schemas/parse.ts';
 const contract = { schema: imageRequestSchema, fields: imageRequestFields };
 const parse = (json: unknown, lenient = false) => parseBody(contract, json, { lenient });
 
-function refusal(json: unknown, lenient = false): GatewayError {
+function errorOf(json: unknown, lenient = false): GatewayError {
   try {
     parse(json, lenient);
   } catch (error) {
@@ -17,10 +17,10 @@ function refusal(json: unknown, lenient = false): GatewayError {
 }
 
 const pointers = (json: unknown) =>
-  refusal(json).violations.map(({ pointer, code }) => [pointer, code]);
+  errorOf(json).violations.map(({ pointer, code }) => [pointer, code]);
 
 describe('an image request', () => {
-  it('takes the short form', () => {
+  it('accepts the short form', () => {
     const { body } = parse({
       prompt: 'red cat',
       negativePrompt: 'text',
@@ -39,7 +39,7 @@ describe('an image request', () => {
     });
   });
 
-  it('takes the full form in the names of the proto file', () => {
+  it('accepts the full form in the names of the proto file', () => {
     const { body } = parse({
       model_uri: 'art://b1g/yandex-art/latest',
       messages: [
@@ -112,7 +112,7 @@ describe('an image request', () => {
     {},
     ['1'],
   ])('refuses the seed %j', (seed) => {
-    expect(refusal({ prompt: 'cat', seed }).violations).toMatchObject([{ pointer: '#/seed' }]);
+    expect(errorOf({ prompt: 'cat', seed }).violations).toMatchObject([{ pointer: '#/seed' }]);
   });
 
   it.each([
@@ -143,12 +143,12 @@ describe('an image request', () => {
     16,
     {},
   ])('refuses the ratio %j', (aspectRatio) => {
-    expect(refusal({ prompt: 'cat', aspectRatio }).violations).toMatchObject([
+    expect(errorOf({ prompt: 'cat', aspectRatio }).violations).toMatchObject([
       { pointer: '#/aspectRatio' },
     ]);
   });
 
-  it('takes 0:0 as unset and refuses half a ratio', () => {
+  it('reads 0:0 as unset and refuses half a ratio', () => {
     const withRatio = (aspectRatio: object) => ({
       prompt: 'cat',
       generationOptions: { aspectRatio },
@@ -159,7 +159,7 @@ describe('an image request', () => {
     ]);
   });
 
-  it('refuses both spellings of one field at once', () => {
+  it('refuses both names of one field at once', () => {
     expect(pointers({ prompt: 'cat', negativePrompt: 'a', negative_prompt: 'a' })).toEqual([
       ['#/negative_prompt', 'both_spellings'],
     ]);
@@ -218,9 +218,9 @@ describe('an image request', () => {
     [{ prompt: 'a', model: '../x' }, '#/model'],
     [{ prompt: 'a', modelUri: 'http://x' }, '#/modelUri'],
     [{ prompt: 'a', model: `m${'a'.repeat(300)}` }, '#/model'],
-  ])('names the place of the fault in %j', (body, pointer) => {
-    expect(refusal(body).reason).toBe('invalid_request');
-    expect(refusal(body).violations.map((fault) => fault.pointer)).toEqual([pointer]);
+  ])('gives the place of the violation in %j', (body, pointer) => {
+    expect(errorOf(body).reason).toBe('invalid_request');
+    expect(errorOf(body).violations.map(({ pointer: place }) => place)).toEqual([pointer]);
   });
 
   it.each([[], 'text', 1, true])('refuses a body that is %j', (body) => {
@@ -229,7 +229,7 @@ describe('an image request', () => {
 
   it('refuses unknown fields by name, at any depth', () => {
     const body = { prompt: 'cat', Prompt: 'x', generationOptions: { seeds: 1 }, 'a/b~c': 1 };
-    expect(refusal(body).reason).toBe('unknown_field');
+    expect(errorOf(body).reason).toBe('unknown_field');
     expect(pointers(body)).toEqual([
       ['#/Prompt', 'unknown_field'],
       ['#/generationOptions/seeds', 'unknown_field'],
@@ -250,14 +250,14 @@ describe('an image request', () => {
     expect(ignored).toEqual(['#/quality', '#/size']);
   });
 
-  it('still refuses what is wrong otherwise when unknown fields are ignored', () => {
-    expect(refusal({ prompt: 'cat', quality: 'hd', seed: -1 }, true).violations).toMatchObject([
+  it('refuses other violations when unknown fields are ignored', () => {
+    expect(errorOf({ prompt: 'cat', quality: 'hd', seed: -1 }, true).violations).toMatchObject([
       { pointer: '#/seed' },
     ]);
   });
 
-  it('says that nothing was spent, and echoes no value', () => {
-    const error = refusal({ prompt: 'a secret wish', seed: 'hunter2', oops: 'hunter3' });
+  it('says that nothing was spent, and repeats no value', () => {
+    const error = errorOf({ prompt: 'a secret wish', seed: 'hunter2', oops: 'hunter3' });
     expect(error.outcome).toBe('not_started');
     expect(JSON.stringify([error.detail, error.violations])).not.toMatch(/hunter|secret wish/);
   });

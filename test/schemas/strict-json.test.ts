@@ -10,18 +10,18 @@ function value(text: string): unknown {
   return valueFromJsonText(text, limits);
 }
 
-function refusal(text: string): GatewayError {
+function errorOf(text: string): GatewayError {
   try {
     value(text);
   } catch (error) {
     if (error instanceof GatewayError) return error;
     throw error;
   }
-  throw new Error('expected a refusal');
+  throw new Error('expected an error');
 }
 
-function faults(text: string): (readonly [string | undefined, string])[] {
-  return refusal(text).violations.map(({ pointer, code }) => [pointer, code] as const);
+function violationsOf(text: string): (readonly [string | undefined, string])[] {
+  return errorOf(text).violations.map(({ pointer, code }) => [pointer, code] as const);
 }
 
 function medianMs(run: () => void): number {
@@ -79,19 +79,19 @@ test.each([
   ['{"__proto__":1,"__proto__":2}', '#/__proto__'],
   ['{"\\\\":1,"\\\\":2}', '#/\\'],
 ])('names the key that stands twice in %s', (text, pointer) => {
-  expect(faults(text)).toStrictEqual([[pointer, 'duplicate_key']]);
-  expect(refusal(text).reason).toBe('invalid_request');
+  expect(violationsOf(text)).toStrictEqual([[pointer, 'duplicate_key']]);
+  expect(errorOf(text).reason).toBe('invalid_request');
 });
 
-test('takes one key in two objects for what it is', () => {
+test('accepts one key in two objects', () => {
   expect(value('{"a":{"a":1},"b":[{"a":1},{"a":2}]}')).toStrictEqual({
     a: { a: 1 },
     b: [{ a: 1 }, { a: 2 }],
   });
 });
 
-test('tells a bounded number of faults', () => {
-  expect(faults(`{${'"a":1,'.repeat(10_000)}"a":1}`)).toHaveLength(32);
+test('reports a bounded number of violations', () => {
+  expect(violationsOf(`{${'"a":1,'.repeat(10_000)}"a":1}`)).toHaveLength(32);
 });
 
 test.each([
@@ -101,23 +101,23 @@ test.each([
   ['{"a":"x\\u0000"}', '#/a', 'nul'],
   ['{"\\u0000":1}', '#', 'nul'],
 ])('refuses the text in %s, which can not be sent on', (text, pointer, code) => {
-  expect(faults(text)).toStrictEqual([[pointer, code]]);
+  expect(violationsOf(text)).toStrictEqual([[pointer, code]]);
 });
 
-test('takes a surrogate pair, escaped or not', () => {
+test('accepts a surrogate pair, escaped or not', () => {
   expect(value('{"a":"\\ud83d\\ude00😀"}')).toStrictEqual({ a: '😀😀' });
 });
 
 test('ignores a byte order mark, but only one and only in front', () => {
   expect(value('\ufeff{"a":9007199254740993}')).toStrictEqual({ a: '9007199254740993' });
-  expect(refusal('\ufeff\ufeff{}').reason).toBe('malformed_json');
-  expect(refusal('{}\ufeff').reason).toBe('malformed_json');
+  expect(errorOf('\ufeff\ufeff{}').reason).toBe('malformed_json');
+  expect(errorOf('{}\ufeff').reason).toBe('malformed_json');
 });
 
 test('counts arrays and objects as levels', () => {
   const nested = (depth: number) => '{"a":['.repeat(depth / 2) + ']}'.repeat(depth / 2);
   expect(() => value(nested(16))).not.toThrow();
-  expect(refusal(nested(18)).detail).toBe('the JSON is nested deeper than 16 levels');
+  expect(errorOf(nested(18)).detail).toBe('the JSON is nested deeper than 16 levels');
 });
 
 test.each([
@@ -125,7 +125,7 @@ test.each([
   ['{"a":', '1}'],
 ])('survives 100,000 levels of %s', (open, close) => {
   const text = open.repeat(100_000) + close.repeat(100_000);
-  expect(refusal(text).reason).toBe('malformed_json');
+  expect(errorOf(text).reason).toBe('malformed_json');
 });
 
 test.each([
@@ -147,10 +147,10 @@ test.each([
   ['01', 'the body is not valid JSON: expected the end at line 1, column 2'],
   ['[[]', 'the body is not valid JSON: it ends where "," or "]" was expected'],
 ])('tells where %j is broken without repeating it', (text, detail) => {
-  expect(refusal(text)).toMatchObject({ reason: 'malformed_json', detail });
+  expect(errorOf(text)).toMatchObject({ reason: 'malformed_json', detail });
 });
 
-test.each(['__proto__', 'constructor', 'prototype'])('takes %s for a key like any other', (key) => {
+test.each(['__proto__', 'constructor', 'prototype'])('reads %s as a key like any other', (key) => {
   const read = value(`{"${key}":{"prototype":{"polluted":true},"polluted":true}}`) as object;
   expect(Object.keys(read)).toStrictEqual([key]);
   expect(Object.getPrototypeOf(read)).toBe(Object.prototype);
@@ -206,7 +206,7 @@ test('agrees with JSON.parse wherever no number is rounded', () => {
   );
 });
 
-test('keeps every integer exact, however it is spelled', () => {
+test('keeps every integer exact, however it is written', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: -(10n ** 38n), max: 10n ** 38n }), fc.nat(30), (exact, shift) => {
       const zeros = exact === 0n ? '' : '0'.repeat(shift);
@@ -217,7 +217,7 @@ test('keeps every integer exact, however it is spelled', () => {
   );
 });
 
-test('finds a fault in exactly the texts that JSON.parse refuses', () => {
+test('finds a violation in exactly the texts that JSON.parse refuses', () => {
   const piece = fc.constantFrom(
     ...['{', '}', '[', ']', ',', ':', '"a"', '"', '\\', '\\u00e9', '\n', ' ', '\u0001'],
     ...['1', '-', '0', '.5', 'e', '+', 'true', 'false', 'null', 'nul', '😀', '\ufeff', '\u00a0'],
@@ -231,9 +231,9 @@ test('finds a fault in exactly the texts that JSON.parse refuses', () => {
       } catch {
         isValid = false;
       }
-      const fault = jsonSyntaxViolation(text);
-      expect(fault === undefined).toBe(isValid);
-      if (fault !== undefined) expect(fault.offset).toBeLessThanOrEqual(text.length);
+      const violation = jsonSyntaxViolation(text);
+      expect(violation === undefined).toBe(isValid);
+      if (violation !== undefined) expect(violation.offset).toBeLessThanOrEqual(text.length);
     }),
     { numRuns: 5_000 },
   );

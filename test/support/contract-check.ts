@@ -8,7 +8,7 @@ import { problemSchema } from '../../src/schemas/problem-document.ts';
 import { problemKindOf } from '../../src/schemas/problem-catalog.ts';
 import type { RouteContract } from '../../src/schemas/contracts/route-contract.ts';
 
-/** Headers that every answer may carry and no contract lists. */
+/** Headers that every response may carry and no contract lists. */
 const plainHeaders = new Set([
   'access-control-allow-origin',
   'access-control-expose-headers',
@@ -26,22 +26,22 @@ const plainHeaders = new Set([
   'x-content-type-options',
 ]);
 
-/** Parses every answer against what its route promises; what differs is added to `violations`. */
+/** Compares every response with the contract of its route, and adds what differs to `violations`. */
 export function checkContracts(app: FastifyInstance, violations: string[]): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     const contract = request.routeOptions.config.contract;
     const found =
       contract === undefined
-        ? unroutedFaults(request, reply, payload)
-        : leastFaults(contract, request, reply, payload);
+        ? unroutedDifferences(request, reply, payload)
+        : leastDifferences(contract, request, reply, payload);
     const place = `${request.method} ${request.routeOptions.url ?? request.url} ${reply.statusCode}`;
-    violations.push(...found.map((fault) => `${place}: ${fault}`));
+    violations.push(...found.map((difference) => `${place}: ${difference}`));
     done(null, payload);
   });
 }
 
-/** An answer has to be right by its route, or by one whose representation it negotiated. */
-function leastFaults(
+/** A response must fit the contract of its route, or of a route whose representation it negotiated. */
+function leastDifferences(
   contract: RouteContract,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -52,12 +52,12 @@ function leastFaults(
     Object.values(responses).flatMap(({ headers }) => Object.keys(headers?.shape ?? {})),
   );
   const found = all.map((candidate) =>
-    contractFaults(candidate, { request, reply, payload, known }),
+    contractDifferences(candidate, { request, reply, payload, known }),
   );
-  return found.find((faults) => faults.length === 0) ?? found[0] ?? [];
+  return found.find((differences) => differences.length === 0) ?? found[0] ?? [];
 }
 
-interface Answer {
+interface CheckedResponse {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly payload: unknown;
@@ -65,71 +65,83 @@ interface Answer {
   readonly known: readonly string[];
 }
 
-function contractFaults(
+function contractDifferences(
   contract: RouteContract,
-  { request, reply, payload, known }: Answer,
+  { request, reply, payload, known }: CheckedResponse,
 ): string[] {
   const status = reply.statusCode;
   const response = contract.responses[status];
-  if (response === undefined) return refusalFaults(contract, reply, payload);
-  const faults = headerFaults(reply, response.headers, known);
+  if (response === undefined) return errorDifferences(contract, reply, payload);
+  const differences = headerDifferences(reply, response.headers, known);
   const isBodyless = request.method === 'HEAD' || response.content === undefined;
-  if (isBodyless) return faults;
+  if (isBodyless) return differences;
   const mediaType = mediaTypeOf(reply);
   const schema = response.content?.[mediaType];
-  if (schema === undefined) return [...faults, `media type ${mediaType} is not promised`];
-  if (schema === 'events') return faults;
+  if (schema === undefined) return [...differences, `media type ${mediaType} is not promised`];
+  if (schema === 'events') return differences;
   if (schema === 'binary')
-    return Buffer.isBuffer(payload) ? faults : [...faults, 'the body is not bytes'];
-  return typeof payload === 'string' ? [...faults, ...bodyFaults(schema, payload)] : faults;
+    return Buffer.isBuffer(payload) ? differences : [...differences, 'the body is not bytes'];
+  return typeof payload === 'string'
+    ? [...differences, ...bodyDifferences(schema, payload)]
+    : differences;
 }
 
-function refusalFaults(contract: RouteContract, reply: FastifyReply, payload: unknown): string[] {
-  if (contract.errorForm !== undefined) return otherErrorFaults(contract, reply, payload);
-  const faults = problemFaults(reply, payload);
-  if (reply.statusCode < 400) return [...faults, 'this status is not promised'];
-  if (typeof payload !== 'string') return faults;
+function errorDifferences(
+  contract: RouteContract,
+  reply: FastifyReply,
+  payload: unknown,
+): string[] {
+  if (contract.errorForm !== undefined) return otherErrorDifferences(contract, reply, payload);
+  const differences = problemDifferences(reply, payload);
+  if (reply.statusCode < 400) return [...differences, 'this status is not promised'];
+  if (typeof payload !== 'string') return differences;
   const { code } = JSON.parse(payload) as { code: string };
   const isPromised = contract.reasons.some((reason) => reason === code);
-  return isPromised ? faults : [...faults, `the code ${code} is not promised`];
+  return isPromised ? differences : [...differences, `the code ${code} is not promised`];
 }
 
 /** A response on a path that no route has: in the form that clients of such paths read. */
-function unroutedFaults(request: FastifyRequest, reply: FastifyReply, payload: unknown): string[] {
+function unroutedDifferences(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): string[] {
   const form = errorFormOfPath((request.raw.url ?? '').split('?', 1)[0] ?? '');
-  if (form === nativeForm || typeof payload !== 'string') return problemFaults(reply, payload);
-  return bodyFaults(form.schema, payload);
+  if (form === nativeForm || typeof payload !== 'string') return problemDifferences(reply, payload);
+  return bodyDifferences(form.schema, payload);
 }
 
 /** Errors in the forms of other APIs: the body, and a status that the contract lists. */
-function otherErrorFaults(
+function otherErrorDifferences(
   { errorForm = nativeForm, reasons }: RouteContract,
   reply: FastifyReply,
   payload: unknown,
 ): string[] {
   const isKnown = reasons.some((reason) => errorForm.statusOfReason(reason) === reply.statusCode);
   // On the vendor's surface the upstream's own code decides.
-  const faults = isKnown || errorForm === vendorForm ? [] : ['this status is not promised'];
+  const differences = isKnown || errorForm === vendorForm ? [] : ['this status is not promised'];
   return typeof payload === 'string'
-    ? [...faults, ...bodyFaults(errorForm.schema, payload)]
-    : faults;
+    ? [...differences, ...bodyDifferences(errorForm.schema, payload)]
+    : differences;
 }
 
-function problemFaults(reply: FastifyReply, payload: unknown): string[] {
+function problemDifferences(reply: FastifyReply, payload: unknown): string[] {
   if (reply.statusCode < 400 || typeof payload !== 'string') return [];
   const mediaType = mediaTypeOf(reply);
   if (mediaType === 'application/json' && reply.statusCode === 503) return [];
   if (mediaType !== 'application/problem+json') return [`an error of media type ${mediaType}`];
-  const faults = bodyFaults(problemSchema, payload);
-  if (faults.length > 0) return faults;
+  const differences = bodyDifferences(problemSchema, payload);
+  if (differences.length > 0) return differences;
   const { code, status, requestId } = problemSchema.parse(JSON.parse(payload));
-  if (problemKindOf(code).status !== reply.statusCode) faults.push(`${code} with another status`);
-  if (status !== reply.statusCode) faults.push('status is not the status code');
-  if (requestId !== reply.getHeader('x-request-id')) faults.push('requestId is not X-Request-Id');
-  return faults;
+  if (problemKindOf(code).status !== reply.statusCode)
+    differences.push(`${code} with another status`);
+  if (status !== reply.statusCode) differences.push('status is not the status code');
+  if (requestId !== reply.getHeader('x-request-id'))
+    differences.push('requestId is not X-Request-Id');
+  return differences;
 }
 
-function headerFaults(
+function headerDifferences(
   reply: FastifyReply,
   schema: z.ZodObject | undefined,
   allowed: readonly string[],
@@ -148,7 +160,7 @@ function headerFaults(
   ];
 }
 
-function bodyFaults(schema: z.ZodType, payload: string): string[] {
+function bodyDifferences(schema: z.ZodType, payload: string): string[] {
   const body: unknown = JSON.parse(payload);
   const result = schema.safeParse(body);
   if (!result.success)
