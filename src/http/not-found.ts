@@ -8,8 +8,9 @@ interface KnownPath {
 }
 
 /**
- * Responds to a wrong path with 404, and to a wrong method with 405 and Allow.
- * Collects the paths of the routes as they are added, so it must be called before.
+ * The hook that refuses what no route serves: a wrong method with 405 and
+ * Allow, a wrong path with 404. It runs before a body is read, whose form may not
+ * decide the response. To be called before the routes are added, whose paths it collects.
  */
 export function refuseUnknown(app: FastifyInstance): void {
   const paths = new Map<string, KnownPath>();
@@ -18,8 +19,8 @@ export function refuseUnknown(app: FastifyInstance): void {
     paths.set(url, known);
     for (const name of [method].flat()) known.methods.add(name);
   });
-  app.setNotFoundHandler((request) => {
-    throw unknownRequest(request, paths.values());
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? unknownRequest(request, paths.values()) : undefined);
   });
 }
 

@@ -3,11 +3,10 @@ import type { PresentedCredential } from '../callers/authenticator.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { isVisibleAscii } from '../text/visible-ascii.ts';
 
-const charactersMax = 4_096;
-
 /**
  * The credential of a request, from `Authorization: Bearer …`, `Authorization:
- * Api-Key …` or `X-Api-Key: …`; undefined when there is none.
+ * Api-Key …` or `X-Api-Key: …`; undefined when there is none. How long it may be
+ * is decided by the limit of all headers alone.
  *
  * @throws GatewayError `unauthenticated` for two that differ, or one that can't be read.
  */
@@ -29,6 +28,6 @@ export function presentedCredentialFromHeaders(
 }
 
 function fromText(scheme: PresentedCredential['scheme'], text: string): PresentedCredential {
-  if (isVisibleAscii(text, charactersMax)) return { scheme, text };
+  if (isVisibleAscii(text)) return { scheme, text };
   throw new GatewayError('unauthenticated', 'the credential must be visible ASCII without spaces');
 }

@@ -1,13 +1,13 @@
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import type { AccessTokens } from '../callers/access-tokens.ts';
 import type { Authenticator } from '../callers/authenticator.ts';
 import type { Log } from '../observability/log.ts';
 import type { Tracing } from '../observability/tracing.ts';
 import { edgeLimits, type EdgeLimits } from './edge/edge-limits.ts';
 import { openGuardedServer } from './edge/guarded-server.ts';
+import { canonicalTarget } from './edge/request-target.ts';
 import { errorHandler } from './error-response.ts';
 import { openLogContext } from './log-context.ts';
-import { unknownOperation } from '../operations/poll/told.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './hooks/cross-origin.ts';
@@ -15,6 +15,7 @@ import { authenticateRequests } from './hooks/authentication.ts';
 import { shedNewWork } from './hooks/load-shedding.ts';
 import { logRequests } from './hooks/request-log.ts';
 import { observeRequests, type RequestObserver } from './hooks/request-observer.ts';
+import { refuseRepeatedHeaders } from './hooks/repeated-headers.ts';
 import { openRequestContexts, requestIdOf } from './hooks/request-context.ts';
 import { traceRequests } from './hooks/request-trace.ts';
 import { documentRoutes } from './routes/document.ts';
@@ -67,6 +68,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   if (options.observer !== undefined) observeRequests(app, options.observer);
   if (options.tracing !== undefined) traceRequests(app, options.tracing);
   options.extend?.(app);
+  refuseRepeatedHeaders(app);
   await allowOrigins(app, options.corsOrigins);
   shedNewWork(app, services.shedding);
   authenticateRequests(app, authenticator);
@@ -111,15 +113,11 @@ function openFastify(
     clientErrorHandler: () => undefined,
     routerOptions: { maxParamLength: limits.headerBytesMax },
     genReqId: requestIdOf,
+    rewriteUrl: ({ url = '/' }) => canonicalTarget(url),
     frameworkErrors: (error, request, reply) => {
       openLogContext(request);
       reply.header('x-request-id', request.id);
-      void handleError(isOperationPath(request) ? unknownOperation() : error, request, reply);
+      void handleError(error, request, reply);
     },
   });
-}
-
-/** Whether the path is one of an operation: an id that is not valid in a URL is an unknown id like any other. */
-function isOperationPath(request: FastifyRequest): boolean {
-  return /^(?:\/v1)?\/operations\//.test(request.raw.url ?? '');
 }

@@ -44,9 +44,10 @@ export class Connections {
     this.#options = options;
     server.on('connection', (socket: Socket) => this.#add(socket));
     // Before the routes, which may respond within the same event.
-    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
-      this.#follow(request.socket, response),
-    );
+    const follow = (request: IncomingMessage, response: ServerResponse) =>
+      this.#follow(request.socket, response);
+    // A request with `Expect: 100-continue` has an event of its own.
+    for (const event of ['request', 'checkContinue']) server.prependListener(event, follow);
   }
 
   get size(): number {

@@ -82,7 +82,15 @@ const lengths: readonly SmugglingPayload[] = [
 
 const codings: readonly SmugglingPayload[] = [
   ...['xchunked', 'chunked, chunked', 'identity', 'chunked, identity', 'identity, chunked'],
-  ...['gzip, chunked', 'chunked, gzip', 'gzip', 'Chunked', 'CHUNKED', '"chunked"', 'chunked;q=1'],
+  ...[
+    'gzip, chunked',
+    'chunked, gzip',
+    'gzip',
+    'Chunked, chunked',
+    'CHUNKED, identity',
+    '"chunked"',
+    'chunked;q=1',
+  ],
   ...[
     'chunk',
     'chunked,',
@@ -168,8 +176,17 @@ const hosts: readonly SmugglingPayload[] = [
 ];
 
 const starts: readonly SmugglingPayload[] = [
-  started('HTTP/1.0', 'GET /livez HTTP/1.0'),
-  started('HTTP/1.0 kept alive', 'GET /livez HTTP/1.0', { lines: ['connection: keep-alive'] }),
+  started('HTTP/1.0 that creates', 'POST /v1/images HTTP/1.0', { lines: [length], body: json }),
+  started('HTTP/1.0 that creates in chunks', 'POST /v1/images HTTP/1.0', {
+    lines: [chunked],
+    body: chunkedJson,
+  }),
+  started('HTTP/1.0 in chunks', 'GET /livez HTTP/1.0', { lines: [chunked], body: '0\r\n\r\n' }),
+  started('HTTP/1.0 with a length', 'GET /livez HTTP/1.0', { lines: [length], body: json }),
+  started('HTTP/1.0 with two Hosts', 'GET /livez HTTP/1.0', { lines: ['host: evil'] }),
+  started('HTTP/1.0 of another host', 'GET http://evil/livez HTTP/1.0'),
+  started('the target * of GET', 'GET * HTTP/1.1'),
+  started('the target * of POST', 'POST * HTTP/1.1', { lines: [length], body: json }),
   { name: 'HTTP/0.9', bytes: 'GET /livez\r\n\r\n' },
   { name: 'the preface of HTTP/2', bytes: 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' },
   ...[
@@ -183,7 +200,7 @@ const starts: readonly SmugglingPayload[] = [
     'HTTP/1,1',
   ].map((version) => started(`version ${version}`, `GET /livez ${version}`)),
   started('ICE/1.0', 'SOURCE /livez ICE/1.0'),
-  started('RTSP/1.0', 'GET /livez RTSP/1.0'),
+  started('RTSP/1.0', 'POST /v1/images RTSP/1.0', { lines: [length], body: json }),
   started('tab in place of space', 'GET\t/livez\tHTTP/1.1'),
   started('a space behind the version', 'GET /livez HTTP/1.1 '),
   started('a space in the target', 'GET /li vez HTTP/1.1'),
@@ -208,6 +225,17 @@ const bodies: readonly SmugglingPayload[] = [
     lines: [`content-length: ${smuggledRequest().length}`],
   }),
   started('an expectation that is not met', 'GET /livez HTTP/1.1', { lines: ['expect: 200-ok'] }),
+  started('GET in chunks to be asked for', 'GET /livez HTTP/1.1', {
+    lines: [chunked, 'expect: 100-continue'],
+  }),
+  started('GET whose second chunk is not empty', 'GET /livez HTTP/1.1', {
+    lines: ['transfer-encoding: Chunked'],
+    body: `1\r\n \r\n${chunkedJson}`,
+  }),
+  started('GET in chunks that hides a request', 'GET /livez HTTP/1.1', {
+    lines: [chunked],
+    body: `${smuggledRequest().length.toString(16)}\r\n`,
+  }),
   started('GET with a body to be asked for', 'GET /livez HTTP/1.1', {
     lines: [length, 'expect: 100-continue'],
     body: json,

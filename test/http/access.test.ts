@@ -119,6 +119,19 @@ describe('AUTH=keys', () => {
     expect(await statusOf(gateway.create(prompt, headers(shop)))).toBe(202);
   });
 
+  it('refuses a long credential like any other unknown one, up to the limit of all headers', async () => {
+    for (const length of [4_097, 5_000, 7_500]) {
+      const refused = await gateway.fetch('/v1/models', { headers: bearer('x'.repeat(length)) });
+      const { error } = (await refused.json()) as { error: { message: string } };
+      expect([refused.status, error.message]).toEqual([
+        401,
+        expect.stringContaining('is not known'),
+      ]);
+    }
+    const refused = await gateway.fetch('/v1/models', { headers: bearer('x'.repeat(8_200)) });
+    expect(await statusOf(refused)).toBe(431);
+  });
+
   const unknownCredentials: [string, Record<string, string>][] = [
     ['no credential', {}],
     ['an unknown key', { authorization: 'Bearer igk_000000000000000000000000000000000' }],

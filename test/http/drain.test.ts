@@ -258,9 +258,12 @@ describe('a gateway that finishes', () => {
     expect(await over(ended)).toBe(true);
   });
 
-  it('responds to a create that it has accepted', async () => {
+  it.each([
+    ['', {}],
+    [' after 100 Continue', { expect: '100-continue' }],
+  ])('responds to a create that it has accepted%s', async (_, headers) => {
     const held = heldGenerates();
-    const creating = client()('/v1/images', { body: cat });
+    const creating = client()('/v1/images', { body: cat, headers });
     await expect.poll(() => held.length).toBe(1);
     const ended = gateway.drain(limits);
     await clock.advance(15_000);

@@ -172,15 +172,17 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'any list of transfer codings that ends in chunked is read',
     file: 'src/http/edge/framing-violation.ts',
-    right: `coding !== 'chunked'`,
-    wrong: `coding?.endsWith('chunked') !== true`,
+    right: `coding?.toLowerCase() !== 'chunked'`,
+    wrong: `coding?.toLowerCase().endsWith('chunked') !== true`,
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {
     name: 'a request behind a refused one is served',
-    file: 'src/http/edge/guarded-server.ts',
-    right: `if (connection.isShut) return false;`,
-    wrong: `if (connection.isShut && connection.pending > limits.pipelinedMax) return false;`,
+    file: 'src/http/edge/request-gate.ts',
+    right: `if (connection.isShut) return;
+      const early`,
+    wrong: `if (connection.isShut && connection.pending > limits.pipelinedMax) return;
+      const early`,
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {

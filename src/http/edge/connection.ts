@@ -6,7 +6,7 @@ import { earlyResponseText, type EarlyResponse } from './early-response.ts';
 interface ConnectionOptions {
   readonly log: Log;
   readonly lingerMs: number;
-  /** Origin of links. */
+  /** Origin of links in the early response. */
   readonly origin: () => string;
 }
 
@@ -26,6 +26,8 @@ export class Connection {
   #latest: ServerResponse | undefined;
   /** The response that ends the connection, while it waits for the pending ones. */
   #early: EarlyResponse | undefined;
+  /** Requests that came behind one that is not passed on or refused yet; undefined while there is none. */
+  #waiting: (() => void)[] | undefined;
   #isLast = false;
   #isEnded = false;
 
@@ -46,6 +48,23 @@ export class Connection {
   /** Number of responses under way. */
   get pending(): number {
     return this.#pending.size;
+  }
+
+  /** Calls back when all earlier requests are passed on or refused. */
+  inTurn(next: () => void): void {
+    if (this.#waiting === undefined) next();
+    else this.#waiting.push(next);
+  }
+
+  /** Lets later requests wait until the returned function is called. */
+  hold(): () => void {
+    this.#waiting = [];
+    return () => {
+      const waiting = this.#waiting ?? [];
+      this.#waiting = undefined;
+      // One of these may hold the rest again.
+      for (const next of waiting) this.inTurn(next);
+    };
   }
 
   /** Follows the response to a request that is passed on. @param isLast nothing behind it is read. */

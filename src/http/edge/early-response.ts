@@ -4,17 +4,20 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Reason } from '../../errors/reason.ts';
 import { errorFormOfPath } from '../../schemas/error-forms/error-forms.ts';
 import { errorResponse } from '../error-response.ts';
+import { canonicalTarget } from './request-target.ts';
 
-/** Why a request was refused before any route saw it. */
+/** The reason why a request was refused before any route saw it. */
 export interface EarlyResponse {
   readonly reason: Reason;
   readonly status: 400 | 408 | 417 | 431;
   readonly detail: string;
+  /** The header that is wrong, where it is one. */
+  readonly header?: string | undefined;
   /** Of the request, without its query; absent where it could not be read. */
   readonly path?: string | undefined;
-  /** Whether it was a HEAD, whose answer has no body (RFC 9110, section 9.3.2). */
+  /** Whether it was a HEAD, whose response has no body (RFC 9110, section 9.3.2). */
   readonly isHead?: boolean;
-  /** For the log: what the parser called it. */
+  /** For the log: the parser's name of the error. */
   readonly cause?: string | undefined;
 }
 
@@ -30,20 +33,44 @@ const notInTime = {
   detail: 'the request did not arrive in time',
 } as const;
 
-/** The early response to what Node's parser, or its clock, objected to. */
+const unreadable: ParserError = { detail: 'this is not an HTTP request the gateway can read' };
+
+interface ParserError {
+  readonly detail: string;
+  readonly header?: string;
+}
+
+/** What is wrong, where Node's parser knows it before the gateway does. */
+const parserErrors: Readonly<Record<string, ParserError>> = {
+  HPE_UNEXPECTED_CONTENT_LENGTH: {
+    detail: 'send Content-Length once, and not together with Transfer-Encoding',
+    header: 'Content-Length',
+  },
+  HPE_INVALID_CONTENT_LENGTH: {
+    detail: 'Content-Length is not a whole number',
+    header: 'Content-Length',
+  },
+  HPE_INVALID_TRANSFER_ENCODING: {
+    detail: 'send Transfer-Encoding as chunked and nothing else',
+    header: 'Transfer-Encoding',
+  },
+};
+
+/** The early response to an error of Node's parser or of its timeouts. */
 export function earlyResponseFromClientError({ code, rawPacket }: ClientError): EarlyResponse {
   const request = { ...requestLineOf(rawPacket), cause: code };
   if (code === 'HPE_HEADER_OVERFLOW') return { ...headersTooLarge, ...request };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { ...notInTime, ...request };
-  return { ...badRequest('this is not an HTTP request the gateway can read'), ...request };
+  const { detail, header } = parserErrors[code ?? ''] ?? unreadable;
+  return { ...badRequest(detail, header), ...request };
 }
 
 const requestLine = /^([A-Z]+) ([^\s?]+)?/;
 const requestLineBytesMax = 1_024;
 
 /**
- * Method and path, as far as they can be told: the parser keeps them to itself,
- * but what it was reading begins with them, mostly.
+ * Method and path, where they are known: the parser does not report them, but
+ * the bytes that it was reading mostly begin with them.
  */
 function requestLineOf(packet: Buffer | undefined): Pick<EarlyResponse, 'path' | 'isHead'> {
   const start = packet?.toString('latin1', 0, requestLineBytesMax) ?? '';
@@ -52,25 +79,28 @@ function requestLineOf(packet: Buffer | undefined): Pick<EarlyResponse, 'path' |
 }
 
 interface ClientError extends NodeJS.ErrnoException {
-  /** What was being read when it failed. */
+  /** The bytes that were being read. */
   readonly rawPacket?: Buffer;
 }
 
-export function badRequest(detail: string): EarlyResponse {
-  return { reason: 'invalid_request', status: 400, detail };
+export function badRequest(detail: string, header?: string): EarlyResponse {
+  return { reason: 'invalid_request', status: 400, detail, header };
 }
 
 /** A whole HTTP response to a request that no route saw, as it goes over the wire. */
 export function earlyResponseText(
-  { reason, status, detail, path = '/', isHead = false }: EarlyResponse,
+  { reason, status, detail, header, path = '/', isHead = false }: EarlyResponse,
   origin: string,
 ): { readonly text: string; readonly requestId: string } {
   const requestId = randomUUID();
-  const error = new GatewayError(reason, detail, { outcome: 'not_started' });
+  // The error form is that of the route, however many slashes lead to it.
+  const canonicalPath = canonicalTarget(path);
+  const violations = header === undefined ? [] : [{ header, code: 'framing', detail }];
+  const error = new GatewayError(reason, detail, { outcome: 'not_started', violations });
   const { headers, body } = errorResponse(error, {
-    form: errorFormOfPath(path),
+    form: errorFormOfPath(canonicalPath),
     requestId,
-    path,
+    path: canonicalPath,
     origin,
     status,
   });

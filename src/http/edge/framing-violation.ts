@@ -11,13 +11,17 @@ const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-
  * Node's parser refuses most of these forms, but which ones depends on its
  * version and on flags of the process. This check depends on neither.
  */
-export function framingViolation(request: IncomingMessage): string | undefined {
-  if (request.httpVersion !== '1.1') return 'send HTTP/1.1';
-  const { rawHeaders, method } = request;
+export function framingViolation(request: IncomingMessage): FramingViolation | undefined {
+  const { rawHeaders, method = '', httpVersion } = request;
+  const isReading = method === 'GET' || method === 'HEAD';
+  const isOld = httpVersion === '1.0';
+  if (httpVersion !== '1.1' && !(isOld && isReading)) return { detail: 'send HTTP/1.1' };
   const count = { host: 0, 'content-length': 0, 'transfer-encoding': 0 };
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = framingName(rawHeaders[at] ?? '');
-    if (name === 'disguised') return 'spell Content-Length and Transfer-Encoding with hyphens';
+    if (name === 'disguised') {
+      return { detail: 'write Content-Length and Transfer-Encoding with hyphens' };
+    }
     if (name !== undefined) count[name] += 1;
   }
   const {
@@ -25,18 +29,39 @@ export function framingViolation(request: IncomingMessage): string | undefined {
     'content-length': length = '0',
     'transfer-encoding': coding,
   } = request.headers;
+  const isHostless = isOld && count.host === 0;
+  if (count.host !== 1 && !isHostless) return violationOf('Host', 'send exactly one Host header');
+  if (!isHostless && !hostPattern.test(host)) {
+    return violationOf('Host', 'Host is not a host with an optional port');
+  }
   const isChunked = count['transfer-encoding'] > 0;
-  if (count.host !== 1) return 'send exactly one Host header';
-  if (!hostPattern.test(host)) return 'Host is no host with an optional port';
-  if (isChunked && coding !== 'chunked')
-    return 'send Transfer-Encoding as chunked and nothing else';
-  if (isChunked && count['content-length'] > 0)
-    return 'send Transfer-Encoding or Content-Length, not both';
-  if (count['content-length'] > 1 || !/^[0-9]+$/.test(length))
-    return 'send Content-Length once, as a whole number';
-  const hasBody = isChunked || Number(length) > 0;
-  if (hasBody && (method === 'GET' || method === 'HEAD')) return `send no body with ${method}`;
-  return isForHost(request.url ?? '', host) ? undefined : 'the target and Host name two hosts';
+  if (isChunked && (isOld || coding?.toLowerCase() !== 'chunked')) {
+    return violationOf('Transfer-Encoding', 'send Transfer-Encoding as chunked and nothing else');
+  }
+  if (isChunked && count['content-length'] > 0) {
+    return violationOf('Content-Length', 'send Transfer-Encoding or Content-Length, not both');
+  }
+  if (count['content-length'] > 1 || !/^[0-9]+$/.test(length)) {
+    return violationOf('Content-Length', 'send Content-Length once, as a whole number');
+  }
+  if (isReading && Number(length) > 0) return bodyViolation(method);
+  return targetViolation(request.url ?? '', { host, method, isHostless });
+}
+
+/** What is wrong with the framing of a request. */
+export interface FramingViolation {
+  /** The header that is wrong, where it is one. */
+  readonly header?: string;
+  readonly detail: string;
+}
+
+/** The violation of a GET or HEAD that has a body. */
+export function bodyViolation(method: string): FramingViolation {
+  return { detail: `send no body with ${method}` };
+}
+
+function violationOf(header: string, detail: string): FramingViolation {
+  return { header, detail };
 }
 
 type FramingName = 'host' | 'content-length' | 'transfer-encoding';
@@ -60,9 +85,19 @@ function framingName(name: string): FramingName | 'disguised' | undefined {
   }
 }
 
-/** Whether the target is a path, or a whole URL of the same host as Host. */
-function isForHost(target: string, host: string): boolean {
-  if (target.startsWith('/') || target === '*') return true;
+/** A target is a path, or a whole URL of the same host as Host; `*` is for OPTIONS alone. */
+function targetViolation(
+  target: string,
+  request: { readonly host: string; readonly method: string; readonly isHostless: boolean },
+): FramingViolation | undefined {
+  if (target.startsWith('/')) return undefined;
+  if (target === '*') {
+    return request.method === 'OPTIONS'
+      ? undefined
+      : { detail: `the target * is for OPTIONS, not for ${request.method}` };
+  }
   const [, authority] = /^https?:\/\/([^/?#]*)/i.exec(target) ?? [];
-  return authority?.toLowerCase() === host.toLowerCase();
+  const isSame = authority?.toLowerCase() === request.host.toLowerCase();
+  if (authority !== undefined && (isSame || request.isHostless)) return undefined;
+  return violationOf('Host', 'the target and Host name two hosts');
 }

@@ -1,27 +1,16 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { Connection } from './connection.ts';
 import type { EdgeLimits } from './edge-limits.ts';
-import { framingViolation } from './framing-violation.ts';
-import {
-  badRequest,
-  headersTooLarge,
-  earlyResponseFromClientError,
-  type EarlyResponse,
-} from './early-response.ts';
+import { requestGate, requestLineOf } from './request-gate.ts';
+import { badRequest, earlyResponseFromClientError } from './early-response.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
 export interface GuardedServerOptions {
   readonly limits: EdgeLimits;
   readonly log: Log;
-  /** Origin of links; asked at each use, because port 0 is known only after listening. */
+  /** Origin of links. A function, because port 0 is known only after listening. */
   readonly origin: () => string;
 }
 
@@ -52,28 +41,9 @@ export function openGuardedServer(
     return known;
   };
 
-  /** Passes a request on, or refuses it. */
-  const passesOn = (request: IncomingMessage, response: ServerResponse): boolean => {
-    const connection = connectionOf(request.socket);
-    if (connection.isShut) return false;
-    const early = earlyResponseTo(request, connection, limits);
-    if (early !== undefined) {
-      connection.refuse({ ...early, ...requestLineOf(request) });
-      return false;
-    }
-    // An offer to upgrade is ignored, but Node's parser reads nothing behind it.
-    connection.follow(response, { isLast: request.headers.upgrade !== undefined });
-    return true;
-  };
-
-  server.on('request', (request, response) => {
-    if (passesOn(request, response)) serve(request, response);
-  });
-  server.on('checkContinue', (request, response) => {
-    if (!passesOn(request, response)) return;
-    response.writeContinue();
-    serve(request, response);
-  });
+  const receive = requestGate(serve, { limits, connectionOf });
+  server.on('request', receive);
+  server.on('checkContinue', receive);
   server.on('checkExpectation', (request: IncomingMessage) => {
     const detail = 'no expectation but 100-continue is met';
     connectionOf(request.socket).refuse({
@@ -94,23 +64,6 @@ export function openGuardedServer(
   cutSlowReaders(server, { limits, log });
   logDroppedConnections(server, log);
   return server;
-}
-
-function requestLineOf({ url, method }: IncomingMessage): Pick<EarlyResponse, 'path' | 'isHead'> {
-  return { path: url?.split('?', 1)[0], isHead: method === 'HEAD' };
-}
-
-function earlyResponseTo(
-  request: IncomingMessage,
-  { pending }: Connection,
-  { headerLinesMax, pipelinedMax }: EdgeLimits,
-): EarlyResponse | undefined {
-  // Node drops header lines silently when there are very many, and one of them may be a framing header.
-  if (request.rawHeaders.length > 2 * headerLinesMax) return headersTooLarge;
-  const violation = framingViolation(request);
-  if (violation !== undefined) return badRequest(violation);
-  if (pending < pipelinedMax) return undefined;
-  return badRequest(`send at most ${pipelinedMax} requests ahead of their responses`);
 }
 
 /** Logs how many connections were dropped: at most one line a second. */

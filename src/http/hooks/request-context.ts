@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { isVisibleAscii } from '../../text/visible-ascii.ts';
 import { openLogContext } from '../log-context.ts';
 
 /** Listeners that follow one response to its end: on an event stream more than Node's default of 10. */
@@ -20,10 +21,11 @@ export function openRequestContexts(app: FastifyInstance): void {
   });
 }
 
-const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
+const requestIdCharactersMax = 128;
 
-/** The caller's own id of a request where it is fit for a log line, else a new one. */
+/** The caller's own id of a request where it is visible ASCII and not too long, else a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const received = request.headers['x-request-id'];
-  return typeof received === 'string' && requestIdPattern.test(received) ? received : randomUUID();
+  const isKept = typeof received === 'string' && isVisibleAscii(received, requestIdCharactersMax);
+  return isKept ? received : randomUUID();
 }
