@@ -3,14 +3,14 @@ import { status, type Metadata } from '@grpc/grpc-js';
 import type { Ledger } from './ledger.ts';
 import { RpcError } from './rpc-error.ts';
 
-/** A service account's authorized key, as far as the one who verifies needs it. */
+/** The public half of a service account's authorized key. */
 export interface ServiceAccountKey {
   readonly id: string;
   readonly serviceAccountId: string;
   readonly publicKeyPem: string;
 }
 
-/** Whom the emulator lets in. */
+/** The credentials that the emulator accepts. */
 export interface AcceptedCredentials {
   readonly apiKeys?: readonly string[];
   readonly iamTokens?: readonly string[];
@@ -23,13 +23,13 @@ const assertionLifeS = 3_600;
 const clockSkewS = 60;
 const issuedMax = 10_000;
 
-/** Checks the credentials of calls, and exchanges signed assertions for tokens. */
+/** The check of each call's credential, and the exchange of signed assertions for tokens. */
 export class CredentialVerifier {
   readonly #accepted: AcceptedCredentials | undefined;
   readonly #ledger: Pick<Ledger, 'exchanges' | 'refusedCredentials'>;
   readonly #issued = new Map<string, number>();
 
-  /** Without `accepted` everybody is let in. */
+  /** Without `accepted` every call is accepted. */
   constructor(
     accepted: AcceptedCredentials | undefined,
     ledger: Pick<Ledger, 'exchanges' | 'refusedCredentials'>,
@@ -38,7 +38,7 @@ export class CredentialVerifier {
     this.#ledger = ledger;
   }
 
-  /** @throws Refusal UNAUTHENTICATED for a call without a credential that is accepted. */
+  /** @throws RpcError UNAUTHENTICATED for a call without an accepted credential. */
   check(metadata: Metadata, nowMs: number): void {
     const accepted = this.#accepted;
     if (accepted === undefined) return;
@@ -56,9 +56,9 @@ export class CredentialVerifier {
   }
 
   /**
-   * A new IAM token for an assertion signed with a known key.
+   * Issues an IAM token for an assertion signed with a known key.
    *
-   * @throws Refusal UNAUTHENTICATED that names what is wrong with it.
+   * @throws RpcError UNAUTHENTICATED that says what is wrong with the assertion.
    */
   exchange(jwt: string, nowMs: number): { readonly token: string; readonly expiresAtMs: number } {
     const [header, claims, signature, ...more] = jwt.split('.');
@@ -68,15 +68,15 @@ export class CredentialVerifier {
       signature === undefined ||
       more.length > 0
     ) {
-      throw refused('the assertion is no JWT');
+      throw unauthenticated('the assertion is no JWT');
     }
     const { typ, alg, kid } = decoded(header);
     if (typ !== 'JWT' || alg !== 'PS256')
-      throw refused('the header must say typ JWT and alg PS256');
+      throw unauthenticated('the header must say typ JWT and alg PS256');
     const key = this.#accepted?.serviceAccountKeys?.find(({ id }) => id === kid);
-    if (key === undefined) throw refused('the key id is unknown');
+    if (key === undefined) throw unauthenticated('the key id is unknown');
     if (!isSigned(`${header}.${claims}`, signature, createPublicKey(key.publicKeyPem))) {
-      throw refused('the signature is wrong');
+      throw unauthenticated('the signature is wrong');
     }
     checkClaims(decoded(claims), key, nowMs / 1000);
     this.#forgetIssued(nowMs);
@@ -88,7 +88,7 @@ export class CredentialVerifier {
   }
 
   #forgetIssued(nowMs: number): void {
-    // The oldest come first, and all live equally long.
+    // In order of issue, and all live equally long.
     for (const [token, expiresAtMs] of this.#issued) {
       if (expiresAtMs > nowMs && this.#issued.size < issuedMax) return;
       this.#issued.delete(token);
@@ -98,11 +98,13 @@ export class CredentialVerifier {
 
 function checkClaims(claims: Record<string, unknown>, key: ServiceAccountKey, nowS: number): void {
   const { iss, aud, iat, exp } = claims;
-  if (iss !== key.serviceAccountId) throw refused('iss is not the service account of the key');
-  if (aud !== audience) throw refused(`aud must be ${audience}`);
-  if (typeof iat !== 'number' || iat > nowS + clockSkewS) throw refused('iat must be in the past');
-  if (typeof exp !== 'number' || exp <= nowS) throw refused('the assertion has expired');
-  if (exp > iat + assertionLifeS) throw refused('exp must be at most an hour after iat');
+  if (iss !== key.serviceAccountId)
+    throw unauthenticated('iss is not the service account of the key');
+  if (aud !== audience) throw unauthenticated(`aud must be ${audience}`);
+  if (typeof iat !== 'number' || iat > nowS + clockSkewS)
+    throw unauthenticated('iat must be in the past');
+  if (typeof exp !== 'number' || exp <= nowS) throw unauthenticated('the assertion has expired');
+  if (exp > iat + assertionLifeS) throw unauthenticated('exp must be at most an hour after iat');
 }
 
 function isSigned(text: string, signature: string, key: KeyObject): boolean {
@@ -119,12 +121,12 @@ function decoded(part: string): Record<string, unknown> {
   try {
     value = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
   } catch {
-    throw refused('the assertion is no JWT');
+    throw unauthenticated('the assertion is no JWT');
   }
-  if (typeof value !== 'object' || value === null) throw refused('the assertion is no JWT');
+  if (typeof value !== 'object' || value === null) throw unauthenticated('the assertion is no JWT');
   return value as Record<string, unknown>;
 }
 
-function refused(why: string): RpcError {
-  return new RpcError(status.UNAUTHENTICATED, why);
+function unauthenticated(message: string): RpcError {
+  return new RpcError(status.UNAUTHENTICATED, message);
 }

@@ -1,20 +1,20 @@
 import { SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import type { EmulatorOptions } from './emulator.ts';
 
-/** An emulator that runs beside the gateway, in the same process. */
+/** An emulator in the gateway's process, on its own thread. */
 export interface EmbeddedEmulator {
   readonly address: string;
   readonly port: number;
-  /** Ends the thread; a drawing that is under way is waited for no longer than two seconds. */
+  /** Ends the thread; waits at most two seconds for a drawing in progress. */
   close(): Promise<void>;
 }
 
-/** What can be handed over to a thread. */
+/** The emulator's options that can be passed to a thread. */
 export interface EmbeddedEmulatorOptions extends Omit<
   EmulatorOptions,
   'nowMs' | 'onBilled' | 'random'
 > {
-  /** Told once when the thread ends, after it has started, without having been closed. */
+  /** Called once if the thread ends after its start without being closed. */
   readonly onFailure?: (error: Error) => void;
 }
 
@@ -23,7 +23,7 @@ const closeTimeoutMs = 2_000;
 /**
  * Starts an emulator on a worker thread, which does not keep the process alive.
  *
- * @throws Error when it can't listen.
+ * @throws Error when the emulator can't listen.
  */
 export async function startEmbeddedEmulator(
   options: EmbeddedEmulatorOptions = {},
@@ -37,7 +37,7 @@ export async function startEmbeddedEmulator(
       resolve(failure ?? new Error(`the embedded upstream ended with code ${code}`));
     });
   });
-  const started = new Promise<Place>((resolve) => worker.once('message', resolve));
+  const started = new Promise<ListeningAt>((resolve) => worker.once('message', resolve));
   const first = await Promise.race([started, ended]);
   if (first instanceof Error) throw first;
   worker.unref();
@@ -49,7 +49,7 @@ export async function startEmbeddedEmulator(
     ...first,
     async close() {
       isClosing = true;
-      // Else the process could end before the thread has.
+      // Otherwise the process could end before the thread.
       worker.ref();
       worker.postMessage('close');
       const force = setTimeout(() => void worker.terminate(), closeTimeoutMs).unref();
@@ -59,12 +59,13 @@ export async function startEmbeddedEmulator(
   };
 }
 
-interface Place {
+/** The message of the thread once it listens. */
+interface ListeningAt {
   readonly address: string;
   readonly port: number;
 }
 
-/** The fonts' library reads the environment of the process, which a thread shares only when told to. */
+/** The font library reads the environment of the process, which a thread shares only with this option. */
 const threadOptions = { env: SHARE_ENV } satisfies WorkerOptions;
 
 function startThread(options: object): Worker {

@@ -2,9 +2,9 @@ import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { parentPort, workerData } from 'node:worker_threads';
 import { startEmulator, type EmulatorOptions } from './emulator.ts';
 
-// What fails here is thrown, and told by the gateway in its own log.
+// Failures are thrown, and the gateway reports them in its own log.
 setLogVerbosity(logVerbosity.NONE);
-/** The emulator on a thread of its own: it draws and encodes without holding up the gateway. */
+/** The emulator on its own thread: drawing and encoding do not block the gateway. */
 const emulator = await startEmulator(workerData as EmulatorOptions);
 parentPort?.once('message', () => {
   void emulator.close().finally(() => parentPort?.close());

@@ -23,43 +23,43 @@ import { QuotaCounter } from './quota.ts';
 import { addStandardServices, addVendorServices } from './vendor-services.ts';
 import { unary, type Call } from './unary.ts';
 
-/** All are optional; what is left out behaves as the vendor publishes it. */
+/** Options of an emulator; without them it behaves as the vendor publishes. */
 export interface EmulatorOptions {
   readonly host?: string;
-  /** 0 takes any free one. */
+  /** 0 for any free port. */
   readonly port?: number;
   /** From Generate to done. */
   readonly latencyMs?: number;
-  /** How far single operations differ from that, 0 … 1. */
+  /** How far single operations differ from the latency, 0 … 1. */
   readonly latencySpreadRatio?: number;
   readonly retentionMs?: number;
-  /** Finished images kept in memory; others are drawn again when they are read. */
+  /** Memory for finished images; others are drawn again when they are read. */
   readonly imageBytesMax?: number;
   readonly promptCharactersMax?: number;
   readonly generationsPerMinuteMax?: number;
   readonly generationsPerDayMax?: number;
   readonly resultReadsPerSecondMax?: number;
-  /** Whether operations tell created_at and modified_at. */
+  /** Whether operations have created_at and modified_at. */
   readonly operationTimes?: boolean;
-  /** Absent: everybody is let in. */
+  /** Absent: every call is accepted. */
   readonly credentials?: AcceptedCredentials;
   readonly models?: readonly string[];
   readonly folders?: readonly string[];
-  /** Told of every order that is billed, before it is answered. */
+  /** Called for every Generate that is billed, before its response. */
   readonly onBilled?: (request: ImageGenerationRequest, operationId: string) => void;
   readonly tls?: { readonly certPem: string; readonly keyPem: string };
   readonly nowMs?: () => number;
-  /** In [0, 1): for the spread of the latency and for seeds that were left to chance. */
+  /** A number in [0, 1), for the spread of the latency and for seeds that the request left open. */
   readonly random?: () => number;
 }
 
 /** A running upstream. */
 export interface Emulator {
-  /** As UPSTREAM_ADDRESS takes it. */
+  /** In the form of UPSTREAM_ADDRESS. */
   readonly address: string;
   readonly port: number;
   readonly ledger: SpendLedger;
-  /** Misbehaviour on order. */
+  /** Makes calls fail, for tests. */
   readonly faults: FaultInjector;
   /** Ends every call and frees the port. */
   close(): Promise<void>;
@@ -69,7 +69,7 @@ const dayMs = 86_400_000;
 const seedsDrawn = 2 ** 47;
 
 /**
- * Starts a gRPC server that behaves as the vendor does, and draws.
+ * Starts a gRPC server that behaves like the vendor and draws its images locally.
  *
  * @throws Error when the port is taken.
  */
@@ -77,18 +77,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const { host = '127.0.0.1', port = 0, nowMs = Date.now } = options;
   const ledger = new Ledger();
   const faults = new FaultInjector();
-  const draftsman = openRenderer();
-  const book = new OperationTable({
+  const renderer = openRenderer();
+  const operations = new OperationTable({
     retentionMs: options.retentionMs ?? 3 * dayMs,
     imageBytesMax: options.imageBytesMax ?? 32 * 1_048_576,
     operationTimes: options.operationTimes ?? false,
-    renderer: draftsman,
+    renderer,
   });
-  const desk = new CredentialVerifier(options.credentials, ledger);
+  const verifier = new CredentialVerifier(options.credentials, ledger);
   const server = new Server();
-  addImageService(server, { options, ledger, faults, operations: book, verifier: desk, nowMs });
-  addOperationService(server, { options, ledger, faults, operations: book, verifier: desk, nowMs });
-  addVendorServices(server, desk, nowMs);
+  addImageService(server, { options, ledger, faults, operations, verifier, nowMs });
+  addOperationService(server, { options, ledger, faults, operations, verifier, nowMs });
+  addVendorServices(server, verifier, nowMs);
   addStandardServices(server);
   const boundPort = await bind(server, `${hostInUrl(host)}:${port}`, options.tls);
   const scheme = options.tls === undefined ? 'http' : 'https';
@@ -99,7 +99,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     faults,
     async close() {
       server.forceShutdown();
-      await draftsman.close();
+      await renderer.close();
     },
   };
 }
@@ -138,15 +138,15 @@ function addImageService(
     generate: unary((call: Call<ImageGenerationRequest>) =>
       faults.apply('Generate', async () => {
         verifier.check(call.metadata, nowMs());
-        const order = renderRequestFromGenerate(call.request, rules, drawSeed);
+        const renderRequest = renderRequestFromGenerate(call.request, rules, drawSeed);
         perMinute.take(nowMs());
         perDay.take(nowMs());
         const id = operationId();
         const spread = 1 + latencySpreadRatio * (2 * random() - 1);
-        operations.accept(id, order, { nowMs: nowMs(), latencyMs: latencyMs * spread });
+        operations.accept(id, renderRequest, { nowMs: nowMs(), latencyMs: latencyMs * spread });
         options.onBilled?.(call.request, id);
         ledger.accepted(id, call.metadata.get('x-client-request-id')[0]?.toString());
-        // The first answer of a real call carried nothing else.
+        // The first response of a real call held nothing else.
         return create(OperationSchema, { id });
       }),
     ),
@@ -169,9 +169,9 @@ function addOperationService(
         verifier.check(call.metadata, nowMs());
         try {
           perSecond.take(nowMs());
-        } catch (refusal) {
+        } catch (error) {
           ledger.getsOverQuota += 1;
-          throw refusal;
+          throw error;
         }
         return operations.get(call.request.operationId, nowMs());
       });
@@ -206,7 +206,7 @@ function bind(server: Server, address: string, tls: EmulatorOptions['tls']): Pro
 
 const idCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
-/** Twenty letters and digits that begin as the vendor's do. */
+/** Twenty letters and digits that begin like the vendor's ids. */
 function operationId(): string {
   const drawn = Array.from({ length: 17 }, () => idCharacters[randomInt(idCharacters.length)]);
   return `fbv${drawn.join('')}`;

@@ -3,9 +3,9 @@ import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import { RpcError, type RpcErrorDetail } from './rpc-error.ts';
 
-/** One misbehaviour that a well-formed gRPC server is capable of. */
+/** One way in which a well-formed gRPC server can misbehave. */
 export type Fault =
-  /** Answers with a status; `afterwards` when the call has taken effect, and has been billed. */
+  /** Ends the call with a status; with `afterwards`, after the call has taken effect and was billed. */
   | {
       readonly kind: 'status';
       readonly code: number;
@@ -13,40 +13,40 @@ export type Fault =
       readonly details?: readonly RpcErrorDetail[];
       readonly afterwards?: boolean;
     }
-  /** Answers late. */
+  /** Delays the response. */
   | { readonly kind: 'delay'; readonly delayMs: number }
-  /** Ends the operation with an error, which says done or does not. */
+  /** Returns the operation with an error, done or not. */
   | {
       readonly kind: 'error';
       readonly code: number;
       readonly message: string;
       readonly done: boolean;
     }
-  /** Sends these bytes as the image. */
+  /** Returns these bytes as the image. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** Sends the image as base64 text. */
+  /** Returns the image as base64 text. */
   | { readonly kind: 'base64' }
-  /** Sends the result under another type. */
+  /** Returns the result under another type. */
   | { readonly kind: 'type'; readonly typeUrl: string };
 
 export type FaultyMethod = 'Generate' | 'Get' | 'Cancel';
 
-/** Faults on order: each one is used up by one call. */
+/** Faults for the next calls: each is used by one call. */
 export class FaultInjector {
-  readonly #ordered = new Map<FaultyMethod, Fault[]>();
+  readonly #faults = new Map<FaultyMethod, Fault[]>();
 
-  /** The next calls of a method misbehave, in this order. */
+  /** Makes the next calls of a method fail, in this order. */
   inject(method: FaultyMethod, ...faults: readonly Fault[]): void {
-    this.#ordered.set(method, [...(this.#ordered.get(method) ?? []), ...faults]);
+    this.#faults.set(method, [...(this.#faults.get(method) ?? []), ...faults]);
   }
 
   /**
-   * Makes a call with the fault that is due, if one is.
+   * Makes a call with the next fault, if there is one.
    *
-   * @throws Refusal for a fault that is a status.
+   * @throws RpcError for a fault that is a status.
    */
   async apply(method: FaultyMethod, call: () => Promise<Operation>): Promise<Operation> {
-    const fault = this.#ordered.get(method)?.shift();
+    const fault = this.#faults.get(method)?.shift();
     if (fault?.kind === 'delay') {
       await new Promise<void>((resolve) => setTimeout(resolve, fault.delayMs).unref());
     }

@@ -1,27 +1,27 @@
-/** What the upstream would bill, and what it was asked. */
+/** Counts of the calls to the emulator, and what the vendor would bill for them. */
 export interface SpendLedger {
-  /** Generates that were accepted: each one is paid for. */
+  /** Generates that were accepted: each is paid for. */
   readonly generates: number;
   readonly gets: number;
-  /** Gets that were refused because there were too many in a second. */
+  /** Gets that were refused by the quota per second. */
   readonly getsOverQuota: number;
   readonly cancels: number;
   /** Calls that were refused for their credential. */
   readonly refusedCredentials: number;
-  /** Tokens that were given for a signed assertion. */
+  /** Tokens issued for a signed assertion. */
   readonly exchanges: number;
   /**
-   * Operations by the x-client-request-id of the Generate that made them: more
-   * than one under an id is a Generate that was repeated. The last 10,000.
+   * Operations by the x-client-request-id of the Generate that created them: more
+   * than one for an id is a Generate that was repeated. The last 10,000.
    */
   readonly operationIds: ReadonlyMap<string, readonly string[]>;
-  /** The other way round; a Generate without a request id is not in here. The last 10,000. */
+  /** The request id of each operation, where its Generate had one. The last 10,000. */
   readonly requestIds: ReadonlyMap<string, string>;
 }
 
 const rememberedMax = 10_000;
 
-/** The ledger's own side: where the counting happens. */
+/** The ledger that the emulator writes to. */
 export class Ledger implements SpendLedger {
   readonly operationIds = new Map<string, readonly string[]>();
   readonly requestIds = new Map<string, string>();

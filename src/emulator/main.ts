@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { startEmulator } from './emulator.ts';
 import { settingsFromEnvironment } from './settings.ts';
 
-/** The emulator as a process: settings from the environment, one line when it listens. */
+/** The emulator as a process: reads settings from the environment, writes one line when it listens. */
 async function main(): Promise<void> {
   const { options, tlsFiles } = settingsFromEnvironment(process.env);
-  // What fails is thrown, and told once below.
+  // Failures are thrown, and reported once below.
   setLogVerbosity(logVerbosity.NONE);
   const tls = tlsFiles && {
     certPem: await readFile(tlsFiles.cert, 'utf8'),

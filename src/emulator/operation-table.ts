@@ -8,19 +8,19 @@ import type { QueuedDrawing } from './drawing/drawing-queue.ts';
 import { moderationMessage, type RenderRequest } from './render-request.ts';
 import { RpcError } from './rpc-error.ts';
 
-/** Told with every image, so that nobody takes it for a model's. */
+/** The model version of every image, so that no one takes it for a model's. */
 export const modelVersion = 'emulator-1 (local drawing, no model)';
 
-/** Drawings that may stand in line before anybody asks for them. */
-const drawnAheadMax = 16;
-/** Far above what the daily quota lets in during the retention. */
+/** Drawings that may be queued before their image is read. */
+const queuedAheadMax = 16;
+/** Far above the daily quota times the days of retention. */
 const operationsMax = 100_000;
 
 export interface OperationTableOptions {
   readonly retentionMs: number;
-  /** Finished images kept in memory; others are drawn again when asked for. */
+  /** Memory for finished images; others are drawn again when they are read. */
   readonly imageBytesMax: number;
-  /** Whether created_at and modified_at are told; recorded calls did not. */
+  /** Whether operations have created_at and modified_at; recorded calls had neither. */
   readonly operationTimes: boolean;
   readonly renderer: Renderer;
 }
@@ -34,11 +34,11 @@ interface Entry {
   drawing: QueuedDrawing | undefined;
 }
 
-/** All operations of one emulator, for as long as they are retained. */
+/** The operations of one emulator, until their retention ends. */
 export class OperationTable {
   readonly #options: OperationTableOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Sizes of the images that are kept, by operation id, least recently read first. */
+  /** Sizes of the images in memory, by operation id, least recently read first. */
   readonly #keptBytes = new Map<string, number>();
   #keptBytesTotal = 0;
 
@@ -46,16 +46,16 @@ export class OperationTable {
     this.#options = options;
   }
 
-  /** Accepts an order; the drawing is begun, so that it is ready when its time comes. */
+  /** Adds an operation and starts to draw, so that the image is ready when the operation is done. */
   accept(
     id: string,
-    order: RenderRequest,
+    renderRequest: RenderRequest,
     times: { readonly nowMs: number; readonly latencyMs: number },
   ): void {
     const { nowMs, latencyMs } = times;
     const entry: Entry = {
       id,
-      renderRequest: order,
+      renderRequest,
       acceptedAtMs: nowMs,
       doneAtMs: nowMs + latencyMs,
       canceledAtMs: undefined,
@@ -64,13 +64,13 @@ export class OperationTable {
     this.#entries.set(id, entry);
     this.#expire(nowMs);
     const { renderer } = this.#options;
-    if (order.ending === 'image' && renderer.waitingCount < drawnAheadMax) {
-      // A drawing that fails is tried again when it is asked for; nobody listens yet.
+    if (renderRequest.ending === 'image' && renderer.waitingCount < queuedAheadMax) {
+      // A drawing that fails is tried again when the image is read.
       this.#draw(entry).image.catch(() => undefined);
     }
   }
 
-  /** @throws Refusal NOT_FOUND for an id that is unknown or no longer retained. */
+  /** @throws RpcError NOT_FOUND for an id that is unknown or past its retention. */
   async get(id: string, nowMs: number): Promise<Operation> {
     this.#expire(nowMs);
     const entry = this.#entries.get(id);
@@ -78,7 +78,7 @@ export class OperationTable {
     return this.#operation(entry, nowMs);
   }
 
-  /** A finished operation stays as it is. */
+  /** Cancels an operation, unless it is done. */
   async cancel(id: string, nowMs: number): Promise<Operation> {
     const operation = await this.get(id, nowMs);
     const entry = this.#entries.get(id);
@@ -129,13 +129,13 @@ export class OperationTable {
       this.#keptBytes.set(id, bytes);
     }
     const drawing = entry.drawing ?? this.#draw(entry);
-    drawing.hurry();
+    drawing.prioritize();
     return drawing.image;
   }
 
   #draw(entry: Entry): QueuedDrawing {
-    const { drawing: order, mediaType } = entry.renderRequest;
-    const drawing = this.#options.renderer.draw(order, mediaType);
+    const { drawing: request, mediaType } = entry.renderRequest;
+    const drawing = this.#options.renderer.draw(request, mediaType);
     entry.drawing = drawing;
     drawing.image.then(
       (image) => this.#keep(entry.id, image.length),
@@ -150,11 +150,11 @@ export class OperationTable {
     this.#keptBytesTotal += bytes;
     for (const oldest of this.#keptBytes.keys()) {
       if (this.#keptBytesTotal <= this.#options.imageBytesMax) return;
-      this.#letGo(oldest);
+      this.#dropImage(oldest);
     }
   }
 
-  #letGo(id: string): void {
+  #dropImage(id: string): void {
     this.#keptBytesTotal -= this.#keptBytes.get(id) ?? 0;
     this.#keptBytes.delete(id);
     const entry = this.#entries.get(id);
@@ -162,11 +162,11 @@ export class OperationTable {
   }
 
   #expire(nowMs: number): void {
-    // A Map iterates in order of insertion, which is the order of acceptance.
+    // A Map iterates in order of insertion: the oldest operations first.
     for (const [id, { acceptedAtMs }] of this.#entries) {
       const isRetained = nowMs - acceptedAtMs < this.#options.retentionMs;
       if (isRetained && this.#entries.size <= operationsMax) return;
-      this.#letGo(id);
+      this.#dropImage(id);
       this.#entries.delete(id);
     }
   }

@@ -4,14 +4,14 @@ import { status } from '@grpc/grpc-js';
 import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
 import { rpcErrorDetail, RpcError } from './rpc-error.ts';
 
-/** So many of something in a window of time. */
+/** A limit: at most so many calls in a window of time. */
 export interface Quota {
   readonly name: string;
   readonly max: number;
   readonly windowMs: number;
 }
 
-/** Counts in fixed windows, as the vendor's published limits are worded. */
+/** A counter of calls in fixed windows, like the vendor's published limits. */
 export class QuotaCounter {
   readonly #quota: Quota;
   #windowStartMs = Number.NEGATIVE_INFINITY;
@@ -21,7 +21,7 @@ export class QuotaCounter {
     this.#quota = quota;
   }
 
-  /** @throws Refusal RESOURCE_EXHAUSTED, with when to come back. */
+  /** Counts one call. @throws RpcError RESOURCE_EXHAUSTED, with the time until the next window. */
   take(nowMs: number): void {
     const { name, max, windowMs } = this.#quota;
     if (nowMs - this.#windowStartMs >= windowMs) {

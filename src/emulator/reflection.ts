@@ -7,19 +7,22 @@ import {
   type ServerReflectionResponse,
 } from '../gen/grpc/reflection/v1/reflection_pb.ts';
 
-type Answer = ServerReflectionResponse['messageResponse'];
+type MessageResponse = ServerReflectionResponse['messageResponse'];
 
-/** Answers questions about the definitions of these services (gRPC server reflection, v1). */
+/**
+ * The handler of gRPC server reflection, v1, for these services: it returns the
+ * protobuf definitions, so that tools such as grpcurl need no proto files.
+ */
 export function reflectionHandler(services: readonly DescService[]): UntypedHandleCall {
   const files = withDependencies(services.map((service) => service.file));
-  const answer = answerer(services, files);
+  const respond = responder(services, files);
   return ((stream: ReflectionStream) => {
     stream.on('data', (request: ServerReflectionRequest) => {
       stream.write(
         create(ServerReflectionResponseSchema, {
           validHost: request.host,
           originalRequest: request,
-          messageResponse: answer(request.messageRequest),
+          messageResponse: respond(request.messageRequest),
         }),
       );
     });
@@ -35,13 +38,13 @@ interface ReflectionStream {
   end(): void;
 }
 
-function answerer(services: readonly DescService[], files: ReadonlyMap<string, DescFile>) {
+function responder(services: readonly DescService[], files: ReadonlyMap<string, DescFile>) {
   const bySymbol = new Map(
     [...files.values()].flatMap((file) => symbolsOf(file).map((name) => [name, file] as const)),
   );
   const extensions = [...files.values()].flatMap((file) => file.extensions);
-  return (question: ServerReflectionRequest['messageRequest']): Answer => {
-    switch (question.case) {
+  return (request: ServerReflectionRequest['messageRequest']): MessageResponse => {
+    switch (request.case) {
       case 'listServices':
         return {
           case: 'listServicesResponse',
@@ -54,37 +57,37 @@ function answerer(services: readonly DescService[], files: ReadonlyMap<string, D
           },
         };
       case 'fileByFilename':
-        return fileAnswer(files.get(question.value));
+        return fileResponse(files.get(request.value));
       case 'fileContainingSymbol':
-        return fileAnswer(bySymbol.get(question.value));
+        return fileResponse(bySymbol.get(request.value));
       case 'fileContainingExtension': {
-        const { containingType, extensionNumber } = question.value;
+        const { containingType, extensionNumber } = request.value;
         const found = extensions.find(
           ({ extendee, number }) =>
             extendee.typeName === containingType && number === extensionNumber,
         );
-        return fileAnswer(found?.file);
+        return fileResponse(found?.file);
       }
       case 'allExtensionNumbersOfType': {
-        const numbers = extensions.filter(({ extendee }) => extendee.typeName === question.value);
-        if (numbers.length === 0 && !bySymbol.has(question.value)) return notFound;
+        const numbers = extensions.filter(({ extendee }) => extendee.typeName === request.value);
+        if (numbers.length === 0 && !bySymbol.has(request.value)) return notFound;
         return {
           case: 'allExtensionNumbersResponse',
           value: {
             $typeName: 'grpc.reflection.v1.ExtensionNumberResponse',
-            baseTypeName: question.value,
+            baseTypeName: request.value,
             extensionNumber: numbers.map(({ number }) => number),
           },
         };
       }
       default:
-        return errorResponse(status.INVALID_ARGUMENT, 'the request asks nothing');
+        return errorResponse(status.INVALID_ARGUMENT, 'the request is empty');
     }
   };
 }
 
-/** A file and after it all that it imports, which is what a client needs to use it. */
-function fileAnswer(file: DescFile | undefined): Answer {
+/** A file followed by all that it imports: everything a client needs to use it. */
+function fileResponse(file: DescFile | undefined): MessageResponse {
   if (file === undefined) return notFound;
   const bytes = [...withDependencies([file]).values()]
     .toReversed()
@@ -95,7 +98,7 @@ function fileAnswer(file: DescFile | undefined): Answer {
   };
 }
 
-function errorResponse(errorCode: number, errorMessage: string): Answer {
+function errorResponse(errorCode: number, errorMessage: string): MessageResponse {
   return {
     case: 'errorResponse',
     value: { $typeName: 'grpc.reflection.v1.ErrorResponse', errorCode, errorMessage },
@@ -104,7 +107,7 @@ function errorResponse(errorCode: number, errorMessage: string): Answer {
 
 const notFound = errorResponse(status.NOT_FOUND, 'not found');
 
-/** The files and all that they import, each after its own imports. */
+/** The files and everything they import, by name, each after its own imports. */
 function withDependencies(roots: readonly DescFile[]): Map<string, DescFile> {
   const files = new Map<string, DescFile>();
   const add = (file: DescFile) => {

@@ -7,54 +7,56 @@ import { drawnMediaTypes, type DrawnMediaType } from './drawing/renderer.ts';
 import type { DrawingRequest } from './drawing/scene.ts';
 import { rpcErrorDetail, RpcError } from './rpc-error.ts';
 
+/** What the emulator accepts in a Generate. */
 export interface RenderRequestRules {
   readonly promptCharactersMax: number;
-  /** Models that may be used, by name. */
+  /** Names of the models that exist. */
   readonly models: readonly string[];
-  /** Folders that may be named; any when absent. */
+  /** Folders of the account; any when absent. */
   readonly folders?: readonly string[] | undefined;
 }
 
-/** How a prompt makes an operation end in something else than an image. */
+/** The end of an operation: an image, or one of the failures that a prompt asks for. */
 export type Ending = 'image' | 'refused-later' | 'fails';
 
+/** A checked Generate: what to draw, in which format, and how the operation ends. */
 export interface RenderRequest {
   readonly drawing: DrawingRequest;
   readonly mediaType: DrawnMediaType;
   readonly ending: Ending;
 }
 
-/** The vendor's wording for a prompt that breaks its content rules. */
+/** The vendor's message for a prompt that breaks its content rules. */
 export const moderationMessage =
   'it is not possible to generate an image from this request because it may violate the terms of use';
 
 /** Area of every image, in pixels. */
 const areaPixels = 1024 * 1024;
-/** Sides are multiples of this, as of real models. */
+/** Sides are multiples of this, like those of real models. */
 const sidePixels = 8;
 const ratioMax = 8;
 const seedMax = 2n ** 63n - 1n;
 const modelUri = /^art:\/\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/;
 
 /**
- * What to draw for a request.
+ * Checks a Generate and turns it into a render request.
  *
- * Three prompts stand for what can't be drawn: one with the word "forbidden" is
- * refused at once, one with "forbidden later" when its operation ends, and one
+ * Three prompts stand for images that can't be made: one with the word "forbidden"
+ * is refused at once, one with "forbidden later" when its operation ends, and one
  * with "broken machine" fails inside.
  *
- * @throws Refusal as the vendor refuses.
+ * @throws RpcError with the vendor's codes and messages.
  */
 export function renderRequestFromGenerate(
   request: ImageGenerationRequest,
   rules: RenderRequestRules,
   drawSeed: () => bigint,
 ): RenderRequest {
-  refuseModel(request.modelUri, rules);
+  checkModel(request.modelUri, rules);
   if (request.messages.some(({ weight }) => Number.isNaN(weight))) {
     throw badField('messages.weight', 'Weight must be a number');
   }
-  // The wire can't tell a weight of 0 from none, and a text without one is plainly meant.
+  // A weight of 0 is the same on the wire as none, and a text without a weight is wanted.
   const wanted = request.messages.filter(({ weight }) => weight >= 0).map(({ text }) => text);
   const unwanted = request.messages.filter(({ weight }) => weight < 0).map(({ text }) => text);
   const characters = wanted.reduce((sum, text) => sum + charactersOf(text), 0);
@@ -79,7 +81,7 @@ export function renderRequestFromGenerate(
     mediaType,
     drawing: {
       prompt,
-      // Has no limit, is kept for days, and only has to make a difference.
+      // A hash: the texts have no limit and are kept for days, and only need to make a difference.
       negative: createHash('sha256').update(JSON.stringify(unwanted)).digest('base64url'),
       seed: seed === 0n ? drawSeed() : seed,
       width,
@@ -88,12 +90,12 @@ export function renderRequestFromGenerate(
   };
 }
 
-/** As the limit counts: code points. */
+/** Code points, which the limit counts. */
 function charactersOf(text: string): number {
   return [...text].length;
 }
 
-function refuseModel(uri: string, rules: RenderRequestRules): void {
+function checkModel(uri: string, rules: RenderRequestRules): void {
   const [, folder = '', model = ''] = modelUri.exec(uri) ?? [];
   if (model === '')
     throw badField('model_uri', 'Model URI must be art://<folder>/<model>[/<version>]');
@@ -123,7 +125,7 @@ function mediaTypeFromText(text: string): DrawnMediaType {
   );
 }
 
-/** Sides of about the same area for every ratio; 0:0 is a square. */
+/** Width and height of about the same area for every ratio; 0:0 is a square. */
 function sizeFromRatio(widthRatio: bigint, heightRatio: bigint): { width: number; height: number } {
   if (widthRatio === 0n && heightRatio === 0n) return { width: 1024, height: 1024 };
   const ratio = Number(widthRatio) / Number(heightRatio);

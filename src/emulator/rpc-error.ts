@@ -3,9 +3,9 @@ import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { Metadata, type status as Status } from '@grpc/grpc-js';
 import { StatusSchema } from '../gen/google/rpc/status_pb.ts';
 
-/** A call the emulator refuses, as grpc-js sends it: code, message and typed details. */
+/** An error that grpc-js sends to the client: code, message and typed details. */
 export class RpcError extends Error {
-  override readonly name = 'Refusal';
+  override readonly name = 'RpcError';
   readonly code: Status;
   readonly details: string;
   readonly metadata: Metadata;
@@ -24,12 +24,13 @@ export class RpcError extends Error {
   }
 }
 
+/** One serialized google.rpc detail of an error. */
 export interface RpcErrorDetail {
   readonly typeName: string;
   readonly value: Uint8Array;
 }
 
-/** A message of google/rpc/error_details.proto, ready to go into a refusal. */
+/** A message of google/rpc/error_details.proto in the form of an error's details. */
 export function rpcErrorDetail<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,

@@ -1,8 +1,9 @@
 import type { EmulatorOptions } from './emulator.ts';
 
-/** Paths of the PEM files to serve TLS with, besides what can be told in the environment itself. */
+/** The settings of the emulator as a process. */
 export interface EmulatorSettings {
   readonly options: EmulatorOptions;
+  /** Paths of the PEM files for TLS. */
   readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -12,9 +13,9 @@ const dayMs = 86_400_000;
 const yearMs = 366 * dayMs;
 
 /**
- * The settings of the emulator as a process.
+ * Reads the settings from an environment.
  *
- * @throws Error that names every setting that is wrong, and no value.
+ * @throws Error that names every wrong setting, and no value.
  */
 export function settingsFromEnvironment(environment: Environment): EmulatorSettings {
   const mistakes: string[] = [];

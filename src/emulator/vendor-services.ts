@@ -37,10 +37,10 @@ const services = [
   ServerReflection,
 ];
 
-/** The vendor's services around the one that draws. */
+/** Adds the vendor's services for tokens and endpoints. */
 export function addVendorServices(
   server: Server,
-  desk: CredentialVerifier,
+  verifier: CredentialVerifier,
   nowMs: () => number,
 ): void {
   server.addService(serviceDefinitionFromDescriptor(IamTokenService), {
@@ -49,12 +49,12 @@ export function addVendorServices(
       if (identity.case !== 'jwt') {
         throw new RpcError(status.UNIMPLEMENTED, 'only JWT assertions are exchanged here');
       }
-      const { token, expiresAtMs } = desk.exchange(identity.value, nowMs());
+      const { token, expiresAtMs } = verifier.exchange(identity.value, nowMs());
       const expiresAt = timestampFromMs(expiresAtMs);
       return create(CreateIamTokenResponseSchema, { iamToken: token, expiresAt });
     }),
   });
-  // The address the caller came by, which is one that leads here from where the caller is.
+  // The address that the client used, which is one that leads here from its network.
   const endpoints = (call: Call<unknown>) =>
     ['ai-foundation-models', 'operation', 'iam', 'endpoint'].map((id) =>
       create(ApiEndpointSchema, { id, address: call.getHost() }),
@@ -71,7 +71,7 @@ export function addVendorServices(
   });
 }
 
-/** What tools expect of any gRPC server. */
+/** Adds health and reflection, which tools expect of any gRPC server. */
 export function addStandardServices(server: Server): void {
   const serving = () =>
     create(HealthCheckResponseSchema, { status: HealthCheckResponse_ServingStatus.SERVING });

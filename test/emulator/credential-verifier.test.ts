@@ -86,7 +86,7 @@ async function codeOf(promise: Promise<unknown>): Promise<number> {
 
 describe('a call', () => {
   it.each(['Api-Key api-key-1', 'api-key api-key-1', 'Bearer t1.fixed', 'BEARER t1.fixed'])(
-    'with %s is let in',
+    'with %s is accepted',
     async (authorization) => {
       expect((await generate(authorization)).id).toHaveLength(20);
     },
@@ -99,13 +99,13 @@ describe('a call', () => {
     'Bearer x',
     'api-key-1',
     'Basic abc',
-  ])('with %s is not', async (authorization) => {
+  ])('with %s is refused', async (authorization) => {
     expect(await codeOf(generate(authorization))).toBe(16);
   });
 });
 
 describe('an assertion', () => {
-  it('is exchanged for a token of twelve hours that is let in', async () => {
+  it('is exchanged for a token of twelve hours that is accepted', async () => {
     const { iamToken, expiresAt } = await exchange(assertion());
     expect(Number(expiresAt?.seconds) - nowS()).toBeGreaterThan(43_000);
     expect((await generate(`Bearer ${iamToken}`)).id).toHaveLength(20);
@@ -116,7 +116,7 @@ describe('an assertion', () => {
     ['of another issuer', { claims: { iss: 'account-2' } }],
     ['that has expired', { claims: { iat: nowS() - 7_200, exp: nowS() - 3_600 } }],
     ['from the future', { claims: { iat: nowS() + 600, exp: nowS() + 4_000 } }],
-    ['that is good for too long', { claims: { exp: nowS() + 3_700 } }],
+    ['that is valid for too long', { claims: { exp: nowS() + 3_700 } }],
     ['without an end', { claims: { exp: undefined } }],
     ['of an unknown key', { header: { kid: 'key-2' } }],
     ['of another algorithm', { header: { alg: 'RS256' } }],
@@ -129,7 +129,7 @@ describe('an assertion', () => {
   });
 
   it.each(['', 'a.b', 'a.b.c', 'a.b.c.d', '%%%.%%%.%%%', 'bnVsbA.bnVsbA.c2ln'])(
-    'is not %j',
+    'is never %j',
     async (jwt) => {
       expect(await codeOf(exchange(jwt))).toBe(16);
     },

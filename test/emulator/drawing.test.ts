@@ -8,7 +8,7 @@ describe('an image', () => {
     ['image/jpeg', 'jpeg'],
     ['image/png', 'png'],
     ['image/webp', 'webp'],
-  ])('is drawn as asked: %s', async (mimeType, format) => {
+  ])('is drawn in the requested format: %s', async (mimeType, format) => {
     const { grpc } = await start();
     const facts = await sharp(
       await drawn(grpc, imageRequest('a red cat', { mimeType })),
@@ -34,7 +34,7 @@ describe('an image', () => {
     expect(bytes.length).toBeGreaterThan(50_000);
   });
 
-  it('is the same for the same words and seed, and another for any other', async () => {
+  it('is the same for the same text and seed, and different for any other', async () => {
     const { grpc } = await start();
     const first = await drawn(grpc, imageRequest('a red cat'));
     expect((await drawn(grpc, imageRequest('a red cat'))).equals(first)).toBe(true);
@@ -45,7 +45,7 @@ describe('an image', () => {
     expect(one?.equals(other ?? Buffer.alloc(0))).toBe(false);
   });
 
-  it('takes its colour from the words', async () => {
+  it('takes its colours from the text', async () => {
     const { grpc } = await start();
     const share = async (text: string) => {
       const { channels } = await sharp(await drawn(grpc, imageRequest(text))).stats();
@@ -62,11 +62,12 @@ describe('an image', () => {
     'я'.repeat(500),
     '\u202eright to left',
     '   ',
-  ])('survives the words %j', async (text) => {
+  ])('is drawn for the text %j', async (text) => {
     const { grpc } = await start();
     expect((await sharp(await drawn(grpc, imageRequest(text))).metadata()).format).toBe('jpeg');
   });
-  it('shows no more of a long prompt than fits, and is drawn within its size', async () => {
+
+  it('shows only as much of a long prompt as fits', async () => {
     const { grpc } = await start();
     const aspectRatio = { widthRatio: 1n, heightRatio: 8n };
     const facts = await sharp(
@@ -75,7 +76,7 @@ describe('an image', () => {
     expect([facts.width, facts.height]).toEqual([360, 2_880]);
   });
 
-  it('is the same whatever else is drawn at the time', async () => {
+  it('is the same when others are drawn at the same time', async () => {
     const { grpc } = await start({ resultReadsPerSecondMax: 1_000 });
     const alone = await drawn(grpc, imageRequest('a city by the sea'));
     const others = Array.from({ length: 12 }, (_, index) => imageRequest(`a forest ${index % 6}`));
@@ -99,11 +100,11 @@ describe('an image', () => {
     const one = await drawn(grpc, imageRequest(text, { seed: 1n }));
     const other = await drawn(grpc, imageRequest(text, { seed: 2n }));
     const [facts, otherFacts] = await Promise.all([sharp(one).stats(), sharp(other).stats()]);
-    // More than the number in the caption: the scene has another light and other colours.
+    // Not only the number in the caption: the scene has another light and other colours.
     expect(facts.channels.map(({ mean }) => mean.toFixed(0))).not.toEqual(
       otherFacts.channels.map(({ mean }) => mean.toFixed(0)),
     );
-    // A plain surface has an entropy of about 5 with its grain, an image more.
+    // A plain surface with grain has an entropy of about 5, a scene has more.
     expect(facts.entropy).toBeGreaterThan(5.5);
   });
 });

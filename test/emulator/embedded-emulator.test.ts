@@ -11,21 +11,21 @@ import {
 } from './emulator-client.ts';
 
 describe('the embedded emulator', () => {
-  it('draws on a thread of its own what the process itself draws', async () => {
+  it('draws on its own thread the same image as in the process', async () => {
     const embedded = closeAfterwards(await startEmbeddedEmulator({ latencyMs: 0 }));
     const { grpc } = await start();
     const onThread = await drawn(connect(embedded.address), imageRequest('a red cat'));
     expect(onThread.equals(await drawn(grpc, imageRequest('a red cat')))).toBe(true);
   });
 
-  it('ends when it is closed, however often, and that is no failure', async () => {
+  it('ends when it is closed, even twice, without a reported failure', async () => {
     const failures: Error[] = [];
     const onFailure = (error: Error) => failures.push(error);
     const emulator = await startEmbeddedEmulator({ latencyMs: 0, onFailure });
     await emulator.close();
     await emulator.close();
-    const refusal = rpcErrorOf(connect(emulator.address).call(generate, imageRequest('a')));
-    expect((await refusal).code).toBe(14);
+    const error = rpcErrorOf(connect(emulator.address).call(generate, imageRequest('a')));
+    expect((await error).code).toBe(14);
     expect(failures).toEqual([]);
   });
 

@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const part of opened.splice(0).toReversed()) await part.close();
 });
 
-/** What a test opened is closed when it ends, the last one first. */
+/** Closes what a test opened when the test ends, the last one first. */
 export function closeAfterwards<Part extends { close(): unknown }>(part: Part): Part {
   opened.push(part);
   return part;
@@ -41,7 +41,7 @@ export function connect(address: string, caPem?: string): GrpcClient {
 export const { generate } = ImageGenerationAsyncService.method;
 export const { get, cancel } = OperationService.method;
 
-/** A request for one text, with a seed unless the options say otherwise. */
+/** A request with one text, and a fixed seed unless the options change it. */
 export const imageRequest = (text: string, options: object = {}) => ({
   modelUri: 'art://folder/yandex-art/latest',
   messages: [{ text, weight: 1 }],
@@ -63,7 +63,7 @@ export async function drawn(
   return Buffer.from(imageOf(await grpc.call(get, { operationId: id })).image);
 }
 
-/** How a call was refused. */
+/** The error of a call. */
 export async function rpcErrorOf(promise: Promise<unknown>) {
   try {
     await promise;
@@ -73,5 +73,5 @@ export async function rpcErrorOf(promise: Promise<unknown>) {
     const status = bytes === undefined ? undefined : fromBinary(StatusSchema, bytes);
     return { code, details, typed: status?.details ?? [], metadata };
   }
-  throw new Error('was not refused');
+  throw new Error('the call succeeded');
 }

@@ -13,8 +13,8 @@ import {
   start,
 } from './emulator-client.ts';
 
-describe('misbehaviour on order', () => {
-  it('is used up by one call each', async () => {
+describe('an injected fault', () => {
+  it('is used by one call', async () => {
     const { emulator, grpc } = await start();
     const { id } = await grpc.call(generate, imageRequest('a cat'));
     emulator.faults.inject(
@@ -37,7 +37,8 @@ describe('misbehaviour on order', () => {
     });
     expect(imageOf(await grpc.call(get, { operationId: id })).image.length).toBeGreaterThan(1_000);
   });
-  it('can lose the answer to an order that was billed', async () => {
+
+  it('can lose the response to a Generate that was billed', async () => {
     const { emulator, grpc } = await start();
     const fault = { kind: 'status', code: 14, message: 'gone' } as const;
     emulator.faults.inject('Generate', fault, { ...fault, afterwards: true });
@@ -47,7 +48,7 @@ describe('misbehaviour on order', () => {
     expect(emulator.ledger.generates).toBe(1);
   });
 
-  it('can send the image as text', async () => {
+  it('can return the image as base64 text', async () => {
     const { emulator, grpc } = await start();
     const { id } = await grpc.call(generate, imageRequest('a cat'));
     const { image } = imageOf(await grpc.call(get, { operationId: id }));
@@ -56,7 +57,7 @@ describe('misbehaviour on order', () => {
     expect(Buffer.from(text).toString('latin1')).toBe(Buffer.from(image).toString('base64'));
   });
 
-  it('can come with typed details, and with a delay', async () => {
+  it('can have typed details, or be a delay', async () => {
     const { emulator, grpc } = await start();
     emulator.faults.inject(
       'Cancel',
@@ -73,8 +74,8 @@ describe('misbehaviour on order', () => {
     const { typed } = await rpcErrorOf(grpc.call(cancel, { operationId: 'x' }));
     const retry = typed[0] === undefined ? undefined : anyUnpack(typed[0], RetryInfoSchema);
     expect(retry?.retryDelay?.seconds).toBe(5n);
-    const beganAt = performance.now();
+    const startMs = performance.now();
     await rpcErrorOf(grpc.call(cancel, { operationId: 'x' }));
-    expect(performance.now() - beganAt).toBeGreaterThan(55);
+    expect(performance.now() - startMs).toBeGreaterThan(55);
   });
 });

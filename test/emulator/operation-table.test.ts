@@ -11,7 +11,7 @@ import {
 } from './emulator-client.ts';
 
 describe('an operation', () => {
-  it('begins with an id of the vendor’s shape and nothing else, and ends with an image', async () => {
+  it('starts with an id like the vendor’s and nothing else, and ends with an image', async () => {
     const { emulator, grpc } = await start({ latencyMs: 100, latencySpreadRatio: 0 });
     const first = await grpc.call(generate, imageRequest('a red cat'));
     expect(first).toMatchObject({ done: false, result: { case: undefined } });
@@ -37,7 +37,7 @@ describe('an operation', () => {
     expect((await quick.grpc.call(cancel, { operationId: done.id })).result.case).toBe('response');
   });
 
-  it('is forgotten after the retention, and unknown ids are not found', async () => {
+  it('is deleted after the retention, and unknown ids are not found', async () => {
     let nowMs = 1_800_000_000_000;
     const { grpc } = await start({ nowMs: () => nowMs });
     const { id } = await grpc.call(generate, imageRequest('a cat'));
@@ -48,7 +48,7 @@ describe('an operation', () => {
     expect((await rpcErrorOf(grpc.call(get, { operationId: 'nonsense' }))).code).toBe(5);
   });
 
-  it('tells its times when it is meant to', async () => {
+  it('has times when the option is set', async () => {
     const { grpc } = await start({ operationTimes: true });
     const { id } = await grpc.call(generate, imageRequest('a cat'));
     const operation = await grpc.call(get, { operationId: id });
@@ -92,17 +92,17 @@ describe('the ledger', () => {
   });
 });
 
-/** A book whose draftsman draws images of 100 bytes when it is told to. */
-function openBook(imageBytesMax: number) {
+/** A table whose renderer draws images of 100 bytes. */
+function openTable(imageBytesMax: number) {
   const drawn: string[] = [];
-  const hurried: string[] = [];
+  const prioritized: string[] = [];
   const failures: Error[] = [];
-  const book = new OperationTable({
+  const operations = new OperationTable({
     retentionMs: 1_000,
     imageBytesMax,
     operationTimes: false,
     renderer: {
-      // So many that none is begun before it is asked for.
+      // So many that none is started before it is read.
       waitingCount: 100,
       close: () => Promise.resolve(),
       draw({ prompt }) {
@@ -110,50 +110,50 @@ function openBook(imageBytesMax: number) {
         const failure = failures.shift();
         const image =
           failure === undefined ? Promise.resolve(Buffer.alloc(100)) : Promise.reject(failure);
-        return { image, hurry: () => hurried.push(prompt) };
+        return { image, prioritize: () => prioritized.push(prompt) };
       },
     },
   });
   const accept = (name: string, nowMs = 0) => {
     const drawing = { prompt: name, negative: '', seed: 1n, width: 8, height: 8 };
     const accepted = { ending: 'image', mediaType: 'image/png', drawing } as const;
-    book.accept(name, accepted, { nowMs, latencyMs: 0 });
+    operations.accept(name, accepted, { nowMs, latencyMs: 0 });
   };
-  return { book, drawn, hurried, failures, accept };
+  return { operations, drawn, prioritized, failures, accept };
 }
 
-describe('the images of the book', () => {
-  it('are kept as far as their bytes allow, the last read longest, and else drawn again', async () => {
-    const { book, drawn, accept } = openBook(250);
+describe('the images of the table', () => {
+  it('are kept up to a limit of bytes, the last read longest, and otherwise drawn again', async () => {
+    const { operations, drawn, accept } = openTable(250);
     for (const name of ['a', 'b', 'c']) accept(name);
-    for (const name of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await book.get(name, 0);
+    for (const name of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await operations.get(name, 0);
     expect(drawn).toEqual(['a', 'b', 'c', 'b']);
   });
 
-  it('make room when their operations are forgotten', async () => {
-    const { book, drawn, accept } = openBook(250);
+  it('leave memory when their operations are deleted', async () => {
+    const { operations, drawn, accept } = openTable(250);
     accept('old', 0);
     accept('a', 500);
-    for (const name of ['old', 'a', 'old']) await book.get(name, 999);
+    for (const name of ['old', 'a', 'old']) await operations.get(name, 999);
     accept('b', 1_000);
-    for (const name of ['b', 'a']) await book.get(name, 1_000);
+    for (const name of ['b', 'a']) await operations.get(name, 1_000);
     expect(drawn).toEqual(['old', 'a', 'b']);
   });
 
-  it('are drawn once for many readers, and soon', async () => {
-    const { book, drawn, hurried, accept } = openBook(250);
+  it('are drawn once for many readers, with priority', async () => {
+    const { operations, drawn, prioritized, accept } = openTable(250);
     accept('a');
-    await Promise.all([book.get('a', 0), book.get('a', 0), book.get('a', 0)]);
+    await Promise.all([operations.get('a', 0), operations.get('a', 0), operations.get('a', 0)]);
     expect(drawn).toEqual(['a']);
-    expect(hurried).toContain('a');
+    expect(prioritized).toContain('a');
   });
 
   it('are tried again after a drawing that failed', async () => {
-    const { book, drawn, failures, accept } = openBook(250);
+    const { operations, drawn, failures, accept } = openTable(250);
     accept('a');
     failures.push(new Error('broken'));
-    await expect(book.get('a', 0)).rejects.toThrow('broken');
-    expect((await book.get('a', 0)).result.case).toBe('response');
+    await expect(operations.get('a', 0)).rejects.toThrow('broken');
+    expect((await operations.get('a', 0)).result.case).toBe('response');
     expect(drawn).toEqual(['a', 'a']);
   });
 });

@@ -27,7 +27,7 @@ afterAll(async () => {
 const definition = methodDefinitionFromDescriptor(ServerReflection.method.serverReflectionInfo);
 
 function ask(
-  question: ServerReflectionRequest['messageRequest'],
+  messageRequest: ServerReflectionRequest['messageRequest'],
 ): Promise<ServerReflectionResponse['messageResponse']> {
   const stream: ClientDuplexStream<ServerReflectionRequest, ServerReflectionResponse> =
     client.makeBidiStreamRequest(
@@ -38,7 +38,7 @@ function ask(
   return new Promise((resolve, reject) => {
     stream.on('data', (response: ServerReflectionResponse) => resolve(response.messageResponse));
     stream.on('error', reject);
-    stream.write(create(ServerReflectionRequestSchema, { messageRequest: question }));
+    stream.write(create(ServerReflectionRequestSchema, { messageRequest }));
     stream.end();
   });
 }
@@ -47,9 +47,11 @@ const operationService = 'yandex.cloud.operation.OperationService';
 
 describe('reflection', () => {
   it('lists the services', async () => {
-    const answer = await ask({ case: 'listServices', value: '' });
+    const response = await ask({ case: 'listServices', value: '' });
     const names =
-      answer.case === 'listServicesResponse' ? answer.value.service.map(({ name }) => name) : [];
+      response.case === 'listServicesResponse'
+        ? response.value.service.map(({ name }) => name)
+        : [];
     expect(names).toContain(operationService);
     expect(names).toHaveLength(6);
   });
@@ -58,20 +60,23 @@ describe('reflection', () => {
     { case: 'fileContainingSymbol', value: operationService },
     { case: 'fileContainingSymbol', value: `${operationService}.Get` },
     { case: 'fileByFilename', value: 'yandex/cloud/operation/operation_service.proto' },
-  ] as const)('gives a file with all it needs to be used: %o', async (question) => {
-    const answer = await ask(question);
-    if (answer.case !== 'fileDescriptorResponse') throw new Error(String(answer.case));
-    const file = answer.value.fileDescriptorProto.map((bytes) =>
-      fromBinary(FileDescriptorProtoSchema, bytes),
-    );
-    const registry = createFileRegistry(
-      create(FileDescriptorSetSchema, { file: file.toReversed() }),
-    );
-    expect(registry.getService(operationService)?.methods.map(({ name }) => name)).toEqual([
-      'Get',
-      'Cancel',
-    ]);
-  });
+  ] as const)(
+    'returns a file with everything a client needs to use it: %o',
+    async (messageRequest) => {
+      const response = await ask(messageRequest);
+      if (response.case !== 'fileDescriptorResponse') throw new Error(String(response.case));
+      const file = response.value.fileDescriptorProto.map((bytes) =>
+        fromBinary(FileDescriptorProtoSchema, bytes),
+      );
+      const registry = createFileRegistry(
+        create(FileDescriptorSetSchema, { file: file.toReversed() }),
+      );
+      expect(registry.getService(operationService)?.methods.map(({ name }) => name)).toEqual([
+        'Get',
+        'Cancel',
+      ]);
+    },
+  );
 
   it('finds extensions', async () => {
     const containingType = 'google.protobuf.MethodOptions';
@@ -94,7 +99,10 @@ describe('reflection', () => {
     { case: 'fileByFilename', value: 'nothing.proto' },
     { case: 'fileContainingSymbol', value: 'no.such.Thing' },
     { case: 'allExtensionNumbersOfType', value: 'no.such.Type' },
-  ] as const)('does not find %o', async (question) => {
-    expect(await ask(question)).toMatchObject({ case: 'errorResponse', value: { errorCode: 5 } });
+  ] as const)('does not find %o', async (messageRequest) => {
+    expect(await ask(messageRequest)).toMatchObject({
+      case: 'errorResponse',
+      value: { errorCode: 5 },
+    });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BadRequestSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
 import { generate, get, imageRequest, rpcErrorOf, start } from './emulator-client.ts';
 
-describe('a refusal', () => {
+describe('an rpc error', () => {
   it.each([
     [imageRequest('a'.repeat(702)), 3, 'Prompt positive size 702 exceeds limit (500)'],
     [imageRequest(''), 3, 'Prompt is empty'],
@@ -19,14 +19,14 @@ describe('a refusal', () => {
     [imageRequest('a', { aspectRatio: { widthRatio: 100n, heightRatio: 1n } }), 3, /Aspect ratio/],
     [imageRequest('a', { aspectRatio: { widthRatio: -1n, heightRatio: 1n } }), 3, /Aspect ratio/],
     [imageRequest('a', { aspectRatio: { widthRatio: 1n, heightRatio: 0n } }), 3, /Aspect ratio/],
-  ])('of %o has the code %i and costs nothing', async (request, code, details) => {
+  ])('for %o has the code %i, and the call costs nothing', async (request, code, details) => {
     const { emulator, grpc } = await start();
-    const refusal = await rpcErrorOf(grpc.call(generate, request));
-    expect(refusal.code).toBe(code);
-    expect(refusal.details).toMatch(details);
+    const error = await rpcErrorOf(grpc.call(generate, request));
+    expect(error.code).toBe(code);
+    expect(error.details).toMatch(details);
     expect(emulator.ledger.generates).toBe(0);
-    expect(refusal.metadata.get('x-request-id')).toHaveLength(1);
-    expect(refusal.metadata.get('x-server-trace-id')).toHaveLength(1);
+    expect(error.metadata.get('x-request-id')).toHaveLength(1);
+    expect(error.metadata.get('x-server-trace-id')).toHaveLength(1);
   });
 
   it('names the wrong field', async () => {
@@ -36,7 +36,7 @@ describe('a refusal', () => {
     expect(violations?.fieldViolations[0]?.field).toBe('generation_options.seed');
   });
 
-  it('comes for a folder that is not the account’s', async () => {
+  it('is returned for a folder of another account', async () => {
     const { grpc } = await start({ folders: ['own'] });
     const { details } = await rpcErrorOf(grpc.call(generate, imageRequest('a')));
     expect(details).toBe(
@@ -47,7 +47,7 @@ describe('a refusal', () => {
   it.each([
     ['forbidden later', 3, /terms of use/],
     ['a broken machine', 13, /generation failed/],
-  ])('can come with the operation: %s', async (text, code, message) => {
+  ])('can be the result of the operation: %s', async (text, code, message) => {
     const { grpc } = await start();
     const { id } = await grpc.call(generate, imageRequest(text));
     const { done, result } = await grpc.call(get, { operationId: id });
@@ -62,7 +62,7 @@ describe('a refusal', () => {
   it.each([
     ['generationsPerMinuteMax', () => imageRequest('a')],
     ['generationsPerDayMax', () => imageRequest('a')],
-  ])('comes when %s is used up, with when to come back', async (name, request) => {
+  ])('is returned when %s is used up, with the time of the next attempt', async (name, request) => {
     const { emulator, grpc } = await start({ [name]: 2, nowMs: () => 1_800_000_000_000 });
     await grpc.call(generate, request());
     await grpc.call(generate, request());
@@ -75,13 +75,14 @@ describe('a refusal', () => {
     expect(emulator.ledger.generates).toBe(2);
   });
 
-  it('comes for more result reads than the quota', async () => {
+  it('is returned for more result reads than the quota', async () => {
     const { grpc } = await start({ resultReadsPerSecondMax: 3, nowMs: () => 1_800_000_000_000 });
     const { id } = await grpc.call(generate, imageRequest('a'));
     for (let read = 0; read < 3; read += 1) await grpc.call(get, { operationId: id });
     expect((await rpcErrorOf(grpc.call(get, { operationId: id }))).code).toBe(8);
   });
-  it('counts the texts of all messages but the negative ones', async () => {
+
+  it('counts the texts of all messages except the negative ones', async () => {
     const { grpc } = await start({ promptCharactersMax: 4 });
     const messages = (...weights: readonly number[]) => ({
       ...imageRequest(''),
@@ -98,7 +99,7 @@ describe('a refusal', () => {
     expect((await rpcErrorOf(grpc.call(generate, messages(1, Number.NaN)))).code).toBe(3);
   });
 
-  it('no longer comes when the window of a quota is over', async () => {
+  it('is no longer returned when the window of a quota is over', async () => {
     let nowMs = 1_800_000_000_000;
     const { grpc } = await start({ generationsPerMinuteMax: 1, nowMs: () => nowMs });
     await grpc.call(generate, imageRequest('a'));

@@ -8,7 +8,7 @@ import { methodDefinitionFromDescriptor } from '../../src/grpc/service-definitio
 import { makeCertificate } from '../support/certificate.ts';
 import { connect, drawn, get, imageRequest, rpcErrorOf, start } from './emulator-client.ts';
 
-describe('the services around it', () => {
+describe('the other services', () => {
   it('are healthy', async () => {
     const { grpc } = await start();
     expect(await grpc.call(Health.method.check, { service: '' })).toMatchObject({ status: 1 });
@@ -18,7 +18,7 @@ describe('the services around it', () => {
     expect((await rpcErrorOf(grpc.call(Health.method.check, { service: 'x' }))).code).toBe(5);
   });
 
-  it('are found under its own address', async () => {
+  it('are listed with the address that the client used', async () => {
     const { emulator, grpc } = await start();
     const { endpoints } = await grpc.call(ApiEndpointService.method.list, {});
     expect(endpoints.map(({ id, address }) => [id, address])).toEqual(
@@ -31,7 +31,8 @@ describe('the services around it', () => {
       (await rpcErrorOf(grpc.call(ApiEndpointService.method.get, { apiEndpointId: 'x' }))).code,
     ).toBe(5);
   });
-  it('tell watchers that they are healthy, and of a service that is unknown', async () => {
+
+  it('report to watchers that they are healthy, or that a service is unknown', async () => {
     const { grpc } = await start();
     const definition = methodDefinitionFromDescriptor(Health.method.watch);
     const first = (service: string) => {
@@ -42,11 +43,11 @@ describe('the services around it', () => {
         create(HealthCheckRequestSchema, { service }),
       );
       return new Promise<{ status: number }>((resolve) => {
-        // A watch goes on until it is cancelled, which ends it with an error.
+        // A watch ends only when it is cancelled, with an error.
         stream.on('error', () => undefined);
-        stream.once('data', (answer: { status: number }) => {
+        stream.once('data', (response: { status: number }) => {
           stream.cancel();
-          resolve(answer);
+          resolve(response);
         });
       });
     };
@@ -56,7 +57,7 @@ describe('the services around it', () => {
 });
 
 describe('the server', () => {
-  it('speaks TLS', async () => {
+  it('serves TLS', async () => {
     const { certPem, keyPem, caPem } = makeCertificate();
     const { emulator } = await start({ tls: { certPem, keyPem } });
     expect(emulator.address).toBe(`https://127.0.0.1:${emulator.port}`);
@@ -75,14 +76,14 @@ describe('the server', () => {
     await expect(startEmulator({ port: emulator.port })).rejects.toThrow();
   });
 
-  it('frees its port and ends calls when it is closed, however often', async () => {
+  it('frees its port and ends calls when it is closed, even twice', async () => {
     const { emulator, grpc } = await start({ latencyMs: 60_000 });
     emulator.faults.inject('Get', { kind: 'delay', delayMs: 60_000 });
-    const refusal = rpcErrorOf(grpc.call(get, { operationId: 'x' }));
+    const error = rpcErrorOf(grpc.call(get, { operationId: 'x' }));
     await expect.poll(() => emulator.ledger.gets).toBe(1);
     await emulator.close();
     await emulator.close();
-    expect((await refusal).code).toBeGreaterThan(0);
+    expect((await error).code).toBeGreaterThan(0);
     const again = await start({ port: emulator.port });
     expect(again.emulator.port).toBe(emulator.port);
   });

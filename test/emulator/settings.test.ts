@@ -31,7 +31,7 @@ describe('the settings of the process', () => {
     expect(tlsFiles).toEqual({ cert: 'cert.pem', key: 'key.pem' });
   });
 
-  it('are wrong all at once, by name and without their values', () => {
+  it('are all reported when they are wrong, by name and without their values', () => {
     const environment = {
       EMULATOR_PORT: '65536',
       EMULATOR_LATENCY_MS: '-1',

@@ -1,11 +1,11 @@
 import type { Palette } from './palette.ts';
 import type { SeededNumbers } from './seeded-numbers.ts';
 
-/** Where an image is painted: pixels, and what with. */
+/** The size, colours and numbers that one image is drawn with. */
 export interface Canvas {
   readonly width: number;
   readonly height: number;
-  /** The side of a square of the same area: sizes that should not follow the ratio do this. */
+  /** The side of a square of the same area, for sizes that are independent of the ratio. */
   readonly side: number;
   readonly palette: Palette;
   readonly numbers: SeededNumbers;
@@ -18,12 +18,12 @@ export interface Light {
   readonly radius: number;
 }
 
-/** Pixels as SVG takes them; a tenth is finer than anybody sees. */
+/** A number of pixels in SVG, to a tenth. */
 export function px(value: number): string {
   return value.toFixed(1);
 }
 
-/** So many pieces of SVG, one after the other. */
+/** A number of similar pieces of SVG. */
 export function pieces(count: number, piece: (index: number) => string): string {
   return Array.from({ length: Math.round(count) }, (_, index) => piece(index)).join('');
 }

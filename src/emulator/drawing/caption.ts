@@ -1,17 +1,17 @@
 const prefix = 'local drawing';
 const linesMax = 2;
 
-/** Where a caption is written. */
-export interface CaptionPlace {
+/** The size of the image that a caption is written on. */
+export interface CaptionedImage {
   readonly width: number;
   readonly height: number;
   /** The side of a square of the same area. */
   readonly side: number;
 }
 
-/** The prompt in small letters at the foot of the image, and that no model drew it. */
-export function caption(text: string, seed: bigint, place: CaptionPlace): string {
-  const { width, height, side } = place;
+/** The caption at the foot of the image: the prompt in small letters, and that no model drew it. */
+export function caption(text: string, seed: bigint, image: CaptionedImage): string {
+  const { width, height, side } = image;
   const unit = Math.min(side, height * 1.4) / 1024;
   const fontSize = 29 * unit;
   const small = 15.5 * unit;
@@ -30,11 +30,11 @@ ${written.join('')}
 <text x="${margin}" y="${height - margin}" font-family="DejaVu Sans" font-size="${small}" letter-spacing="${small * 0.05}" fill="#fff" fill-opacity="0.74">${prefix} · seed ${seed}</text>`;
 }
 
-/** Scripts that the fonts hold; other signs, emoji among them, would be empty boxes. */
+/** Characters that the fonts do not hold, such as emoji: they would be empty boxes. */
 const withoutGlyph =
   /[^\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Armenian}\p{Script=Georgian}\p{Nd}\p{P}\p{Sc}\p{Sm}\p{Zs}\p{Mn}]+/gu;
 
-/** Without what XML can't hold, what has no letter in the fonts, and what would turn the line around. */
+/** The text without characters that XML or the fonts don't hold, or that change the direction of the line. */
 function drawable(text: string): string {
   return text
     .toWellFormed()
@@ -44,7 +44,7 @@ function drawable(text: string): string {
     .trim();
 }
 
-/** Lines of whole words where they fit; the rest is cut. */
+/** The first lines of a text, of whole words where they fit. */
 function wrapped(text: string, lineCharacters: number): readonly string[] {
   const lines: string[] = [];
   let rest = [...text];

@@ -9,10 +9,10 @@ export type DrawingLibrary = typeof Sharp;
 let loading: Promise<DrawingLibrary> | undefined;
 
 /**
- * The drawing library with the fonts of its own package, so that images are
- * the same on a machine without any. Loaded with the first call and not before:
- * it costs a tenth of a second and 20 MB, which an emulator that only stands by
- * should not take. An operator's own FONTCONFIG_FILE stays in force.
+ * The drawing library with fonts from npm, so that images are the same on a
+ * machine without fonts. Loaded with the first call: it takes a tenth of a second
+ * and 20 MB, which an unused emulator should not. FONTCONFIG_FILE, where the
+ * operator sets it, has precedence.
  */
 export function drawingLibrary(): Promise<DrawingLibrary> {
   return (loading ??= load());
@@ -25,11 +25,11 @@ async function load(): Promise<DrawingLibrary> {
     await writeFile(file, fontConfiguration(directory));
     process.env['FONTCONFIG_FILE'] ??= file;
     const { default: sharp } = await import('sharp');
-    // Images are drawn a few at a time; each on one thread, and none twice.
+    // Few images are drawn at a time: one thread each, and no cache.
     sharp.concurrency(1);
     sharp.cache(false);
-    // The fonts are looked up once in a process, with its first text; the files
-    // written here are not needed after it.
+    // A process reads the font configuration once, with its first text; the files
+    // written here are not needed afterwards.
     const text = '<svg width="9" height="9"><text font-family="DejaVu Sans">a</text></svg>';
     await sharp(Buffer.from(text)).raw().toBuffer();
     return sharp;

@@ -1,17 +1,17 @@
-/** A piece of work in line. */
+/** A drawing that is queued, in progress or done. */
 export interface QueuedDrawing {
   readonly image: Promise<Buffer>;
-  /** Somebody waits for it now: it goes before those that nobody waits for. */
-  hurry(): void;
+  /** Moves the drawing before those whose image is not read yet. */
+  prioritize(): void;
 }
 
 interface Waiting {
   isUrgent: boolean;
-  begin(): void;
+  start(): void;
   drop(): void;
 }
 
-/** Runs a few drawings at once and keeps the others in line. */
+/** A queue that runs a few drawings at once. */
 export class DrawingQueue {
   readonly #atOnceMax: number;
   readonly #waiting: Waiting[] = [];
@@ -23,22 +23,22 @@ export class DrawingQueue {
     this.#atOnceMax = atOnceMax;
   }
 
-  /** Drawings that have not begun. */
+  /** Drawings that have not started. */
   get waitingCount(): number {
     return this.#waiting.length;
   }
 
   add(draw: () => Promise<Buffer>): QueuedDrawing {
     let waiting: Waiting | undefined;
-    const begun = new Promise<void>((resolve, reject) => {
+    const started = new Promise<void>((resolve, reject) => {
       waiting = {
         isUrgent: false,
-        begin: resolve,
-        drop: () => reject(new Error('the drawing was given up')),
+        start: resolve,
+        drop: () => reject(new Error('the drawing was dropped')),
       };
       this.#waiting.push(waiting);
     });
-    const image = begun.then(draw).finally(() => {
+    const image = started.then(draw).finally(() => {
       this.#running -= 1;
       this.#next();
       if (this.#running === 0) for (const closed of this.#closings.splice(0)) closed();
@@ -46,13 +46,13 @@ export class DrawingQueue {
     this.#next();
     return {
       image,
-      hurry: () => {
+      prioritize: () => {
         if (waiting !== undefined) waiting.isUrgent = true;
       },
     };
   }
 
-  /** Gives up what has not begun, and waits for the rest. */
+  /** Drops drawings that have not started, and waits for the others. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#next();
@@ -65,7 +65,7 @@ export class DrawingQueue {
       const [next] = this.#waiting.splice(Math.max(0, urgent), 1);
       this.#running += 1;
       if (this.#isClosed) next?.drop();
-      else next?.begin();
+      else next?.start();
     }
   }
 }

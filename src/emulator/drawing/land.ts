@@ -1,13 +1,13 @@
 import { pieces, px, type Canvas } from './canvas.ts';
 import { css, mixed, type Color } from './palette.ts';
 
-/** What the layers of land look like. */
+/** The kind of land. */
 export type Terrain = 'hills' | 'mountains' | 'city' | 'forest';
 
 interface Layer {
   readonly index: number;
   readonly top: number;
-  /** 0 at the horizon, 1 in front. */
+  /** 0 at the horizon, 1 in the foreground. */
   readonly nearness: number;
 }
 
@@ -32,7 +32,7 @@ export function land(canvas: Canvas, terrain: Terrain): string {
   });
 }
 
-/** The nearest layer alone, for what must not stand on water. */
+/** The nearest layer alone, for subjects that must not stand on water. */
 export function nearShore(canvas: Canvas): string {
   const { height, palette } = canvas;
   const layer = { index: 8, top: height * 0.85, nearness: 1 };
@@ -74,7 +74,7 @@ function ridge(
 ): Point[] {
   const swing = height * (terrain === 'mountains' ? 0.15 : 0.065) * (1.15 - 0.6 * nearness);
   const roughness = { hills: 0.16, mountains: 0.24, forest: 0.35 }[terrain];
-  // A wide image shows more of the same land, not land that is drawn out.
+  // A wide image shows more land, not stretched land.
   const stretch = Math.sqrt(width / height);
   const waves = Array.from({ length: 5 }, (_, octave) => ({
     frequency: 1.1 * stretch * 1.9 ** octave * numbers.between(0.75, 1.25),
@@ -87,7 +87,7 @@ function ridge(
     const x = step / steps;
     const y = waves.reduce((sum, { frequency, phase, strength }) => {
       const wave = Math.sin(2 * Math.PI * frequency * x + phase);
-      // Folding a wave at its middle makes peaks of its crests.
+      // The absolute value turns the crests of a wave into peaks.
       return sum + strength * (terrain === 'mountains' ? 1 - 2 * Math.abs(wave) : wave);
     }, 0);
     const tree =
@@ -98,7 +98,7 @@ function ridge(
   });
 }
 
-/** Houses side by side, some with a mast, and light in some of their windows. */
+/** A row of houses, some with a mast, and light in some windows. */
 function skyline(canvas: Canvas, { top, nearness }: Layer, color: Color): string {
   const { width, height, side, palette, numbers } = canvas;
   let houses = `M0 ${height}`;

@@ -3,19 +3,19 @@ import type { SeededNumbers } from './seeded-numbers.ts';
 /** Red, green and blue, 0 … 1 each. */
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** What an image is painted with. */
+/** The colours of one image. */
 export interface Palette {
   readonly skyTop: Color;
   readonly skyBottom: Color;
   readonly light: Color;
-  /** Of the nearest layer; farther ones fade from it towards the sky. */
+  /** The nearest layer; farther layers fade from it towards the sky. */
   readonly ground: Color;
-  /** For the one thing that should stand out. */
+  /** The subject, which should stand out. */
   readonly accent: Color;
   readonly isNight: boolean;
 }
 
-/** Beginnings of colour words, English and Russian, as hue 0 … 360, saturation and lightness. */
+/** Beginnings of English and Russian colour words, and their hue 0 … 360, saturation and lightness. */
 const colorWords: readonly (readonly [RegExp, readonly [number, number, number]])[] = [
   [/^(red|scarlet|crimson|красн|алы)/, [4, 0.72, 0.5]],
   [/^(orange|ginger|оранж|рыж)/, [22, 0.85, 0.55]],
@@ -45,7 +45,7 @@ const lowSunSkies: readonly SkyHues[] = [
   [214, 26],
 ];
 
-/** Skies that exist: hue at the top, hue at the horizon. */
+/** Natural skies by day: hue at the top, hue at the horizon. */
 const daySkies: readonly SkyHues[] = [
   [208, 196],
   [214, 36],
@@ -56,7 +56,7 @@ const daySkies: readonly SkyHues[] = [
   [28, 42],
 ];
 
-/** The colours of an image: those the words name, and a seeded harmony for the rest. */
+/** A palette of the colours that the words name, and of seeded colours for the rest. */
 export function paletteFromWords(words: readonly string[], numbers: SeededNumbers): Palette {
   const named = words.flatMap((word) => {
     const found = colorWords.find(([pattern]) => pattern.test(word));
@@ -66,12 +66,12 @@ export function paletteFromWords(words: readonly string[], numbers: SeededNumber
     words.some((word) => nightWords.test(word)) ||
     (numbers.next() < 0.2 && !words.some((word) => lowSunWords.test(word)));
   const [hue, saturation] = named[0] ?? [numbers.between(0, 360), 0.5];
-  // The last colour word stands nearest to the thing that it colours.
+  // The last colour word is the nearest to the subject.
   const accent = named.at(-1) ?? ([hue + 180, 0.72, 0.56] as const);
   const [topHue, bottomHue] = isNight
     ? [numbers.between(215, 262), numbers.between(225, 320)]
     : numbers.pick(words.some((word) => lowSunWords.test(word)) ? lowSunSkies : daySkies);
-  // A colour that is named also tints the sky, strongest at the horizon.
+  // A named colour also tints the sky, most at the horizon.
   const tint = (sky: Color, share: number) =>
     named.length === 0
       ? sky
@@ -100,12 +100,12 @@ export function colorFromHsl(hue: number, saturation: number, lightness: number)
   return [channel(0), channel(8), channel(4)];
 }
 
-/** A colour as SVG takes it. */
+/** A colour in SVG. */
 export function css(color: Color): string {
   return `rgb(${color.map((channel) => Math.round(channel * 255)).join(',')})`;
 }
 
-/** `share` 0 is the first colour, 1 the second. */
+/** A mix of two colours; `share` 0 is the first, 1 the second. */
 export function mixed(from: Color, to: Color, share: number): Color {
   const channel = (index: 0 | 1 | 2) => from[index] + (to[index] - from[index]) * share;
   return [channel(0), channel(1), channel(2)];

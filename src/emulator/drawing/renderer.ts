@@ -6,13 +6,13 @@ import { seededNumbers } from './seeded-numbers.ts';
 export const drawnMediaTypes = ['image/jpeg', 'image/png', 'image/webp'] as const;
 export type DrawnMediaType = (typeof drawnMediaTypes)[number];
 
-/** Draws images off the event loop, a few at a time. */
+/** Draws images on background threads, a few at a time. */
 export interface Renderer {
-  /** Drawings that have not begun. */
+  /** Drawings that have not started. */
   readonly waitingCount: number;
-  /** The encoded image; equal orders give equal bytes. */
-  draw(order: DrawingRequest, mediaType: DrawnMediaType): QueuedDrawing;
-  /** Gives up the drawings that have not begun, and waits for the others. */
+  /** Queues one image; equal requests give equal bytes. */
+  draw(request: DrawingRequest, mediaType: DrawnMediaType): QueuedDrawing;
+  /** Drops drawings that have not started, and waits for the others. */
   close(): Promise<void>;
 }
 
@@ -26,10 +26,10 @@ export function openRenderer(): Renderer {
     get waitingCount() {
       return queue.waitingCount;
     },
-    draw: (order, mediaType) =>
+    draw: (request, mediaType) =>
       queue.add(async () => {
         const library = await drawingLibrary();
-        return draw(library, await (grain ??= grainTile(library)), order, mediaType);
+        return draw(library, await (grain ??= grainTile(library)), request, mediaType);
       }),
     close: () => queue.close(),
   };
@@ -38,10 +38,10 @@ export function openRenderer(): Renderer {
 async function draw(
   library: DrawingLibrary,
   grain: Buffer,
-  order: DrawingRequest,
+  request: DrawingRequest,
   mediaType: DrawnMediaType,
 ): Promise<Buffer> {
-  const image = library(Buffer.from(sceneSvg(order)))
+  const image = library(Buffer.from(sceneSvg(request)))
     .composite([{ input: grain, tile: true, blend: 'soft-light' }])
     .flatten();
   switch (mediaType) {
@@ -54,7 +54,7 @@ async function draw(
   }
 }
 
-/** Fine noise that keeps the gradients from banding and gives a file the size of a photograph's. */
+/** A tile of fine noise: it hides banding in gradients and makes files as large as photographs. */
 function grainTile(library: DrawingLibrary): Promise<Buffer> {
   const numbers = seededNumbers('grain');
   const pixels = Buffer.alloc(grainTilePixels * grainTilePixels);

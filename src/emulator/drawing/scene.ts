@@ -8,11 +8,11 @@ import { lightOf, sky } from './sky.ts';
 import { porthole, space } from './space.ts';
 import { subject, type Subject } from './subject.ts';
 
-/** What to draw. Equal orders give equal images, byte for byte. */
+/** The content of one image. Equal requests give equal images, byte for byte. */
 export interface DrawingRequest {
-  /** What should be in the image. */
+  /** What the image should show. */
   readonly prompt: string;
-  /** What should not be; no more than that it differs makes a difference. */
+  /** What it should not show; only changes the random numbers. */
   readonly negative: string;
   readonly seed: bigint;
   /** Pixels. */
@@ -22,7 +22,7 @@ export interface DrawingRequest {
 
 type Scenery = Terrain | 'sea';
 
-/** Beginnings of words, English and Russian, and what they bring into the image. */
+/** Beginnings of English and Russian words, and the scenery that they stand for. */
 const sceneries: readonly (readonly [RegExp, Scenery])[] = [
   [
     /^(sea|ocean|lake|river|beach|boats?$|sail|ships?$|wave|мор[ея]|океан|озер|рек[аи]|волн|пляж|лодк|парус)/,
@@ -44,8 +44,8 @@ const insideWords = /^(spaceship|spacecraft|звездол)/;
 const wordsMax = 200;
 
 /** The image as SVG. */
-export function sceneSvg(order: DrawingRequest): string {
-  const { prompt, negative, seed, width, height } = order;
+export function sceneSvg(request: DrawingRequest): string {
+  const { prompt, negative, seed, width, height } = request;
   const words =
     prompt
       .toLowerCase()
@@ -62,7 +62,7 @@ export function sceneSvg(order: DrawingRequest): string {
   };
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
-    isSpace(words) ? outThere(canvas, words) : outside(canvas, words),
+    isSpace(words) ? spaceScene(canvas, words) : landscape(canvas, words),
     caption(prompt, seed, canvas),
     '</svg>',
   ].join('');
@@ -72,7 +72,7 @@ function isSpace(words: readonly string[]): boolean {
   return words.some((word) => spaceWords.test(word) || insideWords.test(word));
 }
 
-function outThere(canvas: Canvas, words: readonly string[]): string {
+function spaceScene(canvas: Canvas, words: readonly string[]): string {
   const { width, height } = canvas;
   const kind = named(subjects, words);
   const isInside =
@@ -88,7 +88,7 @@ function outThere(canvas: Canvas, words: readonly string[]): string {
   return scene.join('');
 }
 
-function outside(canvas: Canvas, words: readonly string[]): string {
+function landscape(canvas: Canvas, words: readonly string[]): string {
   const { width, height, numbers } = canvas;
   const scenery =
     named(sceneries, words) ??
@@ -99,7 +99,7 @@ function outside(canvas: Canvas, words: readonly string[]): string {
   const kind = named(subjects, words);
   if (kind !== undefined) {
     const isAfloat = kind === 'boat';
-    // Beside the light, not under it.
+    // Beside the light, not below it.
     const x =
       (light.x > width / 2 ? numbers.between(0.24, 0.4) : numbers.between(0.6, 0.76)) * width;
     const bottom = height * (isAfloat ? 0.72 : 0.88);

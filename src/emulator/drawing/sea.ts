@@ -2,7 +2,7 @@ import { pieces, px, type Canvas, type Light } from './canvas.ts';
 import { farShore } from './land.ts';
 import { colorFromHsl, css, mixed } from './palette.ts';
 
-/** Water to the horizon, with the light on it. */
+/** Water up to the horizon, with reflected light. */
 export function sea(canvas: Canvas, light: Light): string {
   const { width, height, palette } = canvas;
   const horizon = height * 0.57;
@@ -19,7 +19,7 @@ ${farShore(canvas, horizon)}
 ${waves(canvas, horizon)}${glitter(canvas, light, horizon)}`;
 }
 
-/** Thin crests all over, longer and farther apart in front. */
+/** Thin wave crests, longer and farther apart in the foreground. */
 function waves({ width, height, side, palette, numbers }: Canvas, horizon: number): string {
   const crest = css(mixed(palette.skyBottom, palette.light, 0.4));
   return pieces(width / 6, () => {
@@ -33,7 +33,7 @@ function waves({ width, height, side, palette, numbers }: Canvas, horizon: numbe
   });
 }
 
-/** The path that the sun or the moon lays on the water. */
+/** The reflection of the sun or the moon on the water. */
 function glitter(canvas: Canvas, { x, radius }: Light, horizon: number): string {
   const { height, palette, numbers } = canvas;
   const fill = css(palette.light);
@@ -47,7 +47,7 @@ function glitter(canvas: Canvas, { x, radius }: Light, horizon: number): string 
   });
 }
 
-/** A sliver of light that lies flat. */
+/** A flat lens shape. */
 function lens(
   x: number,
   y: number,

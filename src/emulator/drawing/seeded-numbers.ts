@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Numbers that are the same for the same texts, on every machine. */
+/** A sequence of numbers that is the same for the same texts on every machine. */
 export interface SeededNumbers {
   /** In [0, 1). */
   next(): number;

@@ -1,7 +1,7 @@
 import { pieces, px, type Canvas, type Light } from './canvas.ts';
 import { css, mixed } from './palette.ts';
 
-/** Where the sun or the moon stands. */
+/** The position and size of the sun or the moon. */
 export function lightOf({ width, height, side, numbers }: Canvas): Light {
   return {
     x: numbers.between(0.22, 0.78) * width,
@@ -10,7 +10,7 @@ export function lightOf({ width, height, side, numbers }: Canvas): Light {
   };
 }
 
-/** The sky with its light, and stars or clouds. */
+/** The sky with the sun and clouds, or with the moon and stars. */
 export function sky(canvas: Canvas, { x, y, radius }: Light): string {
   const { width, height, palette } = canvas;
   const light = css(palette.light);
@@ -57,7 +57,7 @@ function craters({ palette, numbers }: Canvas, { x, y, radius }: Light): string 
   });
 }
 
-/** Banks of long thin veils that thin out at their ends. */
+/** Clouds: groups of long thin ellipses that fade at both ends. */
 function clouds({ width, height, numbers }: Canvas): string {
   return pieces(4, () => {
     const x = numbers.between(-0.05, 1.05) * width;

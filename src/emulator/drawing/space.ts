@@ -2,7 +2,7 @@ import { pieces, px, type Canvas } from './canvas.ts';
 import { colorFromHsl, css, mixed } from './palette.ts';
 import { stars } from './sky.ts';
 
-/** An image of outer space: nebulae, stars, and a planet in its ring with a moon. */
+/** Outer space: nebulae, stars, and a planet with a ring and a moon. */
 export function space(canvas: Canvas): string {
   const { width, height, palette } = canvas;
   const dark = mixed(palette.skyTop, [0, 0, 0], 0.6);
@@ -43,7 +43,7 @@ ${ringHalf(0)}
 <circle cx="${px(x - radius * 2.1)}" cy="${px(y + radius * 1.05)}" r="${px(radius * 0.15)}" fill="url(#planet)"/>`;
 }
 
-/** The weather of a planet. */
+/** The cloud bands of a planet. */
 function bands({ palette, numbers }: Canvas, radius: number): string {
   const fill = css(mixed(palette.accent, palette.light, 0.7));
   return pieces(6, () => {
@@ -57,7 +57,7 @@ function nebulae({ width, height, palette, numbers }: Canvas): string {
     const far = mixed(palette.accent, colorFromHsl(numbers.between(190, 320), 0.6, 0.45), 0.55);
     const color = css(index % 2 === 0 ? palette.skyBottom : far);
     const radius = Math.max(width, height) * numbers.between(0.14, 0.36);
-    // Along a rising diagonal, as a galaxy lies across the sky.
+    // Along a rising diagonal, like a galaxy in the sky.
     const along = numbers.next();
     const x = along * width;
     const y = (0.95 - 0.8 * along + numbers.between(-0.22, 0.22)) * height;
@@ -65,7 +65,7 @@ function nebulae({ width, height, palette, numbers }: Canvas): string {
   });
 }
 
-/** A window to look out of, for what is inside something that flies. */
+/** The frame of a window, for subjects inside a spaceship. */
 export function porthole({ width, height, side, palette }: Canvas): string {
   const hull = mixed(palette.ground, colorFromHsl(222, 0.14, 0.3), 0.6);
   const rim = css(mixed(palette.light, colorFromHsl(220, 0.1, 0.45), 0.6));

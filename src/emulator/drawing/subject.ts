@@ -1,17 +1,17 @@
 import { pieces, px, type Canvas } from './canvas.ts';
 import { colorFromHsl, css, mixed } from './palette.ts';
 
-/** Something that stands in front. */
+/** The kind of subject in the foreground. */
 export type Subject = 'cat' | 'flower' | 'boat' | 'rocket';
 
 interface Place {
-  /** Where the middle of it is, in pixels. */
+  /** The middle of the subject, in pixels. */
   readonly x: number;
   readonly bottom: number;
   readonly size: number;
 }
 
-/** Draws it so high, on its feet. */
+/** A subject of a given height that stands at a given place. */
 export function subject(canvas: Canvas, kind: Subject, { x, bottom, size }: Place): string {
   const scale = size / boxHeight;
   const place = `translate(${px(x - 105 * scale)} ${px(bottom - 258 * scale)}) scale(${scale.toFixed(3)})`;
@@ -19,10 +19,10 @@ export function subject(canvas: Canvas, kind: Subject, { x, bottom, size }: Plac
   return `<g transform="${place}">${shapes[kind](canvas)}</g>`;
 }
 
-/** Every subject is drawn in a box of 210 × 260. */
+/** Every shape is drawn in a box of 210 × 260. */
 const boxHeight = 260;
 
-/** Sits with its back half turned and looks at the caller. */
+/** A sitting cat that looks at the viewer. */
 const cat =
   'M62 92 C58 70 58 44 64 22 C76 30 86 40 92 48 C100 46 110 46 118 48 C124 40 134 30 146 22 C152 44 152 70 148 92 ' +
   'C146 106 140 116 132 122 C152 140 164 174 164 208 C164 226 162 242 158 256 L52 256 C48 242 46 226 46 208 ' +
