@@ -247,14 +247,14 @@ export const ErrorResponseSchema: GenMessage<ErrorResponse> = /*@__PURE__*/
   messageDesc(file_grpc_reflection_v1_reflection, 7);
 
 /**
- * The gRPC server reflection protocol: a client asks a running server for its
- * service definitions.
+ * The gRPC server reflection protocol: a client gets the service definitions
+ * of a running server.
  *
  * @generated from service grpc.reflection.v1.ServerReflection
  */
 export const ServerReflection: GenService<{
   /**
-   * One stream carries any number of questions, answered in order.
+   * One stream carries any number of requests, answered in order.
    *
    * @generated from rpc grpc.reflection.v1.ServerReflection.ServerReflectionInfo
    */

@@ -43,8 +43,8 @@ export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
   messageDesc(file_yandex_cloud_api_operation, 0);
 
 /**
- * What a method that answers with a yandex.cloud.operation.Operation puts
- * into it.
+ * The messages inside the yandex.cloud.operation.Operation that a method
+ * returns.
  *
  * @generated from extension: yandex.cloud.api.Operation operation = 87334;
  */

@@ -13,7 +13,7 @@ export const file_yandex_cloud_endpoint_api_endpoint: GenFile = /*@__PURE__*/
   fileDesc("Cih5YW5kZXgvY2xvdWQvZW5kcG9pbnQvYXBpX2VuZHBvaW50LnByb3RvEhV5YW5kZXguY2xvdWQuZW5kcG9pbnQiKgoLQXBpRW5kcG9pbnQSCgoCaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCWIGcHJvdG8z");
 
 /**
- * Where one of the vendor's APIs is served.
+ * The address of one of the vendor's APIs.
  *
  * @generated from message yandex.cloud.endpoint.ApiEndpoint
  */

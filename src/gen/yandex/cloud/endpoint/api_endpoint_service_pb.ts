@@ -76,7 +76,7 @@ export const ListApiEndpointsResponseSchema: GenMessage<ListApiEndpointsResponse
   messageDesc(file_yandex_cloud_endpoint_api_endpoint_service, 2);
 
 /**
- * Tells where the vendor's other services are served.
+ * Lists the addresses of the vendor's services.
  *
  * @generated from service yandex.cloud.endpoint.ApiEndpointService
  */

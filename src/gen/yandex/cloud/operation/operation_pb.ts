@@ -17,13 +17,13 @@ export const file_yandex_cloud_operation_operation: GenFile = /*@__PURE__*/
   fileDesc("CiZ5YW5kZXgvY2xvdWQvb3BlcmF0aW9uL29wZXJhdGlvbi5wcm90bxIWeWFuZGV4LmNsb3VkLm9wZXJhdGlvbiKwAgoJT3BlcmF0aW9uEgoKAmlkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBCABKAkSLwoLbW9kaWZpZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGRvbmUYBiABKAgSJgoIbWV0YWRhdGEYByABKAsyFC5nb29nbGUucHJvdG9idWYuQW55EiMKBWVycm9yGAggASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIoCghyZXNwb25zZRgJIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlIAEIICgZyZXN1bHRiBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp, file_google_rpc_status]);
 
 /**
- * A piece of work that goes on after the call that started it has returned.
+ * Work that continues after the call that started it has returned.
  *
  * @generated from message yandex.cloud.operation.Operation
  */
 export type Operation = Message<"yandex.cloud.operation.Operation"> & {
   /**
-   * Given by the service that started it.
+   * The id, from the service that started it.
    *
    * @generated from field: string id = 1;
    */
@@ -58,22 +58,21 @@ export type Operation = Message<"yandex.cloud.operation.Operation"> & {
   modifiedAt?: Timestamp | undefined;
 
   /**
-   * False while the work goes on; true once result holds the end of it.
+   * False while the work continues; true once result is set.
    *
    * @generated from field: bool done = 6;
    */
   done: boolean;
 
   /**
-   * What the work is about, of the type named in the method's options.
+   * Facts about the work, of the type named in the method's options.
    *
    * @generated from field: google.protobuf.Any metadata = 7;
    */
   metadata?: Any | undefined;
 
   /**
-   * The end of the work. Observed in the wild: error is set although done is
-   * still false.
+   * The end of the work. Some services set error although done is still false.
    *
    * @generated from oneof yandex.cloud.operation.Operation.result
    */

@@ -50,13 +50,13 @@ export const CancelOperationRequestSchema: GenMessage<CancelOperationRequest> = 
   messageDesc(file_yandex_cloud_operation_operation_service, 1);
 
 /**
- * Reads and cancels operations, whichever service started them.
+ * Reads and cancels operations of any service.
  *
  * @generated from service yandex.cloud.operation.OperationService
  */
 export const OperationService: GenService<{
   /**
-   * The operation as it is now, with its result once it is done.
+   * The current state of the operation, with its result once it is done.
    *
    * @generated from rpc yandex.cloud.operation.OperationService.Get
    */
@@ -66,8 +66,8 @@ export const OperationService: GenService<{
     output: typeof OperationSchema;
   },
   /**
-   * Asks to stop the work. Best effort: the answer is the operation as it is
-   * afterwards.
+   * Requests that the work stops. Best effort: returns the state of the
+   * operation afterwards.
    *
    * @generated from rpc yandex.cloud.operation.OperationService.Cancel
    */

@@ -26,8 +26,8 @@ export type Message = Message$1<"yandex.cloud.ai.foundation_models.v1.image_gene
   text: string;
 
   /**
-   * How much this part counts; a negative weight says what should not be
-   * shown.
+   * How much this part counts; with a negative weight, what the image should
+   * not show.
    *
    * @generated from field: double weight = 2;
    */
@@ -66,7 +66,7 @@ export const AspectRatioSchema: GenMessage<AspectRatio> = /*@__PURE__*/
   messageDesc(file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation, 1);
 
 /**
- * How to make the image.
+ * Format, seed and shape of the image.
  *
  * @generated from message yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationOptions
  */
@@ -79,8 +79,8 @@ export type ImageGenerationOptions = Message$1<"yandex.cloud.ai.foundation_model
   mimeType: string;
 
   /**
-   * Where the generator starts, 0 … 2^63 - 1. 0 or unset draws one, which the
-   * answer does not tell.
+   * The seed of the generator, 0 … 2^63 - 1. With 0 or none the service draws
+   * one, which the response does not hold.
    *
    * @generated from field: int64 seed = 2;
    */

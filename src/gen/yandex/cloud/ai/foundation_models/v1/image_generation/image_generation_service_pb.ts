@@ -19,7 +19,7 @@ export const file_yandex_cloud_ai_foundation_models_v1_image_generation_image_ge
   fileDesc("ClR5YW5kZXgvY2xvdWQvYWkvZm91bmRhdGlvbl9tb2RlbHMvdjEvaW1hZ2VfZ2VuZXJhdGlvbi9pbWFnZV9nZW5lcmF0aW9uX3NlcnZpY2UucHJvdG8SNXlhbmRleC5jbG91ZC5haS5mb3VuZGF0aW9uX21vZGVscy52MS5pbWFnZV9nZW5lcmF0aW9uIugBChZJbWFnZUdlbmVyYXRpb25SZXF1ZXN0EhEKCW1vZGVsX3VyaRgBIAEoCRJQCghtZXNzYWdlcxgCIAMoCzI+LnlhbmRleC5jbG91ZC5haS5mb3VuZGF0aW9uX21vZGVscy52MS5pbWFnZV9nZW5lcmF0aW9uLk1lc3NhZ2USaQoSZ2VuZXJhdGlvbl9vcHRpb25zGAMgASgLMk0ueWFuZGV4LmNsb3VkLmFpLmZvdW5kYXRpb25fbW9kZWxzLnYxLmltYWdlX2dlbmVyYXRpb24uSW1hZ2VHZW5lcmF0aW9uT3B0aW9ucyI/ChdJbWFnZUdlbmVyYXRpb25SZXNwb25zZRINCgVpbWFnZRgBIAEoDBIVCg1tb2RlbF92ZXJzaW9uGAIgASgJMu8BChtJbWFnZUdlbmVyYXRpb25Bc3luY1NlcnZpY2USzwEKCEdlbmVyYXRlEk0ueWFuZGV4LmNsb3VkLmFpLmZvdW5kYXRpb25fbW9kZWxzLnYxLmltYWdlX2dlbmVyYXRpb24uSW1hZ2VHZW5lcmF0aW9uUmVxdWVzdBohLnlhbmRleC5jbG91ZC5vcGVyYXRpb24uT3BlcmF0aW9uIlGy0ioZEhdJbWFnZUdlbmVyYXRpb25SZXNwb25zZYLT5JMCLjoBKiIpL2ZvdW5kYXRpb25Nb2RlbHMvdjEvaW1hZ2VHZW5lcmF0aW9uQXN5bmNiBnByb3RvMw", [file_google_api_annotations, file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation, file_yandex_cloud_api_operation, file_yandex_cloud_operation_operation]);
 
 /**
- * What to draw, and with which model.
+ * A request for one image.
  *
  * @generated from message yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationRequest
  */
@@ -65,7 +65,7 @@ export type ImageGenerationResponse = Message<"yandex.cloud.ai.foundation_models
   image: Uint8Array;
 
   /**
-   * Which model drew it. Often empty.
+   * The version of the model. Often empty.
    *
    * @generated from field: string model_version = 2;
    */
@@ -80,14 +80,14 @@ export const ImageGenerationResponseSchema: GenMessage<ImageGenerationResponse> 
   messageDesc(file_yandex_cloud_ai_foundation_models_v1_image_generation_image_generation_service, 1);
 
 /**
- * Starts the making of images.
+ * Starts image generation.
  *
  * @generated from service yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationAsyncService
  */
 export const ImageGenerationAsyncService: GenService<{
   /**
-   * Accepts the work and answers at once. Every call that arrives is paid for,
-   * and none is recognised as a repetition of another.
+   * Accepts the work and returns at once. Every call that arrives is paid for;
+   * a repeated call is not recognised.
    *
    * @generated from rpc yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationAsyncService.Generate
    */
