@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hostAndPortFromText } from '../text/host.ts';
+import { imageMediaTypes } from '../text/media-type.ts';
 import { callerSettings } from './caller-settings.ts';
 import {
   countsByName,
@@ -39,7 +40,7 @@ const metadataService = z.string().transform((input, context) => {
   return z.NEVER;
 });
 
-const imageMediaType = z.enum(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif']);
+const imageMediaType = z.enum(imageMediaTypes);
 
 const mediaTypes = z.string().transform((input, context) => {
   const result = z

@@ -1,3 +1,4 @@
+import type { ImageMediaType } from '../text/media-type.ts';
 import { avifSize, isAvif } from './avif-size.ts';
 import { jpegSize } from './jpeg-size.ts';
 import { pixelSize, type PixelSize } from './pixel-size.ts';
@@ -6,7 +7,7 @@ import { webpSize } from './webp-size.ts';
 
 /** Facts about an image, read from its first bytes. */
 export interface ImageFacts {
-  readonly mediaType: 'image/jpeg' | 'image/png' | 'image/webp' | 'image/gif' | 'image/avif';
+  readonly mediaType: ImageMediaType;
   /** The usual ending of a file name, without a dot. */
   readonly extension: 'jpg' | 'png' | 'webp' | 'gif' | 'avif';
   /**

@@ -1,15 +1,7 @@
 import { z } from 'zod';
+import { imageMediaTypes } from '../text/media-type.ts';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
 import type { FieldTree } from './field-names.ts';
-
-/** Media types that an image may have; the upstream makes some of them. */
-export const imageMediaTypes = [
-  'image/jpeg',
-  'image/png',
-  'image/webp',
-  'image/gif',
-  'image/avif',
-] as const;
 
 const text = z.string().min(1);
 
@@ -77,24 +69,33 @@ const generationOptions = z
 
 const aspectRatioPattern = /^([1-9][0-9]{0,18})[:x]([1-9][0-9]{0,18})$/;
 
-/** An aspect ratio from `W:H` or `WxH`, reduced to lowest terms. */
+export interface AspectRatio {
+  readonly widthRatio: bigint;
+  readonly heightRatio: bigint;
+}
+
+/** The ratio of `W:H` or `WxH`, reduced to lowest terms; undefined for other texts. */
+export function aspectRatioFromText(text: string): AspectRatio | undefined {
+  const [, width = '', height = ''] = aspectRatioPattern.exec(text) ?? [];
+  if (width === '') return undefined;
+  const [wide, high] = [BigInt(width), BigInt(height)];
+  if (wide > int64Max || high > int64Max) return undefined;
+  const divisor = greatestCommonDivisor(wide, high);
+  return { widthRatio: wide / divisor, heightRatio: high / divisor };
+}
+
 const aspectRatio = z
   .string()
-  .transform((input, context): { widthRatio: bigint; heightRatio: bigint } => {
-    const sides = aspectRatioPattern.exec(input);
-    const width = BigInt(sides?.[1] ?? 0);
-    const height = BigInt(sides?.[2] ?? 0);
-    if (width === 0n || height === 0n || width > int64Max || height > int64Max) {
-      context.addIssue({
-        code: 'custom',
-        params: { code: 'pattern' },
-        message: 'expected W:H or WxH in positive integers, for example 16:9 or 1024x1536',
-        input,
-      });
-      return z.NEVER;
-    }
-    const divisor = greatestCommonDivisor(width, height);
-    return { widthRatio: width / divisor, heightRatio: height / divisor };
+  .transform((input, context): AspectRatio => {
+    const ratioOfInput = aspectRatioFromText(input);
+    if (ratioOfInput !== undefined) return ratioOfInput;
+    context.addIssue({
+      code: 'custom',
+      params: { code: 'pattern' },
+      message: 'expected W:H or WxH in positive integers, for example 16:9 or 1024x1536',
+      input,
+    });
+    return z.NEVER;
   })
   .meta({
     description: 'W:H, or a size in pixels WxH; only the ratio counts.',

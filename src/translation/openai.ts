@@ -1,4 +1,5 @@
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import { aspectRatioFromText } from '../schemas/images.ts';
 import { int64Max } from '../schemas/int64.ts';
 import { ignoredFields, type OpenAiRequestBody } from '../schemas/openai.ts';
 import { snakeFromCamel } from '../schemas/field-names.ts';
@@ -18,7 +19,7 @@ export function imageGenerationRequestsFromOpenAi(
   { mediaTypes, drawnSeed }: OpenAiChoices,
 ): readonly ImageGenerationRequest[] {
   const { prompt, model, negativePrompt, n = 1 } = body;
-  const aspectRatio = body.aspectRatio ?? aspectRatioFromSize(body.size);
+  const aspectRatio = body.aspectRatio ?? aspectRatioFromText(body.size ?? 'auto');
   const firstSeed = body.seed || drawnSeed;
   const native = { prompt, model, negativePrompt, aspectRatio };
   return Array.from({ length: n }, (_, index) =>
@@ -46,17 +47,6 @@ function mediaTypeOf(
   mediaTypes: readonly string[],
 ): string | undefined {
   return mediaTypes.find((mediaType) => mediaType === `image/${outputFormat ?? ''}`);
-}
-
-function aspectRatioFromSize(size: string | undefined) {
-  if (size === undefined || size === 'auto') return undefined;
-  const [width = 1, height = 1] = size.split('x').map(Number);
-  const divisor = greatestCommonDivisor(width, height);
-  return { widthRatio: BigInt(width / divisor), heightRatio: BigInt(height / divisor) };
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** Never 0, for which the upstream would draw a seed and not return it. */

@@ -15,7 +15,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   clock: { imports: [], packages: [], pure: false },
   load: { imports: ['errors'], packages: [], pure: false },
   gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
-  schemas: { imports: ['errors'], packages: ['zod', 'zod-openapi'], pure: true },
+  schemas: { imports: ['errors', 'text'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: ['text'], packages: ['zod'], pure: true },
   state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
@@ -29,7 +29,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: ['@opentelemetry/api', 'pino', 'prom-client'],
     pure: false,
   },
-  image: { imports: [], packages: [], pure: true },
+  image: { imports: ['text'], packages: [], pure: true },
   grpc: { imports: [], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
     imports: ['errors', 'gen', 'image', 'schemas', 'text'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { imageMediaTypes } from '../../text/media-type.ts';
 import {
   downloadQuery,
   idParams,
@@ -16,8 +17,7 @@ import { routeContract } from './route-contract.ts';
 import { notModified, operationReasons, operationResponse } from './shared-responses.ts';
 import { vendorFormOfOperation } from './vendor-contracts.ts';
 
-const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif'] as const;
-const imageContent = Object.fromEntries(imageTypes.map((type) => [type, 'binary' as const]));
+const imageContent = Object.fromEntries(imageMediaTypes.map((type) => [type, 'binary' as const]));
 
 const imageHeaders = [
   'X-Request-Id',
