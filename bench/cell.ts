@@ -115,18 +115,18 @@ export interface LoadOrder {
   readonly requests: readonly string[];
   readonly count: number;
   readonly connections: number;
-  /** Those that are no failures; 200 and 202 unless told. */
+  /** Those that are no failures; 200 and 202 by default. */
   readonly statuses?: readonly number[];
   readonly keep?: boolean;
   readonly opened?: boolean;
 }
 
-/** Runs a load; any answer that is no success ends the benchmark. */
+/** Runs a load; any response that is no success ends the benchmark. */
 export async function sendLoad(load: Child, order: LoadOrder): Promise<LoadResult> {
   const result = await load.ask<LoadResult>({ statuses: [200, 202], ...order });
   if (result.failures > 0) {
     throw new Error(
-      `${result.failures} of ${order.count} answers failed: ${order.requests[0]?.split('\r\n')[0]}`,
+      `${result.failures} of ${order.count} requests failed: ${order.requests[0]?.split('\r\n')[0]}`,
     );
   }
   return result;

@@ -8,13 +8,13 @@ export interface Child {
   /** What it said when it was ready. */
   readonly ready: Readonly<Record<string, unknown>>;
   /** Sends a message and resolves with the next one that comes back. */
-  ask<Answer>(message: object): Promise<Answer>;
+  ask<Result>(message: object): Promise<Result>;
   stop(): Promise<void>;
 }
 
 const isPinned = process.platform === 'linux' && process.env['BENCH_PIN'] !== 'false';
 
-/** The gateway's core and everybody else's, so that the load does not push the gateway aside. */
+/** The gateway's core and the core of all other processes, so that the load does not slow the gateway. */
 function pinned(core: 0 | 1, command: readonly string[]): readonly string[] {
   return isPinned ? ['taskset', '-c', String(core), ...command] : command;
 }
@@ -58,7 +58,7 @@ export interface ProbeReport {
 }
 
 /**
- * Starts the gateway as an operator does. Its first log line tells the address.
+ * Starts the gateway as an operator does. Its first log line has the address.
  * With a probe in it, `ask` resolves with a ProbeReport.
  */
 export async function startGateway(
@@ -90,10 +90,10 @@ export async function startGateway(
   };
 }
 
-async function ask<Answer>(child: ChildProcess, message: object): Promise<Answer> {
-  const answered = nextMessage<Answer>(child);
+async function ask<Result>(child: ChildProcess, message: object): Promise<Result> {
+  const responded = nextMessage<Result>(child);
   child.send(message);
-  return answered;
+  return responded;
 }
 
 /** Rejects when the process ends instead of answering. */
@@ -101,15 +101,15 @@ async function nextMessage<Message>(child: ChildProcess): Promise<Message> {
   const controller = new AbortController();
   const { signal } = controller;
   const ended = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`process ${child.pid} ended with ${String(code)} and no answer`);
+    throw new Error(`process ${child.pid} ended with ${String(code)} and no response`);
   });
-  const answered = once(child, 'message', { signal });
+  const responded = once(child, 'message', { signal });
   try {
-    const [message] = (await Promise.race([answered, ended])) as [Message];
+    const [message] = (await Promise.race([responded, ended])) as [Message];
     return message;
   } finally {
     ended.catch(() => undefined);
-    answered.catch(() => undefined);
+    responded.catch(() => undefined);
     controller.abort();
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-export interface Answer {
+export interface ConnectionResponse {
   /** 0 when the connection broke. */
   readonly status: number;
   readonly body: Buffer | undefined;
@@ -9,7 +9,7 @@ export interface Answer {
 
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** One raw keep-alive connection; one request at a time. Reading its answers costs next to nothing. */
+/** One raw keep-alive connection; one request at a time. Reading its responses costs next to nothing. */
 export class Connection {
   readonly #socket: Socket;
   #parts: Buffer[] = [];
@@ -18,7 +18,7 @@ export class Connection {
   #status = 0;
   #headBytes = 0;
   #keep = false;
-  #resolve: ((answer: Answer) => void) | undefined;
+  #resolve: ((response: ConnectionResponse) => void) | undefined;
   #isOpen = true;
 
   constructor(origin: string) {
@@ -38,7 +38,7 @@ export class Connection {
   }
 
   /** @param keep Whether the body is handed back. */
-  request(text: string, keep: boolean): Promise<Answer> {
+  request(text: string, keep: boolean): Promise<ConnectionResponse> {
     this.#keep = keep;
     this.#parts = [];
     this.#bytes = 0;
@@ -71,16 +71,16 @@ export class Connection {
     if (end < 0) return;
     const head = start.toString('latin1', 0, end);
     this.#status = Number(head.slice(9, 12));
-    // The other side closes it after this answer.
+    // The other side closes it after this response.
     if (/\r\nconnection: close/i.test(head)) this.#isOpen = false;
     const length = /content-length: (\d+)/i.exec(head)?.[1];
     this.#headBytes = end + headEnd.length;
     this.#wanted = this.#headBytes + (this.#status === 304 ? 0 : Number(length ?? 0));
   }
 
-  #end(answer: Answer): void {
+  #end(response: ConnectionResponse): void {
     const resolve = this.#resolve;
     this.#resolve = undefined;
-    resolve?.(answer);
+    resolve?.(response);
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Connection } from './connection.ts';
 
-// The load: raw keep-alive connections, so that reading answers costs next to nothing beside making them.
+// The load: raw keep-alive connections, so that reading responses costs next to nothing beside making them.
 
 interface Order {
   readonly origin: string;
@@ -31,7 +31,7 @@ export interface LoadResult {
   readonly bodies: readonly string[];
   /** Of the image within a JSON body, decoded; empty where there is none. */
   readonly inlineSha256: readonly string[];
-  /** When each request was sent, and when its answer was there. */
+  /** When each request was sent, and when its response was there. */
   readonly beganAtMs: readonly number[];
   readonly endedAtMs: readonly number[];
 }
@@ -122,5 +122,5 @@ process.on('message', (order: Order | OpenOrder) => {
   void done.then((result) => process.send?.(result));
 });
 process.send?.({ ready: true });
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.exit());

@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const isShort = values.short;
 const rounds = isShort ? 1 : Number(values.rounds);
 const scale = isShort ? 0.05 : 1;
-/** How long operations take where somebody waits for them. */
+/** How long operations take in the rows with waiters. */
 const latencyMs = isShort ? ([400, 600] as const) : ([2_400, 3_600] as const);
 const loadAtStart = loadavg()[0] ?? 0;
 const wantedWords = values.rows.split(',').map((text) => text.split('-'));
@@ -34,7 +34,7 @@ const isWanted = (name: string) =>
   wantedWords.some((words) => words.every((word) => name.includes(word)));
 const lines: Line[] = [];
 
-function tell(line: Line): void {
+function report(line: Line): void {
   lines.push(line);
   const { row, figure, baseline, ratio, goal, verdict } = line;
   // A short run is too short for the compiler to warm up: its times mean nothing.
@@ -72,32 +72,32 @@ async function measureRequests(): Promise<void> {
       );
     }
   }
-  for (const row of wanted) tell(requestLine(row, results.get(row) ?? []));
+  for (const row of wanted) report(requestLine(row, results.get(row) ?? []));
 }
 
 async function measureAllWaiters(): Promise<void> {
   const chosen = values.waiters === undefined ? undefined : [Number(values.waiters)];
   for (const count of chosen ?? (isShort ? [100] : [1_000, 10_000])) {
     const name = isShort ? '0.5 s ± 20 %' : '3 s ± 20 %';
-    tell(waitersLine(count, name, await measureWaiters(count, latencyMs)));
+    report(waitersLine(count, name, await measureWaiters(count, latencyMs)));
     if (isShort) continue;
-    tell(waitersLine(count, '1 … 10 s', await measureWaiters(count, [1_000, 10_000])));
+    report(waitersLine(count, '1 … 10 s', await measureWaiters(count, [1_000, 10_000])));
   }
 }
 
 await measureRequests();
 if (isWanted('base64 JSON of 16 MB, longest stall of the loop')) {
-  tell(stallLine((await measureStall(rounds)).stallsMs));
+  report(stallLine((await measureStall(rounds)).stallsMs));
 }
 if (isWanted('whole life')) {
   const lives = isShort ? 4 : 100;
-  tell(lifeLine(await repeated(Math.min(rounds, 3), () => measureLives(lives, latencyMs))));
+  report(lifeLine(await repeated(Math.min(rounds, 3), () => measureLives(lives, latencyMs))));
 }
 if (isWanted('waiters')) await measureAllWaiters();
 if (isWanted('start')) {
   const own = await repeated(rounds, () => measureStart(false));
-  tell(startLine('upstream of its own', own));
-  tell(startLine('embedded upstream', await repeated(rounds, () => measureStart(true))));
+  report(startLine('upstream of its own', own));
+  report(startLine('embedded upstream', await repeated(rounds, () => measureStart(true))));
 }
 if (!isShort && values.rows === '' && values.waiters === undefined) {
   const load = [loadAtStart, loadavg()[0] ?? 0] as const;

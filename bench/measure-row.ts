@@ -13,7 +13,7 @@ const warmUpShare = 0.5;
 /** How far background polls may move the count of upstream calls. */
 const callsTolerance = 1e-9;
 
-/** The gateway's cost for a row, in fresh processes. Every answer of the warm-up is checked. */
+/** The gateway's cost for a row, in fresh processes. Every response of the warm-up is checked. */
 export async function measureRow(row: RequestRow, scale: number): Promise<RowSample> {
   const cell = await openCell(row.cell);
   try {
@@ -47,16 +47,16 @@ export async function measureRow(row: RequestRow, scale: number): Promise<RowSam
   }
 }
 
-/** A fast path must not be a wrong answer. */
+/** Checks the warm-up: a fast response must not be a wrong one. */
 async function checkedLoad(row: RequestRow, cell: Cell, order: LoadOrder): Promise<void> {
   const { sha256, inlineSha256, bodies } = await sendLoad(cell.load, { ...order, keep: true });
   for (let index = 0; index < order.count; index += 1) {
-    const answer = {
+    const response = {
       sha256: sha256[index] ?? '',
       inlineSha256: inlineSha256[index] ?? '',
       body: bodies[index] ?? '',
     };
-    if (!row.isRight(answer, cell)) throw new Error(`${row.name}: answer ${index} is wrong`);
+    if (!row.isRight(response, cell)) throw new Error(`${row.name}: response ${index} is wrong`);
   }
 }
 

@@ -18,9 +18,9 @@ export function page(lines: readonly Line[], { cores, node, load, rounds }: Mach
     '# Benchmarks',
     '',
     'Written by `npm run bench`. CPU is that of the gateway process with all its threads, per request, as the kernel accounts',
-    'for it. Every cell has fresh processes: an upstream whose answers are encoded before they are asked for, a gateway',
+    'for it. Every cell has fresh processes: an upstream whose responses are encoded beforehand, a gateway',
     'with all its features on (validation, deadline, metadata, one log line a request), and a load that costs next to',
-    `nothing; the gateway has one core, everybody else the other. Medians of ${rounds} rounds, interleaved with the baseline in the same`,
+    `nothing; the gateway has one core, all other processes the other. Medians of ${rounds} rounds, interleaved with the baseline in the same`,
     'round; the ratio is the median of the rounds, with the least and the greatest. Ratios hold from machine to machine;',
     'absolute times do not, and neither do the goals that are absolute.',
     '',
@@ -37,16 +37,16 @@ export function page(lines: readonly Line[], { cores, node, load, rounds }: Mach
 
 const notes = `## Reading it
 
-- Before a row is timed, every answer of its warm-up is hashed and its status compared; the count of upstream calls is
+- Before a row is timed, every response of its warm-up is hashed and its status compared; the count of upstream calls is
   asserted, so a cache can't pose as a fast path.
 - **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare
   grpc-js call. What the gateway adds is validation, sealing the id, the JSON and the log line.
 - **image, first** is one Get that carries the image. Beside grpc-js and its copy out of the HTTP/2 frames, SHA-256
   for ETag and Content-Digest is the largest part.
 - **whole life**: both have lived half as many lives before they are measured; operations take 3 s ± 20 %.
-- **waiters** are connected before; how late one is told counts from the end of the operation, or from its request if
-  that was later, and is at most one gap of the poll schedule. Operations of 1 … 10 s can't be told within 0.5 s at four
+- **waiters** are connected before; how late one gets its response counts from the end of the operation, or from its request if
+  that was later, and is at most one gap of the poll schedule. Operations of 1 … 10 s can't be seen within 0.5 s at four
   reads each by any schedule ([ADR 002](adr/002-poll-schedule.md)).
-- **stall** is the longest delay of a 1 ms timer in the gateway while the answer is made.
+- **stall** is the longest delay of a 1 ms timer in the gateway while the response is made.
 - \`BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=profile" npm run bench -- --rows create\` writes profiles of the gateway;
   \`BENCH_NODE=/path/to/node\` measures another Node.`;

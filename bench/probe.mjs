@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { monitorEventLoopDelay, PerformanceObserver, constants } from 'node:perf_hooks';
 
-// Loaded into the gateway before its own code: tells how long its loop stood still, and counts mark-compacts.
+// Loaded into the gateway before its own code: reports how long its loop stood still, and counts mark-compacts.
 
 const resolutionMs = 1;
 const delay = monitorEventLoopDelay({ resolution: resolutionMs });
@@ -33,5 +33,5 @@ process.on('message', ({ settle = false }) => {
 });
 // The gateway ends when its own work does.
 process.channel?.unref();
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));

@@ -91,7 +91,7 @@ export function waitersLine(waiters: number, name: string, result: WaitersResult
   const isMet = kibPerWaiter <= 20 && lateP50Ms <= 150 && lateP99Ms <= 500 && getsPerOperation <= 4;
   return {
     row: `${waiters} waiters, operations of ${name}`,
-    figure: `${kibPerWaiter.toFixed(1)} KiB and ${cpuUsPerWaiter.toFixed(0)} µs a waiter; told ${lateP50Ms.toFixed(0)} ms (p50), ${lateP99Ms.toFixed(0)} ms (p99) late; ${getsPerOperation.toFixed(1)} Gets an operation`,
+    figure: `${kibPerWaiter.toFixed(1)} KiB and ${cpuUsPerWaiter.toFixed(0)} µs a waiter; response ${lateP50Ms.toFixed(0)} ms (p50), ${lateP99Ms.toFixed(0)} ms (p99) late; ${getsPerOperation.toFixed(1)} Gets an operation`,
     baseline: '–',
     ratio: '–',
     goal: '≤ 20 KiB, ≤ 150 ms, ≤ 500 ms, ≤ 4 Gets',

@@ -14,11 +14,11 @@ export interface RequestRow {
   readonly upstreamCalls: readonly [min: number, max: number];
   /** Makes the requests, one for each of `count` or fewer to use in turn. */
   prepare(cell: Cell, count: number): Promise<readonly string[]>;
-  /** Whether an answer is the right one. */
-  isRight(answer: Answer, cell: Cell): boolean;
+  /** Whether a response is the right one. */
+  isRight(response: RowResponse, cell: Cell): boolean;
 }
 
-export interface Answer {
+export interface RowResponse {
   /** Of the body. */
   readonly sha256: string;
   /** Of the image within a JSON body. */
@@ -47,8 +47,8 @@ const repeated =
   async (cell: Cell) => [getRequest(path(await finishedOne(cell)), headers)];
 
 const isImage: RequestRow['isRight'] = ({ sha256 }, cell) => sha256 === cell.imageSha256;
-const isAccepted = (status: string) => (answer: Answer) =>
-  (JSON.parse(answer.body) as { status: string }).status === status;
+const isAccepted = (status: string) => (response: RowResponse) =>
+  (JSON.parse(response.body) as { status: string }).status === status;
 
 const small = { cell: { settings: due }, connections: 32, status: 200 };
 const large = { cell: { settings: due, imageBytes: 3_000_000 }, connections: 8, status: 200 };

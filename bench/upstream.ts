@@ -5,7 +5,7 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { ImageGenerationResponseSchema } from '../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema } from '../src/gen/yandex/cloud/operation/operation_pb.ts';
 
-// A fast upstream: answers are encoded before they are asked for. It counts calls, and knows when each operation ended.
+// A fast upstream: its responses are encoded beforehand. It counts calls, and knows when each operation ended.
 
 const bytes = Number(process.env['IMAGE_BYTES'] ?? 300_000);
 let latencyMs: readonly [min: number, max: number] = [
@@ -25,7 +25,7 @@ const header = Buffer.from(
   'hex',
 );
 const image = Buffer.concat([header, randomFillSync(Buffer.alloc(bytes - header.length))]);
-/** All ids have one length, so a finished answer is made once and only its id is put in. */
+/** All ids have one length, so a finished response is made once and only its id is put in. */
 const idLength = 20;
 if (imagesDiffer) image.fill('y', image.length - idLength);
 
@@ -82,8 +82,8 @@ function sha256OfImage(id: string): string {
 }
 
 const endsAtMs = new Map<string, number>();
-/** When an answer first said that the operation had ended: from then on the gateway knows. */
-const toldAtMs = new Map<string, number>();
+/** When a response first said that the operation had ended: from then on the gateway knows. */
+const reportedAtMs = new Map<string, number>();
 const counts = { Generate: 0, Get: 0, Cancel: 0 };
 const generatesAtMs: number[] = [];
 const getsAtMs: number[] = [];
@@ -129,20 +129,20 @@ function generate(stream: ServerHttp2Stream): void {
   send(stream, [operationFrame(id, false)]);
 }
 
-function answerGet(stream: ServerHttp2Stream, id: string): void {
+function respondToGet(stream: ServerHttp2Stream, id: string): void {
   getsAtMs.push(Date.now());
   const inFlight = (getsInFlight.get(id) ?? 0) + 1;
   getsInFlight.set(id, inFlight);
   getsAtOnceMax = Math.max(getsAtOnceMax, inFlight);
-  const answer = () => {
+  const respond = () => {
     getsInFlight.set(id, (getsInFlight.get(id) ?? 1) - 1);
     if (stream.destroyed) return;
     const isDone = Date.now() >= (endsAtMs.get(id) ?? 0);
-    if (isDone && !toldAtMs.has(id)) toldAtMs.set(id, Date.now());
+    if (isDone && !reportedAtMs.has(id)) reportedAtMs.set(id, Date.now());
     send(stream, isDone ? finishedFrame(id) : [operationFrame(id, false)]);
   };
-  if (getDelayMs === 0) answer();
-  else setTimeout(answer, getDelayMs);
+  if (getDelayMs === 0) respond();
+  else setTimeout(respond, getDelayMs);
 }
 
 const server = createServer({
@@ -158,7 +158,7 @@ server.on('stream', (stream, headers) => {
   stream.on('end', () => {
     counts[method] += 1;
     if (method === 'Generate') generate(stream);
-    else answerGet(stream, Buffer.concat(chunks).subarray(7).toString());
+    else respondToGet(stream, Buffer.concat(chunks).subarray(7).toString());
   });
 });
 server.listen(0, '127.0.0.1', () => {
@@ -171,19 +171,19 @@ server.listen(0, '127.0.0.1', () => {
 });
 
 /** What it saw, by operation in the order of their Generates, and by call. */
-export interface UpstreamJournal {
+export interface UpstreamObservations {
   readonly endsAtMs: readonly number[];
   /** Absent for one that was never seen to have ended. */
-  readonly toldAtMs: readonly (number | null)[];
+  readonly reportedAtMs: readonly (number | null)[];
   readonly generatesAtMs: readonly number[];
   readonly getsAtMs: readonly number[];
   readonly getsAtOnceMax: number;
 }
 
-function journal(): UpstreamJournal {
+function observations(): UpstreamObservations {
   return {
     endsAtMs: [...endsAtMs.values()],
-    toldAtMs: Array.from(endsAtMs.keys(), (id) => toldAtMs.get(id) ?? null),
+    reportedAtMs: Array.from(endsAtMs.keys(), (id) => reportedAtMs.get(id) ?? null),
     generatesAtMs,
     getsAtMs,
     getsAtOnceMax,
@@ -192,7 +192,7 @@ function journal(): UpstreamJournal {
 
 interface Question {
   readonly ends?: true;
-  readonly journal?: true;
+  readonly observations?: true;
   /** Of the images of all operations so far. */
   readonly hashes?: true;
   /** How long operations take that are started from now on. */
@@ -202,10 +202,10 @@ interface Question {
 process.on('message', (question: Question) => {
   if (question.latencyMs !== undefined) latencyMs = question.latencyMs;
   if (question.ends === true) process.send?.({ endsAtMs: [...endsAtMs.values()] });
-  else if (question.journal === true) process.send?.(journal());
+  else if (question.observations === true) process.send?.(observations());
   else if (question.hashes === true)
     process.send?.({ sha256: Array.from(endsAtMs.keys(), sha256OfImage) });
   else process.send?.({ ...counts, imageBytes: image.length });
 });
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.exit());

@@ -4,7 +4,7 @@ import type { LoadResult } from './load.ts';
 
 export interface WaitersResult {
   readonly kibPerWaiter: number;
-  /** From the end of the operation, or from the request if that came later, to the answer. */
+  /** From the end of the operation, or from the request if that came later, to the response. */
   readonly lateP50Ms: number;
   readonly lateP99Ms: number;
   readonly getsPerOperation: number;
@@ -67,19 +67,19 @@ function wait(cell: Cell, ids: readonly string[], perOperation: number): Promise
   });
 }
 
-/** How late each waiter was told, sorted; every one must have been told the right thing. */
+/** How late each waiter got its response, sorted; every response must be the right one. */
 function latenessMs(
   { bodies, beganAtMs, endedAtMs }: LoadResult,
   ids: readonly string[],
   endsAtMs: readonly number[],
 ): number[] {
   return endedAtMs
-    .map((toldAtMs, index) => {
+    .map((respondedAtMs, index) => {
       const operation = Math.floor(index / waitersPerOperation);
       const { id, status } = JSON.parse(bodies[index] ?? '{}') as { id?: string; status?: string };
       if (id !== ids[operation] || status !== 'succeeded')
-        throw new Error('a waiter was told something else');
-      return toldAtMs - Math.max(endsAtMs[operation] ?? Number.NaN, beganAtMs[index] ?? 0);
+        throw new Error('a waiter got another response');
+      return respondedAtMs - Math.max(endsAtMs[operation] ?? Number.NaN, beganAtMs[index] ?? 0);
     })
     .toSorted((a, b) => a - b);
 }

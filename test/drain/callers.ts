@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, NoAnswer, type Answer, type Asked } from '../support/http-client.ts';
+import { send, NoResponse, type HttpResponse, type HttpRequest } from '../support/http-client.ts';
 import type { ImageKind } from './drain-upstream.ts';
 import type { DrainRecord } from './drain-record.ts';
 
@@ -34,16 +34,20 @@ class Caller {
   }
 
   /** One request, written down whatever comes of it. Undefined: no answer, and the caller gives up. */
-  async send(what: string, path: string, asked: Asked = {}): Promise<Answer | undefined> {
+  async send(
+    what: string,
+    path: string,
+    asked: HttpRequest = {},
+  ): Promise<HttpResponse | undefined> {
     const { origin, record, name } = this.#target;
     const requestId = `${name}-${what.replaceAll(/\W+/g, '_')}-${record.nextNumber()}`;
     const headers = { ...asked.headers, 'x-request-id': requestId };
     try {
-      const answer = await ask(`${origin}${path}`, { ...asked, agent: this.#agent, headers });
+      const answer = await send(`${origin}${path}`, { ...asked, agent: this.#agent, headers });
       record.answered(requestId, answer);
       return answer;
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
+      if (!(error instanceof NoResponse)) throw error;
       record.unanswered(requestId, error);
       this.#agent.destroy();
       return undefined;
@@ -51,7 +55,7 @@ class Caller {
   }
 
   /** The same again and again until there is no answer. */
-  async keepSending(what: string, path: string, asked: Asked = {}): Promise<void> {
+  async keepSending(what: string, path: string, asked: HttpRequest = {}): Promise<void> {
     while ((await this.send(what, path, asked)) !== undefined) await pause();
   }
 

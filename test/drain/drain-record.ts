@@ -1,4 +1,4 @@
-import type { Answer, NoAnswer } from '../support/http-client.ts';
+import type { HttpResponse, NoResponse } from '../support/http-client.ts';
 
 /** What a caller was told about one image. */
 type Told =
@@ -7,7 +7,7 @@ type Told =
 
 interface Unanswered {
   readonly requestId: string;
-  readonly error: NoAnswer;
+  readonly error: NoResponse;
   readonly afterMs: number;
 }
 
@@ -47,7 +47,7 @@ export class DrainRecord {
     if (status === 503) this.#unreadyAtMs ??= performance.now();
   }
 
-  answered(requestId: string, answer: Answer): void {
+  answered(requestId: string, answer: HttpResponse): void {
     this.#answers += 1;
     const isAfterTerm = performance.now() > this.#termAtMs;
     if (isAfterTerm) this.#answersAfterTerm += 1;
@@ -59,13 +59,13 @@ export class DrainRecord {
     if (!isFine) this.#odd.push(`${requestId} was answered with ${answer.status} ${text}`);
   }
 
-  unanswered(requestId: string, error: NoAnswer): void {
+  unanswered(requestId: string, error: NoResponse): void {
     const nowMs = performance.now();
     if (error.code === 'ECONNREFUSED') this.#closedAtMs ??= nowMs;
     this.#unanswered.push({ requestId, error, afterMs: nowMs - this.#termAtMs });
   }
 
-  told(prompt: string, answer: Answer | undefined): void {
+  told(prompt: string, answer: HttpResponse | undefined): void {
     const told = toldOf(answer);
     this.#told.set(prompt, told);
     if (told.kind === 'accepted' && performance.now() > this.#termAtMs)
@@ -122,11 +122,11 @@ export class DrainRecord {
 }
 
 /** An image that was not ready when the waiting was over: its id is in the answer. */
-function isTimeout({ status, headers }: Answer): boolean {
+function isTimeout({ status, headers }: HttpResponse): boolean {
   return status === 504 && headers['x-operation-id'] !== undefined;
 }
 
-function toldOf(answer: Answer | undefined): Told {
+function toldOf(answer: HttpResponse | undefined): Told {
   if (answer === undefined) return { kind: 'nothing' };
   const id = answer.headers['x-operation-id'];
   if (typeof id === 'string') return { kind: 'accepted', id };

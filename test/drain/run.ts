@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { GatewayProcess } from '../fleet/gateway-process.ts';
 import { recordFigure } from '../support/figure.ts';
-import { ask } from '../support/http-client.ts';
+import { send } from '../support/http-client.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { IdleCrowd, load, prepare, type Target } from './callers.ts';
 import { DrainRecord } from './drain-record.ts';
@@ -96,7 +96,7 @@ async function drainUnderLoad(target: Target, gateway: GatewayProcess): Promise<
     let status = 503;
     // The upstream of a busy machine may be late: that is no loss.
     for (let left = 20; left > 0 && status >= 500; left -= 1) {
-      ({ status } = await ask(`${witness.origin}/operations/${id}`));
+      ({ status } = await send(`${witness.origin}/operations/${id}`));
       if (status >= 500) await sleep(500);
     }
     if (status === 200) fetched += 1;

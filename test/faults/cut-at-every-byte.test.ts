@@ -56,7 +56,7 @@ async function generateCutAt(direction: Direction, bytes: number): Promise<Outco
   return { told, billed: billsBySeed.get(seed) ?? 0, passed: proxy.passed };
 }
 
-it.each(['request', 'answer'] as const)(
+it.each(['request', 'response'] as const)(
   'a connection cut at every byte of the %s costs one image at most, and nobody is told less',
   async (direction) => {
     const whole = await generateCutAt(direction, 1_000_000);

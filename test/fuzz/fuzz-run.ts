@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { FuzzTarget, OpenTarget } from './fuzz-target.ts';
 import { StallWatch } from './stall-watch.ts';
 
-/** An input that broke a promise, made as small as it still does. */
+/** An input that breaks a promise, made as small as possible. */
 export interface Finding {
   readonly target: string;
   readonly input: unknown;
@@ -47,7 +47,7 @@ export class FuzzRun {
     };
   }
 
-  /** Tries so many inputs. The same seed makes the same ones. */
+  /** Tries `inputs` inputs. The same seed makes the same ones. */
   async round(seed: number, inputs: number, path?: string): Promise<Finding | undefined> {
     const startMs = performance.now();
     const property = fc.asyncProperty(this.#open.inputs, (input) => this.#check(input));
@@ -87,10 +87,10 @@ export class FuzzRun {
   }
 }
 
-/** What nobody caught while an input was looked at. */
+/** Errors that were not caught while an input was checked. */
 const strayErrors: unknown[] = [];
 
-/** From now on an error that nobody catches is the input's, and not the end of this process. */
+/** From now on an uncaught error belongs to the current input and does not end this process. */
 export function collectStrayErrors(): void {
   process.on('uncaughtException', (error) => strayErrors.push(error));
   process.on('unhandledRejection', (reason) => strayErrors.push(reason));

@@ -1,10 +1,10 @@
 import type { Arbitrary } from 'fast-check';
 
-/** One door of the gateway that is tried with inputs nobody thought of. */
+/** One input of the gateway that is tried with generated values. */
 export interface FuzzTarget {
   /** Names the folder of its kept inputs, too. */
   readonly name: string;
-  /** Its part of the inputs of a run. */
+  /** Its share of the inputs of a run. */
   readonly share: number;
   readonly open: () => Promise<OpenTarget>;
 }
@@ -17,7 +17,7 @@ export interface OpenTarget {
   close(): Promise<void>;
 }
 
-/** Joins inputs and what is checked of them, which agree on the input's type. */
+/** Joins the inputs and their check, which agree on the input's type. */
 export function openTarget<Input>(parts: {
   readonly inputs: Arbitrary<Input>;
   readonly check: (input: Input) => Promise<void> | void;
@@ -30,7 +30,7 @@ export function openTarget<Input>(parts: {
   };
 }
 
-/** A promise that an input broke. */
+/** The failure of a promise for one input. */
 export class BrokenPromiseError extends Error {
   override readonly name = 'BrokenPromiseError';
 }

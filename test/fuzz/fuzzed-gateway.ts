@@ -19,8 +19,8 @@ export const sealedIds: OperationIds = openOperationIds({
 /** Whose operations a caller without a credential sees. */
 export const anonymousTenant = '';
 
-/** An answer as it is judged. */
-export interface Answer {
+/** A response, as far as it is checked. */
+export interface FuzzedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Buffer;
@@ -30,7 +30,7 @@ export interface FuzzedGateway {
   readonly server: FastifyInstance;
   /** Present where it listens. */
   readonly origin: URL;
-  /** What answers broke of their contracts since it was asked last. */
+  /** Contract violations since the last call. */
   takeViolations(): readonly string[];
   close(): Promise<void>;
 }
@@ -75,16 +75,16 @@ export async function openFuzzedGateway(
   };
 }
 
-interface ToldError {
+interface ReportedError {
   readonly reason: string | undefined;
   readonly outcome: string | undefined;
 }
 
-/** The reason and the outcome that an error tells, in whichever shape it came. */
-export function toldError(answer: Answer): ToldError {
-  const json = jsonOf(answer);
+/** The reason and the outcome in an error response, in the form of any surface. */
+export function reportedError(response: FuzzedResponse): ReportedError {
+  const json = jsonOf(response);
   const openAi = json['error'] as Record<string, unknown> | undefined;
-  if (typeof openAi === 'object' && openAi !== null && answer.status >= 400) {
+  if (typeof openAi === 'object' && openAi !== null && response.status >= 400) {
     return { reason: textOf(openAi['code']), outcome: textOf(openAi['outcome']) };
   }
   if (Array.isArray(json['details'])) {
@@ -100,7 +100,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function jsonOf({ headers, body }: Answer): Record<string, unknown> {
+function jsonOf({ headers, body }: FuzzedResponse): Record<string, unknown> {
   const isJson = /json/.test(String(headers['content-type']));
   if (!isJson || body.length === 0) return {};
   const value: unknown = JSON.parse(body.toString('utf8'));
@@ -117,39 +117,49 @@ export function shortened(violations: readonly string[]): string {
 const createPath =
   /^\/(?:v1\/images(?:\/generations)?|foundationModels\/v1\/imageGenerationAsync)$/;
 
-export interface Asked {
+export interface CheckedRequest {
   readonly method: string;
   readonly path: string;
-  /** Generates that cost money while it was answered. */
+  /** Generates that cost money during the request. */
   readonly spent: number;
   /** Whether the upstream was made to misbehave: then failures of its kind are right. */
   readonly isUpstreamBad?: boolean;
 }
 
-/** What must hold of every answer, whatever was sent. */
-export function judge(answer: Answer, asked: Asked, violations: readonly string[]): void {
-  const told = toldError(answer);
+/** What must hold for every response, whatever was sent. */
+export function checkResponse(
+  response: FuzzedResponse,
+  asked: CheckedRequest,
+  violations: readonly string[],
+): void {
+  const reported = reportedError(response);
   const shown = () =>
-    `${asked.method} ${asked.path.slice(0, 120)} → ${answer.status} ${answer.body.toString('utf8', 0, 800)}`;
-  promise(told.reason !== 'internal_error', () => `an error of the gateway's own: ${shown()}`);
+    `${asked.method} ${asked.path.slice(0, 120)} → ${response.status} ${response.body.toString('utf8', 0, 800)}`;
+  promise(reported.reason !== 'internal_error', () => `an error of the gateway's own: ${shown()}`);
   const isBad = asked.isUpstreamBad === true;
   // The store has 250 ms: on a busy machine its disk is late whatever was sent.
-  const isDiskLate = told.reason === 'store_unavailable';
+  const isDiskLate = reported.reason === 'store_unavailable';
   promise(
-    answer.status < 500 || isBad || isDiskLate,
+    response.status < 500 || isBad || isDiskLate,
     () => `a failure without a cause: ${shown()}`,
   );
   promise(violations.length === 0, () => `broken contract: ${shortened(violations)}`);
-  promise(!/\n\s+at .+:\d+:\d+/.test(answer.body.toString('latin1')), () => `a stack: ${shown()}`);
+  promise(
+    !/\n\s+at .+:\d+:\d+/.test(response.body.toString('latin1')),
+    () => `a stack: ${shown()}`,
+  );
   const isCreate = asked.method === 'POST' && createPath.test(asked.path.split('?', 1)[0] ?? '');
-  if (answer.status >= 400 && isCreate) {
-    promise(told.outcome !== undefined, () => `an outcome is not told: ${shown()}`);
+  if (response.status >= 400 && isCreate) {
+    promise(reported.outcome !== undefined, () => `the outcome is missing: ${shown()}`);
   }
-  if (told.outcome === 'not_started') {
+  if (reported.outcome === 'not_started') {
     promise(asked.spent === 0, () => `not_started, and ${asked.spent} paid: ${shown()}`);
   }
-  if (answer.status >= 400 && asked.spent > 0) {
-    promise(told.outcome !== undefined, () => `paid for, and not told so: ${shown()}`);
+  if (response.status >= 400 && asked.spent > 0) {
+    promise(
+      reported.outcome !== undefined,
+      () => `paid for, and the outcome is missing: ${shown()}`,
+    );
   }
   promise(asked.spent === 0 || isCreate, () => `paid for what is no create: ${shown()}`);
 }

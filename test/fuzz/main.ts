@@ -1,5 +1,5 @@
 /**
- * Tries the gateway with inputs nobody thought of: raw HTTP, bodies, headers, ids, answers of the upstream.
+ * Tries the gateway with generated inputs: raw HTTP, bodies, headers, ids, responses of the upstream.
  *
  *     npm run fuzz                                  100,000 inputs, as continuous integration does
  *     npm run fuzz -- --runs 10000000               the long form, about two hours

@@ -7,7 +7,7 @@ import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 /** Of so many images one is not done at once. */
 const slowOneOf = 8;
 
-/** An upstream that answers at once and rightly, and counts what it was paid for. */
+/** An upstream without a network that succeeds at once, and counts the Generates that would be billed. */
 export class PromptUpstream implements UpstreamClient {
   readonly ready = true;
   /** Generates taken. */

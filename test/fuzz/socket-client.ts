@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
-import type { Answer } from './fuzzed-gateway.ts';
+import type { FuzzedResponse } from './fuzzed-gateway.ts';
 
 export interface SentRequest {
   readonly method: string;
@@ -10,7 +10,7 @@ export interface SentRequest {
   readonly body?: string;
 }
 
-/** A real client on one kept connection. */
+/** A client of Node's own on one kept connection. */
 export class SocketClient {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #origin: URL;
@@ -19,7 +19,7 @@ export class SocketClient {
     this.#origin = origin;
   }
 
-  async ask(sent: SentRequest): Promise<Answer> {
+  async ask(sent: SentRequest): Promise<FuzzedResponse> {
     try {
       return await this.#ask(sent);
     } catch {
@@ -32,7 +32,7 @@ export class SocketClient {
     this.#agent.destroy();
   }
 
-  #ask({ method, path, headers, body }: SentRequest): Promise<Answer> {
+  #ask({ method, path, headers, body }: SentRequest): Promise<FuzzedResponse> {
     return new Promise((resolve, reject) => {
       const { hostname: host, port } = this.#origin;
       const mutable = headers as Record<string, string | string[]>;
@@ -44,7 +44,7 @@ export class SocketClient {
         response.on('end', () => resolve(answerOf(response.statusCode, response.headers, chunks)));
       });
       request.on('error', reject);
-      request.setTimeout(5_000, () => request.destroy(new Error('no answer within 5 s')));
+      request.setTimeout(5_000, () => request.destroy(new Error('no response within 5 s')));
       request.end(body === undefined ? undefined : Buffer.from(body, 'latin1'));
     });
   }
@@ -54,7 +54,7 @@ function answerOf(
   status: number | undefined,
   headers: IncomingHttpHeaders,
   chunks: readonly Buffer[],
-): Answer {
+): FuzzedResponse {
   return { status: status ?? 0, headers, body: Buffer.concat(chunks) };
 }
 

@@ -7,7 +7,7 @@ import { operationBytes } from './targets/operation-bytes.ts';
 import { paths } from './targets/paths.ts';
 import { imageBytes } from './targets/image-bytes.ts';
 import { sockets } from './targets/sockets.ts';
-import { upstreamAnswers } from './targets/upstream-responses.ts';
+import { upstreamResponses } from './targets/upstream-responses.ts';
 
 /** Every door; their shares add up to 1. */
 export const fuzzTargets: readonly FuzzTarget[] = [
@@ -18,6 +18,6 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   bodies,
   headers,
   paths,
-  upstreamAnswers,
+  upstreamResponses,
   sockets,
 ];

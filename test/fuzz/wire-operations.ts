@@ -32,11 +32,11 @@ const details = [
 
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 
-/** Answers that are right, on the wire. */
+/** Good operations, as bytes on the wire. */
 export function wireOperations(images: readonly Uint8Array[]): readonly string[] {
   const full = {
     description: 'an image',
-    createdBy: 'somebody',
+    createdBy: 'someone',
     createdAt: create(TimestampSchema, { seconds: 1_795_000_000n, nanos: 1_000_000 }),
     modifiedAt: create(TimestampSchema, { seconds: 1_795_000_014n, nanos: 999_999_999 }),
     ...(details[3] !== undefined && { metadata: details[3] }),
@@ -56,7 +56,7 @@ export function wireOperations(images: readonly Uint8Array[]): readonly string[]
   ].map((operation) => latin1(toBinary(OperationSchema, operation)));
 }
 
-/** `grpc-status-details-bin` that is right. */
+/** Good values of `grpc-status-details-bin`. */
 export const wireStatuses: readonly string[] = [
   latin1(toBinary(StatusSchema, create(StatusSchema, { code: 3, message: 'bad', details }))),
   latin1(toBinary(StatusSchema, create(StatusSchema, { code: 8, details: details.slice(1, 2) }))),

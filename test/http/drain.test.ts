@@ -11,7 +11,7 @@ import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_
 import { patientLimits } from '../../src/lifecycle/drain.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
-import { ask, type Answer, type Asked } from '../support/http-client.ts';
+import { send, type HttpResponse, type HttpRequest } from '../support/http-client.ts';
 import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -83,10 +83,10 @@ function start(): Promise<Gateway> {
 }
 
 /** A client with one connection of its own, which it keeps for as long as it may. */
-function client(): (path: string, asked?: Asked) => Promise<Answer> {
+function client(): (path: string, asked?: HttpRequest) => Promise<HttpResponse> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   agents.push(agent);
-  return (path, asked) => ask(`${gateway.origin}${path}`, { agent, ...asked });
+  return (path, asked) => send(`${gateway.origin}${path}`, { agent, ...asked });
 }
 
 async function open(text: string): Promise<Socket> {
@@ -98,7 +98,7 @@ async function open(text: string): Promise<Socket> {
   return socket;
 }
 
-function jsonOf({ body }: Answer): Record<string, unknown> {
+function jsonOf({ body }: HttpResponse): Record<string, unknown> {
   return JSON.parse(body.toString()) as Record<string, unknown>;
 }
 
@@ -214,7 +214,7 @@ describe('a gateway that finishes', () => {
     void gateway.drain(limits);
     await clock.advance(4_500);
     const sockets = [await open(''), await open('')];
-    expect((await ask(`${gateway.origin}/livez`)).status).toBe(200);
+    expect((await send(`${gateway.origin}/livez`)).status).toBe(200);
     const [used, unused] = sockets;
     await clock.advance(900);
     used?.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -232,7 +232,7 @@ describe('a gateway that finishes', () => {
     const closed = [once(silent, 'close'), once(half, 'close')];
     silent.resume();
     half.resume();
-    await expect.poll(async () => (await ask(`${gateway.origin}/livez`)).status).toBe(200);
+    await expect.poll(async () => (await send(`${gateway.origin}/livez`)).status).toBe(200);
     const ended = gateway.drain(limits);
     await clock.advance(5_000);
     await closed[0];
@@ -281,7 +281,7 @@ describe('a gateway that settles', () => {
   /** A create whose caller hangs up while the upstream works. */
   async function abandon(held: (() => void)[]): Promise<void> {
     const agent = new Agent();
-    const creating = ask(`${gateway.origin}/v1/images`, { agent, ...keyed });
+    const creating = send(`${gateway.origin}/v1/images`, { agent, ...keyed });
     await expect.poll(() => held.length).toBe(1);
     agent.destroy();
     await expect(creating).rejects.toThrow('no answer');

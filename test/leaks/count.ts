@@ -31,20 +31,20 @@ await rm(folder, { recursive: true, force: true });
 const counts = lines.map((line) => JSON.parse(line) as LeakCount);
 const sum = (name: keyof LeakCount) => counts.reduce((total, count) => total + count[name], 0);
 const number = (value: number) => value.toLocaleString('en');
-const places = [sum('logLines'), sum('answers'), sum('metricsLines')];
+const places = [sum('logLines'), sum('responses'), sum('metricsLines')];
 const hits = sum('hits');
-// A place that nobody looked into shows nothing.
+// A place that was not searched shows nothing.
 const isMet = hits === 0 && sum('secrets') > 0 && places.every((count) => count > 0);
-const [logLines = 0, answers = 0, metricsLines = 0] = places;
-// A suite that failed elsewhere may not have come to every gateway.
+const [logLines = 0, responses = 0, metricsLines = 0] = places;
+// A suite that failed for another reason may have left gateways out.
 if (status === 0 || hits > 0) {
   recordFigure({
     promise: 'P18',
     says: 'Secrets and prompts don’t leak',
-    goal: 'the whole suite at trace level: 0 hits in logs, answers, metrics',
+    goal: 'the whole suite at trace level: 0 hits in logs, responses, metrics',
     seen:
       `${number(sum('secrets'))} credentials, tokens, secrets and prompts of ${number(counts.length)} gateways looked for in ` +
-      `${number(logLines)} log lines, ${number(answers)} answers and ${number(metricsLines)} lines of metrics: ${hits} hits`,
+      `${number(logLines)} log lines, ${number(responses)} responses and ${number(metricsLines)} lines of metrics: ${hits} hits`,
     isMet,
     by: 'npm run test:leaks',
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequest } from '../../bench/cell.ts';
 import { median } from '../../bench/report.ts';
-import type { UpstreamJournal } from '../../bench/upstream.ts';
+import type { UpstreamObservations } from '../../bench/upstream.ts';
 import type { Figure } from '../support/figure.ts';
 import { createOf, fleetSize, idOf, openFleet, type Fleet } from './fleet.ts';
 import type { FlowOrder, Stream } from './flow.ts';
@@ -201,7 +201,7 @@ export async function reads({ readSeconds }: Sizes): Promise<Report> {
     );
     await sleep(readSeconds * 1_000);
     const untilMs = Date.now();
-    const { getsAtMs } = await fleet.upstream.ask<UpstreamJournal>({ journal: true });
+    const { getsAtMs } = await fleet.upstream.ask<UpstreamObservations>({ observations: true });
     hurry.abort();
     await Promise.all(waits);
     const seen = getsAtMs.filter((atMs) => atMs >= fromMs && atMs < untilMs);
@@ -253,7 +253,9 @@ export async function minute({ minuteSeconds }: Sizes): Promise<Report> {
     const fromMs = Date.now();
     const result = await fleet.flow.ask<FlowResult>(order);
     const untilMs = fromMs + minuteSeconds * 1_000;
-    const { generatesAtMs } = await fleet.upstream.ask<UpstreamJournal>({ journal: true });
+    const { generatesAtMs } = await fleet.upstream.ask<UpstreamObservations>({
+      observations: true,
+    });
     const seen = generatesAtMs.filter((atMs) => atMs < untilMs);
     return minuteReport(seen, { result, minuteSeconds });
   } finally {

@@ -7,7 +7,7 @@ import {
   type Child,
   type ProbeReport,
 } from '../../bench/child.ts';
-import type { UpstreamJournal } from '../../bench/upstream.ts';
+import type { UpstreamObservations } from '../../bench/upstream.ts';
 import type { CrowdResult, JoinOrder } from './crowd.ts';
 import { neverBusy, type Report, type RunOptions } from './report.ts';
 import {
@@ -186,10 +186,10 @@ async function lateness(
   start: () => Promise<readonly string[]>,
 ): Promise<Lateness> {
   const startedMs = Date.now();
-  const before = await cell.upstream.ask<UpstreamJournal>({ journal: true });
+  const before = await cell.upstream.ask<UpstreamObservations>({ observations: true });
   const ids = await start();
   const result = await crowd.ask<CrowdResult>({ settleUntilMs: Date.now() + 170_000 });
-  const after = await cell.upstream.ask<UpstreamJournal>({ journal: true });
+  const after = await cell.upstream.ask<UpstreamObservations>({ observations: true });
   const first = before.endsAtMs.length;
   const placeOf = new Map(ids.map((id, index) => [id, first + index]));
   const late = (since: readonly (number | null)[]) =>
@@ -205,7 +205,7 @@ async function lateness(
     told: result.told.length,
     wrong: result.wrong === 0 ? '' : `${result.wrong} wrong: ${result.firstWrong}`,
     afterEndMs: late(after.endsAtMs),
-    afterKnownMs: late(after.toldAtMs),
+    afterKnownMs: late(after.reportedAtMs),
     getsInSecondMax: mostInWindow(getsAtMs, 1_000),
     gets: getsAtMs.length,
     seconds: (Date.now() - startedMs) / 1_000,

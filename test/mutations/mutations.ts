@@ -1,11 +1,11 @@
-/** A mistake that somebody could make, and the check that has to notice. */
+/** A mistake that a change could bring in, and the test that must fail on it. */
 export interface Mutation {
   readonly name: string;
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly right: string;
   readonly wrong: string;
-  /** Test file, or `simulate` for so many histories. */
+  /** A test file, or `simulate` and the number of histories. */
   readonly noticedBy: string;
 }
 
@@ -70,7 +70,7 @@ export const mutations: readonly Mutation[] = [
     noticedBy: simulate,
   },
   {
-    name: 'a create whose end nobody knows is called not started',
+    name: 'a create with an unknown end is reported as not started',
     file: 'src/upstream/call/status-error.ts',
     right: `return method === 'Generate' ? { outcome } : {};`,
     wrong: `return method === 'Generate' ? { outcome: outcome === 'unknown' ? 'not_started' : outcome } : {};`,
@@ -126,7 +126,7 @@ export const mutations: readonly Mutation[] = [
     noticedBy: 'test/operations/operations.test.ts',
   },
   {
-    name: 'tokens are taken whoever they were made for',
+    name: 'tokens for another audience are accepted',
     file: 'src/callers/jwt-verifier.ts',
     right: `        audience,
         algorithms`,

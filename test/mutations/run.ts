@@ -1,6 +1,6 @@
 /**
- * Plants one known mistake after the other into a copy of the project, and
- * expects the check that is named for it to fail.
+ * Makes one deliberate mistake after the other in a copy of the project, and
+ * expects the test that is named for it to fail.
  *
  *     npm run test:mutations -- [--only WORDS]
  */
@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
 const checkMsMax = 180_000;
 
-const copy = await mkdtemp(join(tmpdir(), 'gateway-planted-'));
+const copy = await mkdtemp(join(tmpdir(), 'gateway-mutation-'));
 const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root });
 for (const path of listed.toString().trim().split('\n')) {
   await cp(join(root, path), join(copy, path)).catch((error: NodeJS.ErrnoException) => {
@@ -42,37 +42,37 @@ function check(noticedBy: string): { readonly passed: boolean; readonly said: st
   return { passed: status === 0, said: `${stdout}${stderr}` };
 }
 
-/** A file that does not run is no proof: the check must have come to a judgement. */
-const codeRules = /Failed Tests|again: npm run simulate/;
+/** A test file that does not run proves nothing: its tests must have run and failed. */
+const failedTests = /Failed Tests|again: npm run simulate/;
 
-async function noticed(bug: Mutation): Promise<string | undefined> {
-  const path = join(copy, bug.file);
+async function noticed(mutation: Mutation): Promise<string | undefined> {
+  const path = join(copy, mutation.file);
   const text = await readFile(path, 'utf8');
-  if (text.split(bug.right).length !== 2) return 'its place is not in the file exactly once';
+  if (text.split(mutation.right).length !== 2) return 'its place is not in the file exactly once';
   await writeFile(
     path,
-    text.replace(bug.right, () => bug.wrong),
+    text.replace(mutation.right, () => mutation.wrong),
   );
-  const { passed, said } = check(bug.noticedBy);
+  const { passed, said } = check(mutation.noticedBy);
   await writeFile(path, text);
-  if (passed) return `${bug.noticedBy} stayed green`;
-  return codeRules.test(said)
+  if (passed) return `${mutation.noticedBy} still passes`;
+  return failedTests.test(said)
     ? undefined
-    : `${bug.noticedBy} did not come to a judgement:\n${said.slice(-1_500)}`;
+    : `${mutation.noticedBy} did not run to a result:\n${said.slice(-1_500)}`;
 }
 
 const chosen = mutations.filter(({ name }) => name.includes(values.only));
 const missed: string[] = [];
-for (const noticedBy of new Set(chosen.map((bug) => bug.noticedBy))) {
+for (const noticedBy of new Set(chosen.map((mutation) => mutation.noticedBy))) {
   const { passed, said } = check(noticedBy);
-  if (!passed) missed.push(`${noticedBy} is red without any planted bug:\n${said.slice(-1_500)}`);
+  if (!passed) missed.push(`${noticedBy} fails without a mutation:\n${said.slice(-1_500)}`);
 }
-for (const bug of missed.length === 0 ? chosen : []) {
-  const fault = await noticed(bug);
-  process.stdout.write(`${fault === undefined ? 'noticed' : 'MISSED '}  ${bug.name}\n`);
-  if (fault !== undefined) missed.push(`${bug.name}: ${fault}`);
+for (const mutation of missed.length === 0 ? chosen : []) {
+  const miss = await noticed(mutation);
+  process.stdout.write(`${miss === undefined ? 'noticed' : 'MISSED '}  ${mutation.name}\n`);
+  if (miss !== undefined) missed.push(`${mutation.name}: ${miss}`);
 }
 await rm(copy, { recursive: true, force: true });
-process.stdout.write(`${chosen.length - missed.length} of ${chosen.length} planted bugs noticed\n`);
-for (const fault of missed) process.stderr.write(`${fault}\n`);
+process.stdout.write(`${chosen.length - missed.length} of ${chosen.length} mutations noticed\n`);
+for (const miss of missed) process.stderr.write(`${miss}\n`);
 process.exitCode = missed.length === 0 && chosen.length > 0 ? 0 : 1;

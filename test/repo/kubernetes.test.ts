@@ -9,7 +9,7 @@ import { settingsFromEnvironment } from '../../src/config/settings-from-environm
 import { settings } from '../../src/config/settings.ts';
 import { statusOf } from '../support/responses.ts';
 import { startGateway } from '../support/gateway.ts';
-import { faultsOf, manifestsOf, ofKind, type Manifest } from './manifest.ts';
+import { violationsOf, manifestsOf, ofKind, type Manifest } from './manifest.ts';
 import { filesBelow, textOf } from './source-file.ts';
 
 const folder = 'deploy/kubernetes';
@@ -58,15 +58,15 @@ function bytesOf(quantity: unknown): number {
   return Number(count) * 1024 ** (['Ki', 'Mi', 'Gi'].indexOf(unit) + 1);
 }
 
-test('every manifest is what its schema says, without a field that nobody reads', () => {
+test('every manifest is what its schema says, without a field that the cluster does not read', () => {
   expect(manifests.length).toBeGreaterThan(10);
   const whole = manifests.filter((manifest) => !isExtension(manifest) && !isPatch(manifest));
-  expect(whole.flatMap(faultsOf)).toStrictEqual([]);
+  expect(whole.flatMap(violationsOf)).toStrictEqual([]);
   const autoscalers = ofKind(manifests, HorizontalPodAutoscaler);
   const [autoscaler, patch] = autoscalers;
   expect(autoscalers.map(isPatch)).toStrictEqual([false, true]);
   const patched = { ...autoscaler, ...patch, spec: { ...autoscaler?.spec, ...patch?.spec } };
-  expect(faultsOf(patched as Manifest)).toStrictEqual([]);
+  expect(violationsOf(patched as Manifest)).toStrictEqual([]);
 });
 
 test('the kustomization names every file, and no other', () => {
@@ -94,7 +94,7 @@ describe('the settings', () => {
     expect(shown).toStrictEqual([]);
   });
 
-  test('name files that the Secret brings, and that the page tells to make', () => {
+  test('name files that the Secret brings, and that the page says to make', () => {
     const secrets = podSpec.volumes?.find(({ name }) => name === 'secrets')?.secret;
     const brought = (secrets?.items ?? []).map(({ path }) => `/secrets/${path}`);
     const named = Object.entries(environment).filter(([name]) => name.endsWith('_FILE'));
@@ -122,7 +122,7 @@ describe('the ports', () => {
     expect(pod.metadata?.annotations).toMatchObject({ 'prometheus.io/port': METRICS_PORT });
   });
 
-  test('are named as whoever uses them names them', () => {
+  test('have the names that other manifests use for them', () => {
     const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
     expect(probes.map((probe) => probe?.httpGet?.port)).toStrictEqual(['http', 'http', 'http']);
     const services = new Map(
@@ -243,7 +243,7 @@ test('every way in waits longer than a request may take, and repeats nothing', (
   ];
   const [rule] = route.spec.rules;
   const limits = [annotations[`${nginx}/proxy-read-timeout`], rule?.timeouts.request];
-  // OpenAI's clients are answered after 280 s at most.
+  // OpenAI's clients get a response after 280 s at most.
   for (const limit of limits) expect(secondsOf(limit ?? '')).toBeGreaterThan(280);
   expect(annotations).toMatchObject({
     [`${nginx}/proxy-next-upstream`]: 'off',

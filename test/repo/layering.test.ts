@@ -145,7 +145,7 @@ test('operations take time and randomness from their ports alone', () => {
 });
 
 test('no module outside an entry reads the environment', () => {
-  // Fontconfig is told where its fonts are by a variable and in no other way.
+  // Fontconfig learns where its fonts are from a variable, and in no other way.
   const reading = /\bprocess\.env\b(?!\[''\] \??\?=|\.\w+ =)/;
   const readers = ownFiles
     .filter((path) => !entries.includes(path))

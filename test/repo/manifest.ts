@@ -21,7 +21,7 @@ export interface Manifest {
 /** @throws Error of a file that is not YAML, or that sets a key twice. */
 export function manifestsOf(path: string): readonly Manifest[] {
   return parseAllDocuments(textOf(path)).map((document) => {
-    for (const fault of [...document.errors, ...document.warnings]) throw fault;
+    for (const error of [...document.errors, ...document.warnings]) throw error;
     return { ...(document.toJS() as Omit<Manifest, 'path'>), path };
   });
 }
@@ -36,8 +36,8 @@ export function ofKind<Model extends object>(
   ) as (Model & Manifest)[];
 }
 
-/** What the cluster would complain of: values of the wrong form, and fields that it does not know. */
-export function faultsOf({ path, ...document }: Manifest): readonly string[] {
+/** What the cluster would refuse: values of the wrong form, and fields that it does not know. */
+export function violationsOf({ path, ...document }: Manifest): readonly string[] {
   const schema = schemas.find(
     ({ kind, apiVersion }) => kind === document.kind && apiVersion === document.apiVersion,
   );
@@ -52,7 +52,7 @@ export function faultsOf({ path, ...document }: Manifest): readonly string[] {
   return [...unread].map((field) => `${name}: ${field} is no field of it`);
 }
 
-/** A view that crosses off every field that is read: a schema never reads one that it does not know. */
+/** A view that removes each field that is read from `unread`: a schema never reads a field that it does not know. */
 function watched(value: object, path: string, unread: Set<string>): object {
   const views = new Map<string, unknown>();
   for (const [key, child] of Object.entries(value)) {

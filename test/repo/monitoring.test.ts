@@ -73,7 +73,7 @@ function isPossible({ label, value }: { readonly label: string; readonly value: 
   );
 }
 
-/** Metrics, labels and values that no gateway tells. */
+/** Metrics, labels and values that no gateway has. */
 function strangersOf(expr: string): readonly string[] {
   const { metrics: names, labels, values } = promqlUse(withoutVariables(expr));
   const impossible = values
@@ -99,7 +99,7 @@ describe('alerts', () => {
     expect(strangersOf(expr)).toEqual([]);
   });
 
-  it.each(alerts)('$alert tells what it is, in words with labels it has', (alert) => {
+  it.each(alerts)('$alert describes itself, with labels that it has', (alert) => {
     const { labels, annotations, expr } = alert;
     expect(['critical', 'warning']).toContain(labels['severity']);
     const kept = /\b(?:sum|max|min)\b/.test(expr)

@@ -17,7 +17,7 @@ test(`no file of src is longer than ${linesMax} lines`, () => {
   expect(long).toStrictEqual([]);
 });
 
-test('every file and folder has a kebab-case name that tells what it holds', () => {
+test('every file and folder has a kebab-case name that says what it holds', () => {
   const code = [...source, ...filesBelow(['test'], '.ts')];
   const parts = [...new Set(code.flatMap((path) => path.split('/').slice(1)))];
   const stems = parts.map((part) => part.replace(/\.(?:test\.)?ts$/, ''));

@@ -13,9 +13,9 @@ export interface CallerLimitsJson {
 
 export interface ApiKeysFile {
   readonly path: string;
-  /** One key each, by the caller's name. */
+  /** One key for each caller, by name. */
   readonly keys: Readonly<Record<string, string>>;
-  /** Writes the file anew, as an operator's tool does it. */
+  /** Replaces the file, as an operator's tool does it. */
   replace(callers: readonly object[]): Promise<void>;
   remove(): Promise<void>;
 }

@@ -2,25 +2,25 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** Which bytes are counted: to the server, or back from it. */
-export type Direction = 'request' | 'answer';
+export type Direction = 'request' | 'response';
 
-/** A stretch of network that breaks after a number of bytes. */
+/** A part of the network that breaks after a number of bytes. */
 export interface CuttingProxy {
   readonly address: string;
-  /** Bytes that have gone each way in all. */
+  /** Bytes that went each way so far. */
   readonly passed: Readonly<Record<Direction, number>>;
   close(): Promise<void>;
 }
 
 /**
- * Passes one direction on until `bytes` of it have gone through, then destroys
- * both ends; the bytes up to there arrive.
+ * Starts a proxy that destroys both ends after `bytes` bytes of one direction.
+ * The bytes up to there arrive.
  */
 export async function startCuttingProxy(
   targetPort: number,
   cut: { readonly direction: Direction; readonly bytes: number },
 ): Promise<CuttingProxy> {
-  const passed = { request: 0, answer: 0 };
+  const passed = { request: 0, response: 0 };
   const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1');
@@ -48,7 +48,7 @@ export async function startCuttingProxy(
         });
       });
     pass(near, far, 'request');
-    pass(far, near, 'answer');
+    pass(far, near, 'response');
     if (cut.bytes === 0) destroy();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

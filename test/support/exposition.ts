@@ -1,11 +1,11 @@
-/** One line of what Prometheus reads. */
+/** One sample in Prometheus's text format. */
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Reads the text format of Prometheus (version 0.0.4), as far as the gateway uses it. */
+/** The samples of a text in Prometheus's format (version 0.0.4), as far as the gateway uses it. */
 export class Exposition {
   readonly samples: readonly Sample[];
 

@@ -45,15 +45,15 @@ export function runningOperation(id: string): Operation {
   return create(OperationSchema, { id });
 }
 
-/** The upstream as a port, on a virtual clock: every operation is done after `latencyMs`. */
+/** An upstream without a network, on a virtual clock. Every operation is done after `latencyMs`. */
 export class FakeUpstream implements UpstreamClient {
   readonly ready = true;
   readonly counts = { generate: 0, get: 0, cancel: 0, probe: 0 };
-  /** While set, nothing gets an answer. */
+  /** While set, every call fails. */
   isDead = false;
   /** Most Gets of one operation that were under way at once. */
   getsAtOnceMax = 0;
-  /** Answers in place of the usual ones, first come first served; a GatewayError is thrown. */
+  /** Results of the next Gets, in place of the usual ones; a GatewayError is thrown. */
   readonly nextGets: (Operation | GatewayError)[] = [];
   readonly #clock: Clock;
   readonly #latencyMs: number;

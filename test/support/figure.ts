@@ -1,28 +1,28 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** What a run showed of one promise of docs/reliability.md. */
+/** The result of one run, for one promise in docs/reliability.md. */
 export interface Figure {
   /** `P6`; where several runs show parts of one promise, each has a part of its own. */
   readonly promise: `P${number}`;
-  /** Tells the runs of one promise apart, in kebab-case. */
+  /** Names one of several runs for the same promise, in kebab-case. */
   readonly part?: string;
-  /** What is promised, in a few words. */
+  /** The promise, in a few words. */
   readonly says: string;
   /** The figure that was promised. */
   readonly goal: string;
-  /** The figure that was seen, with what it was seen on: counts, durations. */
+  /** The figure that was measured, with the size of the run: counts, durations. */
   readonly seen: string;
   readonly isMet: boolean;
-  /** The command that shows it again. */
+  /** The command that repeats the run. */
   readonly by: string;
 }
 
 const folder = fileURLToPath(new URL('../../docs/figures/', import.meta.url));
 
 /**
- * Prints a figure, and with RECORD_FIGURES=true keeps it for docs/reliability.md,
- * which `npm run generate` makes from all that were kept. A run that is shorter
+ * Prints a figure. With RECORD_FIGURES=true it is also written to docs/figures/,
+ * from which `npm run generate` makes docs/reliability.md. A run that is shorter
  * than what `by` names must not be recorded.
  */
 export function recordFigure(figure: Figure): void {

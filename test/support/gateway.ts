@@ -14,17 +14,17 @@ export interface Gateway {
   readonly origin: string;
   /** Every log line so far. */
   readonly logLines: readonly string[];
-  /** `fetch` of a path of this gateway. */
+  /** `fetch` for a path of this gateway. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** Where /metrics is; undefined without METRICS_PORT. */
+  /** The URL of /metrics; undefined without METRICS_PORT. */
   readonly metricsAddress: string | undefined;
-  /** What /metrics tells now. Needs METRICS_PORT. */
+  /** What /metrics serves now. Needs METRICS_PORT. */
   metrics(): Promise<Exposition>;
   /** POST of a JSON value to /v1/images. */
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
   /** Begins to close it, as its process does on SIGTERM. */
   drain(limits: DrainLimits): Promise<boolean>;
-  /** Closes it, and fails if any answer broke its contract, or any log line held a secret or a prompt. */
+  /** Closes it, and fails if any response broke its contract, or any log line held a secret or a prompt. */
   close(): Promise<void>;
 }
 
@@ -38,10 +38,10 @@ export async function startGateway(
     PORT: '0',
     DATA_DIR: dataDirectory,
     LOG_LEVEL: 'trace',
-    // Many tests share this machine's cores: that they are busy is no news.
+    // Many tests share this machine's cores, so the loop may be late.
     LOOP_DELAY_MS_MAX: '10000',
     DRAIN_DELAY_MS: '0',
-    // A count of leaks is of all that could be written.
+    // To count leaks, everything that can be written is written.
     ...(LeakCheck.countsFile !== undefined && { METRICS_PORT: '0' }),
     ...environment,
     ...(LeakCheck.countsFile !== undefined && { LOG_LEVEL: 'trace' }),
@@ -73,7 +73,7 @@ export async function startGateway(
       }),
     drain: (limits) => app.close(limits),
     async close() {
-      // Begun in this very turn: tests look at what a gateway does while it closes.
+      // Begun in this turn of the loop: tests look at what a gateway does while it closes.
       const closed = app.close();
       const metrics = await metricsTextOf(app);
       await closed;
@@ -85,7 +85,7 @@ export async function startGateway(
   return gateway;
 }
 
-/** What /metrics tells, where it is served. */
+/** The text of /metrics; empty where it is not served. */
 async function metricsTextOf(app: App): Promise<string> {
   if (!('metricsAddress' in app) || typeof app.metricsAddress !== 'string') return '';
   // It closes last; a gateway that has nothing to wait for may still be faster.

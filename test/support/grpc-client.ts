@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { methodDefinitionFromDescriptor } from '../../src/grpc/service-definition.ts';
 
-/** A plain grpc-js client, as anybody would write one. */
+/** A plain grpc-js client, without any code of the gateway's upstream client. */
 export interface GrpcClient {
   readonly client: Client;
   call<Method extends DescMethodUnary>(

@@ -1,6 +1,6 @@
 import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 
-export interface Asked {
+export interface HttpRequest {
   readonly agent?: Agent;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
@@ -8,8 +8,8 @@ export interface Asked {
   readonly body?: unknown;
 }
 
-/** How a request ended. */
-export interface Answer {
+/** A whole response, read to its end. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -17,15 +17,15 @@ export interface Answer {
   readonly isReused: boolean;
 }
 
-/** A request that got no whole answer. */
-export class NoAnswer extends Error {
+/** The failure of a request that got no whole response. */
+export class NoResponse extends Error {
   override readonly name = 'NoAnswer';
   /** Of the system or of Node: ECONNREFUSED, ECONNRESET. */
   readonly code: string;
   readonly isReused: boolean;
 
   constructor(code: string, isReused: boolean) {
-    super(`no answer: ${code}`);
+    super(`no response: ${code}`);
     this.code = code;
     this.isReused = isReused;
   }
@@ -36,7 +36,7 @@ export class NoAnswer extends Error {
  *
  * @throws NoAnswer
  */
-export function ask(url: string, asked: Asked = {}): Promise<Answer> {
+export function send(url: string, asked: HttpRequest = {}): Promise<HttpResponse> {
   const { agent, method = asked.body === undefined ? 'GET' : 'POST', headers = {} } = asked;
   const text = asked.body === undefined ? undefined : JSON.stringify(asked.body);
   return new Promise((resolve, reject) => {
@@ -52,7 +52,7 @@ export function ask(url: string, asked: Asked = {}): Promise<Answer> {
       },
     });
     const fail = (error: NodeJS.ErrnoException) =>
-      reject(new NoAnswer(error.code ?? error.message, outgoing.reusedSocket));
+      reject(new NoResponse(error.code ?? error.message, outgoing.reusedSocket));
     outgoing.on('error', fail);
     outgoing.on('response', (incoming: IncomingMessage) => {
       const chunks: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** Works a list off, so many at a time. */
+/** Does the work for each item, at most `count` at a time. */
 export async function inParallel<Item>(
   items: Iterable<Item>,
   count: number,

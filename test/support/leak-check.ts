@@ -4,27 +4,27 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 /** Shorter ones are found in any text. */
 const lengthMin = 8;
 
-/** What one gateway of a test was searched for, and where. */
+/** How many secrets of one gateway were looked for, and in how many places. */
 export interface LeakCount {
   /** Credentials, keys, tokens, signatures and prompts that it was given. */
   readonly secrets: number;
   readonly logLines: number;
-  /** Answers whose headers and text were searched. */
-  readonly answers: number;
+  /** Responses whose headers and text were searched. */
+  readonly responses: number;
   /** Lines of /metrics. */
   readonly metricsLines: number;
   readonly hits: number;
 }
 
-/** What a run has to keep to itself, collected as it comes by, and looked for in every log line. */
+/** The secrets and prompts of one gateway, collected from its requests and looked for in responses, log lines and metrics. */
 export class LeakCheck {
-  /** Where every gateway of a run leaves its count, one JSON a line; unset, nobody counts. */
+  /** Where every gateway of a run leaves its count, one JSON a line; unset, nothing is counted. */
   static readonly countsFile = process.env['LEAK_COUNTS_FILE'];
   readonly #secrets = new Set<string>();
   /** Of the gateway itself: no caller may ever see them. */
   readonly #own: readonly string[];
-  #answers = 0;
-  #answersWithSecrets = 0;
+  #responses = 0;
+  #responsesWithSecrets = 0;
 
   /** @param environment Settings of the gateway: those that hold secrets are watched for. */
   constructor(environment: Readonly<Record<string, string>>) {
@@ -35,18 +35,18 @@ export class LeakCheck {
     for (const value of this.#own) this.#add(value);
   }
 
-  /** Watches every request: credentials, keys, tokens, prompts; and that no answer shows its own. */
+  /** Watches every request: credentials, keys, tokens, prompts; and that no response shows those of its request. */
   watch(server: FastifyInstance, violations: string[]): void {
     server.addHook('preHandler', async (request) => this.#collect(request));
     server.addHook('onSend', async (request, reply, payload) => {
       const own = [...credentialsOf(request), ...promptsOf(request.body), ...this.#own];
       const hidden = own.filter(({ length }) => length >= lengthMin);
       const shown = `${JSON.stringify(reply.getHeaders())}${typeof payload === 'string' ? payload : ''}`;
-      this.#answers += 1;
+      this.#responses += 1;
       if (hidden.some((secret) => shown.includes(secret))) {
-        this.#answersWithSecrets += 1;
+        this.#responsesWithSecrets += 1;
         violations.push(
-          `${request.method} ${request.routeOptions.url}: the answer shows a credential or a prompt`,
+          `${request.method} ${request.routeOptions.url}: the response shows a credential or a prompt`,
         );
       }
       return payload;
@@ -65,9 +65,9 @@ export class LeakCheck {
       const count: LeakCount = {
         secrets: this.#secrets.size,
         logLines: logLines.length,
-        answers: this.#answers,
+        responses: this.#responses,
         metricsLines: metrics.split('\n').length - 1,
-        hits: found.length + this.#answersWithSecrets,
+        hits: found.length + this.#responsesWithSecrets,
       };
       // One short line at the end of a file: workers that write at once do not mix theirs.
       appendFileSync(LeakCheck.countsFile, `${JSON.stringify(count)}\n`);

@@ -1,11 +1,11 @@
-/** Reads an answer to its end: one that is left unread holds the gateway's close up. */
+/** The status of a response, read to its end: an unread one delays the gateway's close. */
 export async function statusOf(response: Response | Promise<Response>): Promise<number> {
   const settled = await response;
   await settled.arrayBuffer();
   return settled.status;
 }
 
-/** The JSON of an answer, and its status. */
+/** The JSON of a response, and its status as `httpStatus`. */
 export async function jsonOf(
   response: Response | Promise<Response>,
 ): Promise<Record<string, unknown>> {
@@ -13,7 +13,7 @@ export async function jsonOf(
   return { httpStatus: settled.status, ...((await settled.json()) as Record<string, unknown>) };
 }
 
-/** The id of the operation that an answer holds. */
+/** The id of the operation in a response. */
 export async function idOf(response: Response | Promise<Response>): Promise<string> {
   return String((await jsonOf(response))['id']);
 }

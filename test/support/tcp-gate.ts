@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** What happens to connections that come in from now on. Those there are stay as they are. */
+/** What happens to new connections. Open ones stay as they are. */
 export type GateState = 'open' | 'silent' | 'shut';
 
-/** A connection that was let through: the socket it came in by, and the one it goes on by. */
+/** A connection that was let through: the socket to the client, and the one to the server. */
 interface Way {
   readonly near: Socket;
   readonly far: Socket;
 }
 
 /**
- * A stretch of network before a server on loopback: it lets connections
- * through, accepts them and says nothing, or hangs up.
+ * A part of the network before a server on loopback. It lets connections
+ * through, accepts them and stays silent, or closes them.
  */
 export class TcpGate {
   state: GateState;
@@ -48,7 +48,7 @@ export class TcpGate {
     return `http://${(this.#server.address() as AddressInfo).address}:${this.port}`;
   }
 
-  /** Breaks every connection off. */
+  /** Destroys every connection. */
   cut(): void {
     for (const socket of this.#sockets) {
       socket.destroy();
@@ -56,12 +56,12 @@ export class TcpGate {
     }
   }
 
-  /** Lets nothing more through on the connections that stand, and tells neither end. */
+  /** Drops all further bytes of the open connections; neither end notices. */
   swallow(): void {
     for (const { near, far } of this.#ways) {
       for (const socket of [near, far]) {
         socket.unpipe();
-        // What comes is read and dropped: a full buffer would tell the sender.
+        // Bytes are read and dropped: the sender would notice a full buffer.
         socket.on('data', () => undefined);
         socket.removeAllListeners('end');
         socket.removeAllListeners('close');

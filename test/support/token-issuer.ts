@@ -2,14 +2,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type JWK, type JWTPayload } from 'jose';
 
-/** Signs tokens and publishes the keys for it, as an identity provider does. */
+/** An identity provider: signs tokens and publishes the keys to verify them. */
 export interface TokenIssuer {
   readonly url: string;
-  /** Times its keys were asked for. */
+  /** How often its keys were fetched. */
   readonly fetches: number;
   /** What it publishes; may be set to anything. */
   published: { keys: readonly JWK[] };
-  /** Answers with 500 instead while true. */
+  /** While true, every response is a 500. */
   isBroken: boolean;
   addKey(kid: string, algorithm?: string): Promise<SigningKey>;
   close(): Promise<void>;

@@ -49,7 +49,7 @@ export class VirtualClock implements Clock {
     return this.#timers.length;
   }
 
-  /** Moves on, firing timers at their moment and letting promises settle in between. */
+  /** Moves time forward: timers fire at their moment, and promises settle in between. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#elapsedMs + ms;
     await settle();

@@ -42,7 +42,7 @@ export const cutConnection: Scenario = {
       const [firstLane] = lanes;
       if (firstLane === undefined) throw new RangeError('there is at least one lane');
       for (const route of routes) {
-        for (const direction of ['request', 'answer'] as const) {
+        for (const direction of ['request', 'response'] as const) {
           const place = { clients, upstream, route, direction };
           const whole = await createCutAt(firstLane, place);
           if (whole.spend !== 'accepted') throw new Error(`uncut, and told ${whole.spend}`);

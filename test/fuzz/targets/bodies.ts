@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { judge, openFuzzedGateway } from '../fuzzed-gateway.ts';
+import { checkResponse, openFuzzedGateway } from '../fuzzed-gateway.ts';
 import { openTarget, type FuzzTarget } from '../fuzz-target.ts';
 import { PromptUpstream } from '../prompt-upstream.ts';
 import { createInputs, type CreateInput } from '../surfaces.ts';
@@ -32,14 +32,14 @@ export const bodies: FuzzTarget = {
         .map(([input, given]) => ({ ...input, headers: given as Record<string, string> })),
       async check({ path, body, headers: given }) {
         const spentBefore = upstream.spent;
-        const answer = await gateway.server.inject({
+        const response = await gateway.server.inject({
           method: 'POST',
           url: path,
           headers: given,
           payload: Buffer.from(body, 'latin1'),
         });
-        judge(
-          { status: answer.statusCode, headers: answer.headers, body: answer.rawPayload },
+        checkResponse(
+          { status: response.statusCode, headers: response.headers, body: response.rawPayload },
           { method: 'POST', path, spent: upstream.spent - spentBefore },
           gateway.takeViolations(),
         );

@@ -16,7 +16,7 @@ interface GrammarInput {
   readonly byteLength: number;
 }
 
-/** What a grammar promises of every text, by a slower way to tell where there is one. */
+/** What must hold for every text, checked by a slower second way where there is one. */
 const checks = {
   accept(text: string) {
     const negotiated = negotiate(text, ['image/jpeg', 'image/png']);

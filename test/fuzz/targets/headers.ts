@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { apiKeysFile } from '../../support/api-keys.ts';
-import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
+import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import { openTarget, type FuzzTarget } from '../fuzz-target.ts';
 import { oddHeaders, type OddHeaders } from '../odd-headers.ts';
 import { PromptUpstream } from '../prompt-upstream.ts';
@@ -8,7 +8,7 @@ import { SocketClient } from '../socket-client.ts';
 import { createSurfaces } from '../surfaces.ts';
 
 interface HeadersInput {
-  /** Which of the two gateways: one that takes anybody, and one that asks for keys. */
+  /** Which of the two gateways: one with AUTH=none, and one with AUTH=keys. */
   readonly auth: 'none' | 'keys';
   readonly method: string;
   readonly path: string;
@@ -70,7 +70,7 @@ export const headers: FuzzTarget = {
       async check({ auth, method, path, headers: given, body }) {
         const spentBefore = upstream.spent;
         const hasBody = body !== '';
-        const answer = await clients[auth].ask({
+        const response = await clients[auth].ask({
           method,
           path,
           headers: {
@@ -83,7 +83,7 @@ export const headers: FuzzTarget = {
           body,
         });
         const spent = upstream.spent - spentBefore;
-        judge(answer, { method, path, spent }, gateways[auth].takeViolations());
+        checkResponse(response, { method, path, spent }, gateways[auth].takeViolations());
       },
       async close() {
         clients.none.close();

@@ -23,7 +23,7 @@ function checkText(text: string): void {
     promise(error instanceof GatewayError, () => `threw ${String(error)}`);
     const isRefusal = error.reason === 'malformed_json' || error.reason === 'invalid_request';
     promise(isRefusal, `refused as ${error.reason}`);
-    promise(error.violations.length <= 32, 'more faults than are told');
+    promise(error.violations.length <= 32, 'more than 32 violations');
     if (plain === undefined) return promise(error.reason === 'malformed_json', 'no JSON at all');
     const hasCause = error.violations.length > 0 || depthOf(plain.value) > depthMax;
     return promise(hasCause, `refused without a cause: ${error.detail}`);
@@ -88,7 +88,7 @@ function checkInteger(token: string): void {
     return promise(result.data === expected, `${token} is taken for ${result.data}`);
   }
   const isInt64 = expected !== undefined && expected >= -int64Max - 1n && expected <= int64Max;
-  // A spelling of thousands of characters may be refused for its length alone.
+  // A number of thousands of characters may be refused for its length alone.
   promise(!isInt64 || token.length > 200, `${token} is refused, and is ${expected}`);
 }
 

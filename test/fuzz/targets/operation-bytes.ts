@@ -32,7 +32,7 @@ const before = trackedFromSealed(
   sealed,
 ).snapshot;
 
-/** From the bytes of an answer to the JSON that callers read. */
+/** From the bytes of an operation to the JSON that callers read. */
 function checkOperation(bytes: Buffer): void {
   let operation;
   try {
@@ -56,7 +56,7 @@ function checkOperation(bytes: Buffer): void {
 function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
   const detailsBytes = Buffer.from(input.text, 'latin1');
   const { violations, retryAfterS, requestId } = errorDetailsFromBytes(detailsBytes);
-  promise(violations.length <= 50, `${violations.length} faults`);
+  promise(violations.length <= 50, `${violations.length} violations`);
   const isSoon = retryAfterS === undefined || (retryAfterS >= 1 && retryAfterS <= 60);
   promise(isSoon, `to be tried again in ${retryAfterS} s`);
   promise(requestId === undefined || typeof requestId === 'string', 'an id that is no text');
@@ -76,7 +76,7 @@ function checkStatus(input: Extract<WireInput, { kind: 'status' }>): void {
   promise((error.outcome !== undefined) === isSpending, `an outcome ${error.outcome}`);
 }
 
-/** Answers of the upstream that were right once, through the deserializer and all that reads them. */
+/** Mutated operations, through the deserializer and all code that reads them. */
 export const operationBytes: FuzzTarget = {
   name: 'operation-bytes',
   share: 0.17,

@@ -1,6 +1,6 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { anyBytes, mutatedTexts } from '../byte-mutation.ts';
-import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
+import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import type { OperationForm } from '../../../src/operations/operation-id.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { PromptUpstream } from '../prompt-upstream.ts';
@@ -122,14 +122,14 @@ export const paths: FuzzTarget = {
         ),
       }),
       async check({ method, path }) {
-        const answer = await client.ask({ method, path, headers: {} });
+        const response = await client.ask({ method, path, headers: {} });
         const asked = { method, path, spent: upstream.spent };
-        judge(answer, asked, gateway.takeViolations());
+        checkResponse(response, asked, gateway.takeViolations());
         const named = /^(?:\/v1)?\/operations\/([^/?#]+)(?:\/image|\/events)?(?:\?|$)/
           .exec(path)?.[1]
           // The vendor's cancel is a GET too.
           ?.replace(/:cancel$/, '');
-        const isRead = method === 'GET' && answer.status < 300;
+        const isRead = method === 'GET' && response.status < 300;
         // Percent-encoding is another way to write the same id.
         const isOwn = named !== undefined && own.includes(decodedOrSame(named));
         promise(!isRead || named === undefined || isOwn, `${path} reads an operation of its own`);

@@ -84,7 +84,7 @@ const pieces = fc.oneof(
   ),
 );
 
-/** Every answer of a connection has to begin like one. */
+/** Every response on a connection must begin like one. */
 function statusesOf(said: Buffer): readonly number[] {
   const text = said.toString('latin1');
   promise(text === '' || /^HTTP\/1\.1 [1-5][0-9]{2} /.test(text), () => text.slice(0, 80));
@@ -123,7 +123,7 @@ export const sockets: FuzzTarget = {
         const statuses = statusesOf(said);
         const isOwnFailure = statuses.some((status) => status >= 500);
         promise(!isOwnFailure, () => said.toString('latin1').slice(0, 800));
-        // The one method that Node reads and Fastify's router answers by itself: a bare 404.
+        // The one method that Node reads and Fastify's router responds to by itself: a bare 404.
         const violations = gateway.takeViolations().filter((text) => !text.startsWith('PRI '));
         promise(violations.length === 0, () => `broken contract: ${shortened(violations)}`);
         // Over all inputs: a create goes on behind a connection that was closed.

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import * as raw from '../../support/raw-responses.ts';
 import { startRawUpstream } from '../../support/raw-upstream.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
-import { anonymousTenant, judge, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
+import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import type { OperationForm } from '../../../src/operations/operation-id.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { realImages } from '../images.ts';
@@ -56,7 +56,7 @@ const trailers = fc.oneof(
 );
 
 /** Mutated answers of a real HTTP/2 upstream, as callers see what comes of them. */
-export const upstreamAnswers: FuzzTarget = {
+export const upstreamResponses: FuzzTarget = {
   name: 'upstream-responses',
   share: 0.03,
   async open() {
@@ -89,7 +89,7 @@ export const upstreamAnswers: FuzzTarget = {
       const spent = upstream.spent - spentBefore;
       const asked = { method, path, spent, isUpstreamBad: true };
       const { statusCode: status, headers, rawPayload } = answer;
-      judge({ status, headers, body: rawPayload }, asked, gateway.takeViolations());
+      checkResponse({ status, headers, body: rawPayload }, asked, gateway.takeViolations());
       const sent = upstream.calls.slice(callsBefore);
       const generates = sent.filter((call) => call.path.endsWith('/Generate'));
       promise(generates.length <= (method === 'POST' ? 1 : 0), `${generates.length} Generates`);
