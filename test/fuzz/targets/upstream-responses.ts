@@ -1,16 +1,22 @@
 import fc from 'fast-check';
-import * as raw from '../../support/raw-responses.ts';
-import { startRawUpstream } from '../../support/raw-upstream.ts';
-import { mutatedTexts } from '../byte-mutation.ts';
-import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import type { OperationForm } from '../../../src/operations/operation-id.ts';
+import * as raw from '../../support/raw-responses.ts';
+import { startRawUpstream, type RawUpstream } from '../../support/raw-upstream.ts';
+import { mutatedTexts } from '../byte-mutation.ts';
+import {
+  anonymousTenant,
+  checkResponse,
+  openFuzzedGateway,
+  sealedIds,
+  type FuzzedGateway,
+} from '../fuzzed-gateway.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
 import { realImages } from '../images.ts';
 import { createSurfaces } from '../surfaces.ts';
 import { upstreamId, wireOperations, wireStatuses } from '../wire-operations.ts';
 
-interface AnswerInput {
-  /** What is asked of the gateway: index of a way to create, or a way to read. */
+interface ResponseInput {
+  /** The request to the gateway: a create on the surface of this index, or a way to read. */
   readonly ask: 'create' | 'read' | 'image' | 'inline' | 'vendor' | 'cancel';
   readonly surface: number;
   /** The message of the upstream, before framing. */
@@ -19,10 +25,10 @@ interface AnswerInput {
   readonly trailers: Readonly<Record<string, string>>;
 }
 
-/** Of the older creation, so that "not found" is final. */
+/** Long ago, so that "not found" is final. */
 const acceptedAtMs = 1_700_000_000_000;
 
-function answerOf({ message, frame, trailers }: AnswerInput): raw.RawResponse {
+function responseOf({ message, frame, trailers }: ResponseInput): raw.RawResponse {
   const bytes = Buffer.from(message, 'latin1');
   const { isCompressed, length } = frame;
   const framed = raw.frame(bytes, { isCompressed, length: length ?? bytes.length });
@@ -55,7 +61,96 @@ const trailers = fc.oneof(
   },
 );
 
-/** Mutated answers of a real HTTP/2 upstream, as callers see what comes of them. */
+const frames = fc.oneof(
+  { weight: 8, arbitrary: fc.constant({ isCompressed: false, length: null }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      isCompressed: fc.boolean(),
+      length: fc.constantFrom(null, 0, 1, 5, 2 ** 31, 2 ** 32 - 1),
+    }),
+  },
+);
+
+/** A gateway with a raw upstream behind it. */
+class Conversation {
+  readonly #gateway: FuzzedGateway;
+  readonly #upstream: RawUpstream;
+  readonly #goodResponse: raw.RawResponse;
+  #seed = 0n;
+
+  constructor(gateway: FuzzedGateway, upstream: RawUpstream, goodResponse: raw.RawResponse) {
+    this.#gateway = gateway;
+    this.#upstream = upstream;
+    this.#goodResponse = goodResponse;
+  }
+
+  /** Sends the request of an input while the upstream responds as the input says. */
+  async check(input: ResponseInput): Promise<void> {
+    this.#respondWith(responseOf(input));
+    const id = this.#newId(input.ask === 'vendor' ? 'vendor' : 'native');
+    const surface = createSurfaces[input.surface] ?? createSurfaces[0];
+    switch (input.ask) {
+      case 'create':
+        await this.#send('POST', surface?.path ?? '', surface?.bodies[0]);
+        break;
+      case 'cancel':
+        await this.#send('POST', `/operations/${id}/cancel`);
+        break;
+      case 'image':
+        await this.#send('GET', `/operations/${id}/image`);
+        break;
+      case 'inline':
+        await this.#send('GET', `/operations/${id}?include=image`);
+        break;
+      default:
+        await this.#send('GET', `/operations/${id}`);
+    }
+    await this.succeed();
+  }
+
+  /** One good response of each method: failures in a row would open the breaker. */
+  async succeed(): Promise<void> {
+    this.#respondWith(this.#goodResponse);
+    await this.#send('POST', '/v1/images', '{"prompt":"a cat"}');
+    await this.#send('GET', `/operations/${this.#newId('native')}`);
+  }
+
+  #respondWith(response: raw.RawResponse): void {
+    for (const method of ['Generate', 'Get', 'Cancel'] as const) {
+      this.#upstream.on(method, response);
+    }
+  }
+
+  /** An id that was never read, so that the gateway has to call the upstream. */
+  #newId(form: OperationForm): string {
+    this.#seed += 1n;
+    return sealedIds.seal({ upstreamId, seed: this.#seed, acceptedAtMs, form }, anonymousTenant);
+  }
+
+  async #send(method: 'GET' | 'POST', path: string, body?: string): Promise<void> {
+    const spentBefore = this.#upstream.spent;
+    const callsBefore = this.#upstream.calls.length;
+    const response = await this.#gateway.server.inject({
+      method,
+      url: path,
+      ...(body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        payload: body,
+      }),
+    });
+    const spent = this.#upstream.spent - spentBefore;
+    const asked = { method, path, spent, isUpstreamBad: true };
+    const { statusCode: status, headers, rawPayload } = response;
+    checkResponse({ status, headers, body: rawPayload }, asked, this.#gateway.takeViolations());
+    const sent = this.#upstream.calls.slice(callsBefore);
+    const generates = sent.filter((call) => call.path.endsWith('/Generate'));
+    promise(generates.length <= (method === 'POST' ? 1 : 0), `${generates.length} Generates`);
+    this.#upstream.calls.splice(0);
+  }
+}
+
+/** Mutated responses of a real HTTP/2 upstream, checked by what callers receive. */
 export const upstreamResponses: FuzzTarget = {
   name: 'upstream-responses',
   share: 0.03,
@@ -68,84 +163,18 @@ export const upstreamResponses: FuzzTarget = {
       GET_TIMEOUT_MS: '2000',
       IMAGE_BYTES_MAX: '100000',
     });
-    const healthy = raw.ok(Buffer.from(messages[0] ?? '', 'latin1'));
-    let seed = 0n;
-    // An id that was never read: the gateway has to ask about it.
-    const freshId = (form: OperationForm) => {
-      seed += 1n;
-      return sealedIds.seal({ upstreamId, seed, acceptedAtMs, form }, anonymousTenant);
-    };
-    const send = async (method: 'GET' | 'POST', path: string, body?: string) => {
-      const spentBefore = upstream.spent;
-      const callsBefore = upstream.calls.length;
-      const answer = await gateway.server.inject({
-        method,
-        url: path,
-        ...(body !== undefined && {
-          headers: { 'content-type': 'application/json' },
-          payload: body,
-        }),
-      });
-      const spent = upstream.spent - spentBefore;
-      const asked = { method, path, spent, isUpstreamBad: true };
-      const { statusCode: status, headers, rawPayload } = answer;
-      checkResponse({ status, headers, body: rawPayload }, asked, gateway.takeViolations());
-      const sent = upstream.calls.slice(callsBefore);
-      const generates = sent.filter((call) => call.path.endsWith('/Generate'));
-      promise(generates.length <= (method === 'POST' ? 1 : 0), `${generates.length} Generates`);
-      upstream.calls.splice(0);
-    };
-    // Between bad answers comes a good one, so that no failure in a row ends the conversation.
-    const soothe = async () => {
-      upstream.on('Generate', healthy);
-      upstream.on('Get', healthy);
-      upstream.on('Cancel', healthy);
-      await send('POST', '/v1/images', '{"prompt":"a cat"}');
-      await send('GET', `/operations/${freshId('native')}`);
-    };
-    await soothe();
-    return openTarget<AnswerInput>({
+    const goodResponse = raw.ok(Buffer.from(messages[0] ?? '', 'latin1'));
+    const conversation = new Conversation(gateway, upstream, goodResponse);
+    await conversation.succeed();
+    return openTarget<ResponseInput>({
       inputs: fc.record({
         ask: fc.constantFrom('create', 'create', 'read', 'image', 'inline', 'vendor', 'cancel'),
         surface: fc.constantFrom(0, 0, 2),
         message: mutatedTexts(messages, { charactersMax: 200_000 }),
-        frame: fc.oneof(
-          { weight: 8, arbitrary: fc.constant({ isCompressed: false, length: null }) },
-          {
-            weight: 1,
-            arbitrary: fc.record({
-              isCompressed: fc.boolean(),
-              length: fc.constantFrom(null, 0, 1, 5, 2 ** 31, 2 ** 32 - 1),
-            }),
-          },
-        ),
+        frame: frames,
         trailers,
       }),
-      async check(input) {
-        const answer = answerOf(input);
-        upstream.on('Generate', answer);
-        upstream.on('Get', answer);
-        upstream.on('Cancel', answer);
-        const id = freshId(input.ask === 'vendor' ? 'vendor' : 'native');
-        const surface = createSurfaces[input.surface] ?? createSurfaces[0];
-        switch (input.ask) {
-          case 'create':
-            await send('POST', surface?.path ?? '', surface?.bodies[0]);
-            break;
-          case 'cancel':
-            await send('POST', `/operations/${id}/cancel`);
-            break;
-          case 'image':
-            await send('GET', `/operations/${id}/image`);
-            break;
-          case 'inline':
-            await send('GET', `/operations/${id}?include=image`);
-            break;
-          default:
-            await send('GET', `/operations/${id}`);
-        }
-        await soothe();
-      },
+      check: (input) => conversation.check(input),
       async close() {
         await gateway.close();
         await upstream.close();
