@@ -1,4 +1,6 @@
+import { GatewayError } from '../errors/gateway-error.ts';
 import { canonicalBytes, openSeal, sealOverheadBytes, type SealSecrets } from '../sealing/seal.ts';
+import type { CallerContext } from './caller-context.ts';
 
 /**
  * The JSON form of an operation: the gateway's own, or that of the vendor's REST.
@@ -80,4 +82,28 @@ function sealedFromBytes(bytes: Buffer): SealedOperation {
     form: bytes.readUInt8(14) === vendorFormFlag ? 'vendor' : 'native',
     upstreamId: bytes.toString('latin1', fixedBytes),
   };
+}
+
+/** The error for anything that is not the id of an operation of this caller, however it is wrong. */
+export function unknownOperation(): GatewayError {
+  return new GatewayError('operation_not_found', 'there is no operation with this id');
+}
+
+/** The shape of the vendor's ids. */
+const upstreamIdPattern = /^[a-z0-9]{20}$/;
+const settlingMs = 60_000;
+
+/**
+ * What one of the upstream's own ids stands for. They are taken only from callers
+ * who bring a credential of the upstream: it decides who may see the operation.
+ * The seed is not known.
+ */
+export function sealedFromUpstreamId(
+  id: string,
+  { passthrough }: CallerContext,
+  nowMs: number,
+): SealedOperation | undefined {
+  if (passthrough === undefined || !upstreamIdPattern.test(id)) return undefined;
+  // Old enough that "not found" is no longer taken for "not yet".
+  return { upstreamId: id, seed: 0n, acceptedAtMs: nowMs - settlingMs, form: 'vendor' };
 }

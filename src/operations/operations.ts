@@ -3,6 +3,8 @@ import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_m
 import type { CallerContext } from './caller-context.ts';
 import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
 import {
+  sealedFromUpstreamId,
+  unknownOperation,
   upstreamIdBytesMax,
   type OperationForm,
   type OperationIds,
@@ -17,8 +19,7 @@ import type { ReadQueue } from './poll/read-queue.ts';
 import { OnDemandReads } from './poll/on-demand-reads.ts';
 import type { ResultCache } from './result/result-cache.ts';
 import type { OperationSnapshot } from './result/snapshot.ts';
-import { snapshotOrThrow, unknownOperation } from './poll/told.ts';
-import { upstreamsOwn } from './upstreams-own.ts';
+import { snapshotOrThrow } from './poll/told.ts';
 import { isSettled, trackedFromSealed, type TrackedOperation } from './poll/tracked-operation.ts';
 
 export interface OperationsOptions {
@@ -236,7 +237,7 @@ export class Operations {
       return tracked;
     }
     const { ids, clock } = this.#options;
-    const sealed = ids.open(id, caller.tenant) ?? upstreamsOwn(id, caller, clock.nowMs());
+    const sealed = ids.open(id, caller.tenant) ?? sealedFromUpstreamId(id, caller, clock.nowMs());
     if (sealed === undefined) throw unknownOperation();
     return this.#remember(id, sealed, caller);
   }

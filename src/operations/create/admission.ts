@@ -109,7 +109,7 @@ export class Admission {
    * @param modelUri The completed `art://` URI.
    * @throws GatewayError `permission_denied`, `rate_limited` (a LimitReached) or `store_unavailable`; nothing was spent.
    */
-  async admit(applicant: Requester, modelUri: string): Promise<Reservation> {
+  async reserve(applicant: Requester, modelUri: string): Promise<Reservation> {
     refuseModel(applicant.limits.models, modelUri);
     const limits = this.#limitsOf(applicant);
     if (limits.length === 0) return unlimited;

@@ -129,7 +129,7 @@ export class Creates {
       // What would be refused for the upstream's sake takes nothing from the caller's limits.
       const heldMs = upstream.openForMs('Generate');
       if (heldMs > 0) throw new CircuitOpen(heldMs, true);
-      return admission.admit(request.requester, modelUri);
+      return admission.reserve(request.requester, modelUri);
     };
     const send = (place: Reservation) =>
       this.#send(request, { caller, place, timeoutMs: this.#leftMs(beganAtMs) });

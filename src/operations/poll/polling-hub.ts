@@ -8,7 +8,7 @@ import type { PollSchedule } from './poll-schedule.ts';
 import type { ReadRateLimiter } from './read-rate-limiter.ts';
 import type { ReadQueue } from './read-queue.ts';
 import type { ResultCache } from '../result/result-cache.ts';
-import { snapshotAfter } from '../result/snapshot-after.ts';
+import { snapshotAfter } from '../result/snapshot.ts';
 import {
   isSettled,
   type ReadResult,

@@ -1,12 +1,7 @@
-import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Reason } from '../../errors/reason.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
+import { unknownOperation } from '../operation-id.ts';
 import { isSettled, type TrackedOperation } from './tracked-operation.ts';
-
-/** For whatever is not the id of an operation of this caller, however it is wrong. */
-export function unknownOperation(): GatewayError {
-  return new GatewayError('operation_not_found', 'there is no operation with this id');
-}
 
 const credentialReasons: ReadonlySet<Reason> = new Set([
   'upstream_auth',

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
 import type { ImageFacts } from '../../image/sniff.ts';
-import type { Failure } from '../../translation/outcome.ts';
+import type { Failure, Outcome } from '../../translation/outcome.ts';
+import { millisecondsFromTimestamp } from '../../translation/timestamp.ts';
 import type { OperationForm } from '../operation-id.ts';
 
 /** What is remembered of a finished image; its bytes live in the result cache. */
@@ -44,4 +47,47 @@ export interface OperationSnapshot {
 /** Whether nothing more will happen to it. */
 export function isFinished(snapshot: OperationSnapshot): boolean {
   return snapshot.state.status !== 'running';
+}
+
+const finishedRevision = 2;
+
+/** The snapshot after the upstream reported an outcome; `operation` is absent when it reported nothing else. */
+export function snapshotAfter(
+  before: OperationSnapshot,
+  operation: Operation | undefined,
+  outcome: Outcome,
+  nowMs: number,
+): OperationSnapshot {
+  const createdAtMs = millisecondsFromTimestamp(operation?.createdAt);
+  const modifiedAtMs = millisecondsFromTimestamp(operation?.modifiedAt);
+  const isChange = outcome.status !== 'running' && before.state.status === 'running';
+  return {
+    ...before,
+    state: stateFromOutcome(outcome),
+    revision: outcome.status === 'running' ? before.revision : finishedRevision,
+    description: operation?.description ?? before.description,
+    createdBy: operation?.createdBy ?? before.createdBy,
+    metadata: operation?.metadata ?? before.metadata,
+    createdAtMs: createdAtMs ?? before.createdAtMs,
+    modifiedAtMs: modifiedAtMs ?? (isChange ? nowMs : before.modifiedAtMs),
+    upstreamTimes: {
+      ...before.upstreamTimes,
+      ...(createdAtMs !== undefined && { createdAtMs }),
+      ...(modifiedAtMs !== undefined && { modifiedAtMs }),
+    },
+  };
+}
+
+function stateFromOutcome(outcome: Outcome): OperationState {
+  if (outcome.status !== 'succeeded') return outcome;
+  const { bytes, facts } = outcome.image;
+  return {
+    status: 'succeeded',
+    image: {
+      ...facts,
+      byteLength: bytes.byteLength,
+      sha256: createHash('sha256').update(bytes).digest(),
+      modelVersion: outcome.modelVersion,
+    },
+  };
 }

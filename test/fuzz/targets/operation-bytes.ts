@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
-import { snapshotAfter } from '../../../src/operations/result/snapshot-after.ts';
+import { snapshotAfter } from '../../../src/operations/result/snapshot.ts';
 import { trackedFromSealed } from '../../../src/operations/poll/tracked-operation.ts';
 import { operationSchema } from '../../../src/schemas/operations.ts';
 import { problemKindOf } from '../../../src/schemas/problem-catalog.ts';
