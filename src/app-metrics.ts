@@ -45,7 +45,7 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
         cacheHits: core.results.asked.hits,
         cacheMisses: core.results.asked.misses,
         readWaitMs: core.readQueue.waitMs(),
-        readsPerSecondMax: core.readRateLimiter.rate(systemClock.nowMs()),
+        readsPerSecondMax: core.readRateLimiter.rate(systemClock.elapsedMs()),
         imageMemoryBytesHeld: core.memory.bytesInUse,
         imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
         pressure: shedding.pressure,

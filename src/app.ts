@@ -69,7 +69,7 @@ export async function buildApp(
     shed: metrics?.limits.shed,
   });
   const stopSampling = startLoadSampler((load) =>
-    shedding.sample({ ...load, imageShare: core.memory.answerShare }),
+    shedding.sample({ ...load, imageShare: core.memory.responseShare }),
   );
   const readiness = () => {
     if (drain.phase !== 'serving') return 'draining';

@@ -1,4 +1,4 @@
-/** For whom something is done. */
+/** The caller for whom something is done. */
 export interface CallerContext {
   /** Whose operations these are. An id opens only for the tenant it was made for. */
   readonly tenant: string;
@@ -10,8 +10,8 @@ export interface CallerContext {
 
 /** A caller's own credential for the upstream, which decides what the caller may see. */
 export interface PassthroughCredential {
-  /** Value of `authorization`. */
+  /** The value of the `authorization` header. */
   readonly authorization: string;
-  /** Tells credentials apart without being one: what was read with one is shown to no other. */
+  /** Tells credentials apart without being one: what was read with one credential is not shown to another. */
   readonly view: string;
 }

@@ -25,7 +25,7 @@ export interface CoreOptions {
   readonly store: StateStore;
   readonly clock: Clock;
   readonly random: Random;
-  /** Never the same twice. */
+  /** Makes a name that no other call gets. */
   readonly newName: () => string;
   readonly ids: OperationIds;
   /** Of all callers together; absent is no cap. */
@@ -47,12 +47,12 @@ export interface CoreOptions {
   readonly observer?: CoreObserver | undefined;
 }
 
-/** Told what becomes of creates and operations; what it does must be quick and may not throw. */
+/** Events of creates and operations. What it does must be quick and may not throw. */
 export interface CoreObserver extends CreatesObserver {
   operationEnded(end: OperationEnd): void;
 }
 
-/** The operations of all callers, what decides about new ones, and this gateway's part of the quota. */
+/** The operations of all callers, the creates of new ones, and this gateway's share of the quota. */
 export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
@@ -65,16 +65,15 @@ export interface Core {
   readonly upstream: GuardedUpstream;
 }
 
-/** Share of the result-read quota that is used, so that a wrong clock or a burst does not exceed it. */
-const quotaShare = 0.8;
+/** The part of the result-read quota that is used, so that late timers and bursts do not exceed it. */
+const quotaPart = 0.8;
 /**
  * Reads that may begin at once after a pause. Every gateway of a fleet has them,
- * so more than one each would break the quota that their rates together keep;
- * what the share leaves of it is for timers that are late.
+ * so more than one each would break the quota that their rates keep together.
  */
 const readBurst = 1;
 
-/** Joins the parts of the core. Reads no clock and draws nothing but by the ports it is given. */
+/** Joins the parts of the core. Time, randomness and names come from the options alone. */
 export function openCore(options: CoreOptions): Core {
   const { store, clock, random, newName, ids, readFailed, breakerChanged, observer } = options;
   const upstream = guardedUpstream(options.upstream, {
@@ -84,16 +83,16 @@ export function openCore(options: CoreOptions): Core {
   });
   const results = new ResultCache({ bytesMax: options.resultCacheBytesMax });
   const memory = new ImageMemory({ clock, bytesMax: options.imageMemoryBytesMax, cache: results });
-  const perSecond = options.readsPerSecondMax * quotaShare;
-  const budget = new ReadRateLimiter({ perSecond, burst: readBurst });
-  const line = new ReadQueue({ clock, budget });
+  const perSecond = options.readsPerSecondMax * quotaPart;
+  const readRateLimiter = new ReadRateLimiter({ perSecond, burst: readBurst });
+  const readQueue = new ReadQueue({ clock, limiter: readRateLimiter });
   const operations = new Operations({
     upstream,
     clock,
     ids,
     schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
-    readRateLimiter: budget,
-    readQueue: line,
+    readRateLimiter,
+    readQueue,
     results,
     memory,
     imageBytesMax: options.imageBytesMax,
@@ -119,23 +118,23 @@ export function openCore(options: CoreOptions): Core {
     idempotency: new Idempotency({ store, clock }),
     clock,
     generateTimeoutMs: options.generateTimeoutMs,
-    placesMax: options.trackedMax,
+    reservationsMax: options.trackedMax,
     observer,
   });
-  const share = new QuotaShare({
+  const quotaShare = new QuotaShare({
     store,
     clock,
-    readRateLimiter: budget,
+    readRateLimiter,
     perSecond,
     gatewayId: newName(),
   });
   return {
     operations,
     creates,
-    quotaShare: share,
+    quotaShare,
     results,
-    readRateLimiter: budget,
-    readQueue: line,
+    readRateLimiter,
+    readQueue,
     memory,
     upstream,
   };

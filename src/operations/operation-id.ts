@@ -28,7 +28,7 @@ export interface SealedOperation {
  */
 export interface OperationIds {
   seal(operation: SealedOperation, tenant: string): string;
-  /** Undefined for whatever is not exactly an id sealed for this tenant. */
+  /** Undefined for anything that is not exactly an id sealed for this tenant. */
   open(id: string, tenant: string): SealedOperation | undefined;
 }
 
@@ -43,7 +43,7 @@ const vendorFormFlag = 1;
 const bytesMax = 1 + sealOverheadBytes + fixedBytes + upstreamIdBytesMax;
 const idCharactersMax = prefix.length + Math.ceil((bytesMax * 4) / 3);
 
-/** Ids open under the secrets they were sealed with only. */
+/** Operation ids under these secrets. Ids sealed under other ones don't open. */
 export function openOperationIds(secrets: SealSecrets): OperationIds {
   const sealing = openSeal(secrets, 'operation id');
   return {

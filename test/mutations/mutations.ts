@@ -57,7 +57,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the dispatch is not durable before Generate leaves',
-    file: idempotency,
+    file: 'src/operations/create/key-records.ts',
     right: `durable: true,`,
     wrong: `durable: false,`,
     noticedBy: simulate,
@@ -65,8 +65,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a key stands for any request',
     file: idempotency,
-    right: `return record.fingerprint === '' || record.fingerprint === create.fingerprint;`,
-    wrong: `return record !== create;`,
+    right: `return record.fingerprint === '' || record.fingerprint === request.fingerprint;`,
+    wrong: `return record.fingerprint === '' || request.fingerprint !== '';`,
     noticedBy: simulate,
   },
   {
@@ -77,10 +77,10 @@ export const mutations: readonly Mutation[] = [
     noticedBy: 'test/upstream/call/status-error.test.ts',
   },
   {
-    name: 'a place is given back although the image may be paid for',
+    name: 'a reservation is refunded although the image may be paid for',
     file: 'src/operations/create/creates.ts',
-    right: `(isUnspent ? place.withdraw() : place.finished())`,
-    wrong: `(isUnspent ? place.withdraw() : place.withdraw())`,
+    right: `(isUnspent ? reservation.refund() : reservation.release())`,
+    wrong: `(isUnspent ? reservation.refund() : reservation.refund())`,
     noticedBy: simulate,
   },
   {
@@ -121,8 +121,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'every waiter polls for itself',
     file: 'src/operations/poll/polling-hub.ts',
-    right: `tracked.reading ??= this.#read(tracked)`,
-    wrong: `tracked.reading = this.#read(tracked)`,
+    right: `if (tracked.reading !== undefined) return tracked.reading;`,
+    wrong: `if (tracked.isOver && tracked.reading !== undefined) return tracked.reading;`,
     noticedBy: 'test/operations/operations.test.ts',
   },
   {

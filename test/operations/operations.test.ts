@@ -35,14 +35,14 @@ beforeEach(() => {
 function openOperations(changes: Partial<OperationsOptions> = {}): Operations {
   const results = changes.results ?? new ResultCache({ bytesMax: 1_000_000 });
   const random = seededRandom(1);
-  const budget = new ReadRateLimiter({ perSecond: 40, burst: 8 });
+  const limiter = new ReadRateLimiter({ perSecond: 40, burst: 8 });
   return new Operations({
     upstream: guardedUpstream(upstream, { clock, random }),
     clock,
     ids,
     schedule: new PollSchedule({ random }),
-    readRateLimiter: budget,
-    readQueue: new ReadQueue({ clock, budget }),
+    readRateLimiter: limiter,
+    readQueue: new ReadQueue({ clock, limiter }),
     results,
     memory: new ImageMemory({ clock, bytesMax: 10_000_000, cache: results }),
     imageBytesMax: 1_000_000,

@@ -7,11 +7,11 @@ import type { Random } from '../../clock/random.ts';
  */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** Leave to make one call. Exactly one of its two ends has to be told, once. */
+/** Leave to make one call. Exactly one of its two ends has to be reported, once. */
 export interface Permit {
-  /** The upstream answered, be it with a refusal: it is alive. */
+  /** The upstream answered, even if it refused the call: it is alive. */
   responded(): void;
-  /** It did not answer, or what came was no answer. */
+  /** It did not answer, or what came was not an answer. */
   failed(): void;
 }
 
@@ -22,7 +22,7 @@ export interface BreakerOptions {
   readonly openMsMax: number;
   /**
    * Asks whether the upstream is alive, at no cost. Where there is one, no call
-   * is risked before it says so; it must end by itself.
+   * is risked before it says so. It must end by itself.
    */
   readonly probe?: (() => Promise<boolean>) | undefined;
   readonly changed?: ((state: BreakerState) => void) | undefined;
@@ -32,15 +32,15 @@ export interface BreakerOptions {
 const failuresMax = 5;
 const openMsMin = 1_000;
 const probeGapMs = 1_000;
-/** While somebody else's call is half-open; it ends within its own deadline. */
+/** How long a caller waits while another one's call has the only permit. */
 const trialMs = 250;
 const jitterRatio = 0.2;
 
 /**
- * Stops calls to an upstream that does not answer: whoever comes is refused at
- * once instead of waiting for a deadline, and the upstream is left in peace.
+ * A circuit breaker: stops calls to an upstream that does not answer. Callers
+ * are refused at once instead of at a deadline, and the upstream can recover.
  *
- * Each trial call that fails doubles the time until the next; a probe that fails
+ * Each trial call that fails doubles the time until the next. A probe that fails
  * does not, because it costs nothing and finds out sooner that all is well.
  */
 export class Breaker {
@@ -48,8 +48,9 @@ export class Breaker {
   #state: BreakerState = 'closed';
   #failures = 0;
   #openMs = openMsMin;
+  /** In monotonic time. */
   #openUntilMs = 0;
-  /** Changes with the state: what a call of an earlier one tells is old news. */
+  /** Grows with each change of state: the end of a call that began in an earlier one says nothing. */
   #epoch = 0;
   #hasTrial = false;
   #cancelTimer: CancelTimer | undefined;
@@ -68,25 +69,37 @@ export class Breaker {
     if (this.#state === 'closed') return 0;
     if (this.#state === 'half-open' && !this.#hasTrial) return 0;
     const { clock, random } = this.#options;
-    const leftMs = this.#state === 'open' ? this.#openUntilMs - clock.nowMs() : 0;
+    const leftMs = this.#state === 'open' ? this.#openUntilMs - clock.elapsedMs() : 0;
     return Math.max(leftMs, 0) + trialMs * (1 + random.fraction());
   }
 
-  /** Leave for one call, or none. */
+  /** A permit for one call, or none. */
   acquire(): Permit | undefined {
-    const epoch = this.#epoch;
-    if (this.#state === 'closed') {
-      return {
-        responded: () => {
-          if (epoch === this.#epoch) this.#failures = 0;
-        },
-        failed: () => {
-          if (epoch === this.#epoch) this.#countFailure();
-        },
-      };
-    }
+    if (this.#state === 'closed') return this.#permit();
     if (this.#state === 'open' || this.#hasTrial) return undefined;
     this.#hasTrial = true;
+    return this.#trialPermit();
+  }
+
+  /** Stops probing, for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+  }
+
+  #permit(): Permit {
+    const epoch = this.#epoch;
+    return {
+      responded: () => {
+        if (epoch === this.#epoch) this.#failures = 0;
+      },
+      failed: () => {
+        if (epoch === this.#epoch) this.#countFailure();
+      },
+    };
+  }
+
+  #trialPermit(): Permit {
     return {
       responded: () => this.#enterState('closed'),
       failed: () => {
@@ -94,12 +107,6 @@ export class Breaker {
         this.#open();
       },
     };
-  }
-
-  /** Probes no more. */
-  close(): void {
-    this.#isClosed = true;
-    this.#cancelTimer?.();
   }
 
   #countFailure(): void {
@@ -126,7 +133,7 @@ export class Breaker {
   #lookAfter(delayMs: number): void {
     const { clock, random } = this.#options;
     const jitteredMs = delayMs * (1 + jitterRatio * (2 * random.fraction() - 1));
-    this.#openUntilMs = clock.nowMs() + jitteredMs;
+    this.#openUntilMs = clock.elapsedMs() + jitteredMs;
     this.#cancelTimer = clock.after(jitteredMs, () => void this.#look());
   }
 

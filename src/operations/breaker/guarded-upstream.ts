@@ -19,7 +19,7 @@ export interface GuardedUpstream extends UpstreamClient {
   stateOf(method: GuardedMethod): BreakerState;
 }
 
-/** The call was not made, because the last ones got no answer. */
+/** The error for a call that was not made, because the ones before got no answer. */
 export class CircuitOpen extends GatewayError {
   readonly retryAfterMs: number;
 
@@ -36,7 +36,7 @@ export class CircuitOpen extends GatewayError {
 const paidOpenMsMax = 60_000;
 const freeOpenMsMax = 3_000;
 
-/** Ends that say the upstream, or the way to it, is out of order. */
+/** Reasons that mean the upstream, or the way to it, does not work. */
 const counted: ReadonlySet<Reason> = new Set([
   'upstream_unavailable',
   'upstream_timeout',
@@ -72,15 +72,15 @@ export function guardedUpstream(
     call: () => Promise<Result>,
   ): Promise<Result> => {
     const breaker = breakers[method];
-    const passage = breaker.acquire();
-    if (passage === undefined) throw new CircuitOpen(breaker.openForMs(), method === 'Generate');
+    const permit = breaker.acquire();
+    if (permit === undefined) throw new CircuitOpen(breaker.openForMs(), method === 'Generate');
     try {
       const result = await call();
-      passage.responded();
+      permit.responded();
       return result;
     } catch (error) {
-      if (isCounted(error)) passage.failed();
-      else passage.responded();
+      if (isCounted(error)) permit.failed();
+      else permit.responded();
       throw error;
     }
   };

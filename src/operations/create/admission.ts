@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Claim, ClaimState, StateStore } from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
 
-/** What one caller may use. An absent limit is none. */
+/** What a requester may use. An absent limit is none. */
 export interface RequesterLimits {
   /** A name, `name/version`, or a whole `art://` URI each. Absent: every model. */
   readonly models?: readonly string[] | undefined;
@@ -20,16 +20,17 @@ export interface TokenAllowance {
   readonly keepMs: number;
 }
 
+/** The one who asks for an image, and whose limits it counts against. */
 export interface Requester {
-  /** Whose limits are used up. */
+  /** Names whose limits these are. */
   readonly subject: string;
   readonly limits: RequesterLimits;
   readonly allowance?: TokenAllowance | undefined;
 }
 
-/** One limit as callers are told of it. */
+/** One limit as callers see it in the headers of a response. */
 export interface LimitState {
-  /** Of the limit, for RateLimit-Policy: `minute`, `day`, `concurrent`, `token`, `gateway`. */
+  /** Name of the limit in RateLimit-Policy: `minute`, `day`, `concurrent`, `token`, `gateway`. */
   readonly name: string;
   readonly quantity: number;
   /** Length of its window in seconds; absent where it has none. */
@@ -39,12 +40,12 @@ export interface LimitState {
   readonly resetS: number;
 }
 
-/** Room for one image, taken from every limit that applies. */
+/** One image's part of every limit that applies. */
 export interface Reservation {
   readonly limits: readonly LimitState[];
-  /** Whether `finished` gives anything back. */
-  readonly holdsPlace: boolean;
-  /** Gives it back, as nothing was spent; a rate counts attempts, so that stays used. */
+  /** Whether `release` gives anything back. */
+  readonly holdsSlot: boolean;
+  /** Gives it back, because nothing was spent. A rate counts attempts, so it stays used. */
   refund(): Promise<void>;
   /** Gives back what an image holds only while it is being made. */
   release(): Promise<void>;
@@ -60,7 +61,7 @@ export interface AdmissionOptions {
   readonly newHolder: () => string;
 }
 
-/** Thrown when a limit is used up, with the states of all for the headers of the answer. */
+/** The error for a limit that is used up, with the states of all limits for the headers of the response. */
 export class LimitReached extends GatewayError {
   readonly limits: readonly LimitState[];
   /** The one that holds the caller back longest. */
@@ -78,7 +79,7 @@ export class LimitReached extends GatewayError {
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
-/** An image nobody asks about again gives its place back after that. */
+/** The slot of an image that no caller asks about again is free after that. */
 const slotLeaseMs = 600_000;
 /**
  * The cap over all is handed out in short periods, so that a burst after a
@@ -89,13 +90,13 @@ const burstsPerMinute = 30;
 interface Limit {
   readonly name: string;
   readonly windowS?: number;
-  /** Until it starts anew, where the store keeps its counter for longer. */
-  readonly renewsInMs?: number;
+  /** Until its window ends, where the store keeps its counter for longer. */
+  readonly windowEndsInMs?: number;
   readonly quantity: number;
   readonly claim: Claim;
 }
 
-/** Decides, before anything is spent, whether a caller may have one more image made. */
+/** Decides, before anything is spent, whether a requester may have one more image made. */
 export class Admission {
   readonly #options: AdmissionOptions;
 
@@ -104,14 +105,14 @@ export class Admission {
   }
 
   /**
-   * Takes room for one image from every limit, or from none.
+   * Reserves one image in every limit, or in none.
    *
    * @param modelUri The completed `art://` URI.
    * @throws GatewayError `permission_denied`, `rate_limited` (a LimitReached) or `store_unavailable`; nothing was spent.
    */
-  async reserve(applicant: Requester, modelUri: string): Promise<Reservation> {
-    refuseModel(applicant.limits.models, modelUri);
-    const limits = this.#limitsOf(applicant);
+  async reserve(requester: Requester, modelUri: string): Promise<Reservation> {
+    refuseModel(requester.limits.models, modelUri);
+    const limits = this.#limitsOf(requester);
     if (limits.length === 0) return unlimited;
     const { store } = this.#options;
     const { areTaken, claims } = await store
@@ -126,7 +127,7 @@ export class Admission {
     };
     return {
       limits: states,
-      holdsPlace: limits.some(({ claim }) => claim.kind === 'slot'),
+      holdsSlot: limits.some(({ claim }) => claim.kind === 'slot'),
       refund: () => giveBack(['count', 'slot']),
       release: () => giveBack(['slot']),
     };
@@ -136,7 +137,7 @@ export class Admission {
     const { clock, newHolder, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
     const nowMs = clock.nowMs();
     const day = new Date(nowMs).toISOString().slice(0, 10);
-    const renewsInMs = dayMs - (nowMs % dayMs);
+    const windowEndsInMs = dayMs - (nowMs % dayMs);
     const found: Limit[] = [];
     const daily = (name: string, key: string, quantity: number | undefined) => {
       if (quantity === undefined) return;
@@ -148,7 +149,7 @@ export class Admission {
         keepMs: 2 * dayMs,
       } as const;
       found.push({
-        ...{ name, quantity, windowS: dayMs / 1000, renewsInMs },
+        ...{ name, quantity, windowS: dayMs / 1000, windowEndsInMs },
         claim: { ...claim, cost: 1 },
       });
     };
@@ -187,7 +188,7 @@ function rethrowUnspent(error: unknown): never {
 
 const unlimited: Reservation = {
   limits: [],
-  holdsPlace: false,
+  holdsSlot: false,
   refund: () => Promise.resolve(),
   release: () => Promise.resolve(),
 };
@@ -203,8 +204,8 @@ function gatewayLimit(perMinute: number): Limit {
 }
 
 function stateOf(limit: Limit, state: ClaimState | undefined): LimitState {
-  const { name, quantity, windowS, renewsInMs = Infinity } = limit;
-  const resetMs = Math.min(state?.resetMs ?? 0, renewsInMs);
+  const { name, quantity, windowS, windowEndsInMs = Infinity } = limit;
+  const resetMs = Math.min(state?.resetMs ?? 0, windowEndsInMs);
   return {
     name,
     quantity,

@@ -1,22 +1,23 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Reason } from '../../errors/reason.ts';
-import {
-  LimitReached,
-  type Admission,
-  type Reservation,
-  type Requester,
-  type LimitState,
-} from './admission.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { CircuitOpen, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
-import type { Idempotency } from './idempotency.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { OperationForm } from '../operation-id.ts';
 import type { Operations } from '../operations.ts';
-import type { Clock } from '../../clock/clock.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
+import {
+  LimitReached,
+  type Admission,
+  type LimitState,
+  type Requester,
+  type Reservation,
+} from './admission.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { KeyedRequest } from './keyed-create.ts';
 
-/** An image that somebody wants made. */
+/** One image to be made. */
 export interface CreateRequest {
   readonly generate: ImageGenerationRequest;
   readonly requester: Requester;
@@ -26,15 +27,8 @@ export interface CreateRequest {
   readonly idempotency?: IdempotencyScope | undefined;
 }
 
-export interface IdempotencyScope {
-  /** Of caller, route and idempotency key: one record each. */
-  readonly recordKey: string;
-  /** Hash of the request as the caller meant it. */
-  readonly fingerprint: string;
-  /** Whether the record starts anew, and how long it is of use: see `KeyedCreate`. */
-  readonly isFresh?: boolean;
-  readonly keepMs?: number;
-}
+/** What makes a create the same as an earlier one. */
+export type IdempotencyScope = KeyedRequest;
 
 export interface Created {
   readonly snapshot: OperationSnapshot;
@@ -49,8 +43,9 @@ export type CreateEnd =
   | { readonly outcome: 'accepted' | 'replayed' | 'joined' }
   | { readonly outcome: 'not_started' | 'unknown'; readonly reason: Reason };
 
-/** Told of every create when it ends; what it does must be quick and may not throw. */
+/** Events of creates. What it does must be quick and may not throw. */
 export interface CreatesObserver {
+  /** Called once for each create. */
   createEnded(create: CreateEnd): void;
   /** The limits as a create found them. */
   limitsSeen(limits: readonly LimitState[]): void;
@@ -66,18 +61,18 @@ export interface CreatesOptions {
   readonly clock: Clock;
   /** From the beginning of a create to the end of its Generate, whatever came before that. */
   readonly generateTimeoutMs: number;
-  /** Images being made whose places are remembered; those of more come back by time alone. */
-  readonly placesMax: number;
+  /** Reservations that are remembered until their images end; the slots of more come back by time alone. */
+  readonly reservationsMax: number;
   readonly observer?: CreatesObserver | undefined;
 }
 
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
 const underWayMax = 1_000;
 
-/** Every create goes through here: limits, at most one call that spends, then the books. */
+/** The way of every create: limits, at most one call that spends, then the records of its end. */
 export class Creates {
   readonly #options: CreatesOptions;
-  readonly #places = new Map<string, Reservation>();
+  readonly #reservations = new Map<string, Reservation>();
   readonly #underWay = new Set<Promise<Created>>();
   #isClosed = false;
 
@@ -90,24 +85,8 @@ export class Creates {
     try {
       return await this.#counted(request, caller);
     } catch (error) {
-      this.#refused(error);
+      this.#observeFailure(error);
       throw error;
-    }
-  }
-
-  async #counted(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    if (this.#isClosed) {
-      throw new GatewayError('draining', 'this gateway is about to stop', {
-        outcome: 'not_started',
-      });
-    }
-    if (this.#underWay.size >= underWayMax) throw tooMany();
-    const created = this.#create(request, caller);
-    this.#underWay.add(created);
-    try {
-      return await created;
-    } finally {
-      this.#underWay.delete(created);
     }
   }
 
@@ -121,21 +100,37 @@ export class Creates {
     await Promise.allSettled(this.#underWay);
   }
 
+  /** The operation has ended: its slot is free for the caller's next one. */
+  settled(operationId: string): void {
+    const reservation = this.#reservations.get(operationId);
+    if (reservation === undefined) return;
+    this.#reservations.delete(operationId);
+    void reservation.release();
+  }
+
+  async #counted(request: CreateRequest, caller: CallerContext): Promise<Created> {
+    if (this.#isClosed) throw notStarted('draining', 'this gateway is about to stop');
+    if (this.#underWay.size >= underWayMax) {
+      throw notStarted('overloaded', 'too many creates are under way already');
+    }
+    const created = this.#create(request, caller);
+    this.#underWay.add(created);
+    try {
+      return await created;
+    } finally {
+      this.#underWay.delete(created);
+    }
+  }
+
   async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    const { admission, clock, idempotency, operations, upstream } = this.#options;
-    const beganAtMs = clock.nowMs();
-    const modelUri = request.generate.modelUri;
-    const admit = async () => {
-      // What would be refused for the upstream's sake takes nothing from the caller's limits.
-      const heldMs = upstream.openForMs('Generate');
-      if (heldMs > 0) throw new CircuitOpen(heldMs, true);
-      return admission.reserve(request.requester, modelUri);
-    };
-    const send = (place: Reservation) =>
-      this.#send(request, { caller, place, timeoutMs: this.#leftMs(beganAtMs) });
-    if (request.idempotency === undefined) return (await send(await admit())).created;
-    const withdraw = (place: Reservation) => place.refund();
-    const result = await idempotency.run({ ...request.idempotency, admit, withdraw, send });
+    const { clock, idempotency, operations } = this.#options;
+    const beganAtMs = clock.elapsedMs();
+    const reserve = () => this.#reserve(request);
+    const send = (reservation: Reservation) =>
+      this.#send(request, { caller, reservation, timeoutMs: this.#leftMs(beganAtMs) });
+    if (request.idempotency === undefined) return (await send(await reserve())).created;
+    const refund = (reservation: Reservation) => reservation.refund();
+    const result = await idempotency.run({ ...request.idempotency, reserve, refund, send });
     if ('made' in result) return result.made.created;
     const snapshot = await operations.recall(result.replayOf, caller);
     const outcome = result.hasJoined ? 'joined' : 'replayed';
@@ -143,51 +138,50 @@ export class Creates {
     return { snapshot, isReplay: true, limits: [] };
   }
 
-  /** The operation has ended: its place is free for the caller's next one. */
-  settled(operationId: string): void {
-    const place = this.#places.get(operationId);
-    if (place === undefined) return;
-    this.#places.delete(operationId);
-    void place.release();
+  async #reserve({ requester, generate }: CreateRequest): Promise<Reservation> {
+    const { admission, upstream } = this.#options;
+    // What would be refused because of the upstream takes nothing from the caller's limits.
+    const heldMs = upstream.openForMs('Generate');
+    if (heldMs > 0) throw new CircuitOpen(heldMs, true);
+    return admission.reserve(requester, generate.modelUri);
   }
 
   /** What limits, a slow store and a joined request have left of the time. */
   #leftMs(beganAtMs: number): number {
     const { clock, generateTimeoutMs } = this.#options;
-    // A clock that stepped back gives nobody more time.
-    return Math.min(generateTimeoutMs, beganAtMs + generateTimeoutMs - clock.nowMs());
+    return beganAtMs + generateTimeoutMs - clock.elapsedMs();
   }
 
   async #send(
     request: CreateRequest,
     {
       caller,
-      place,
+      reservation,
       timeoutMs,
-    }: { readonly caller: CallerContext; readonly place: Reservation; readonly timeoutMs: number },
+    }: {
+      readonly caller: CallerContext;
+      readonly reservation: Reservation;
+      readonly timeoutMs: number;
+    },
   ) {
-    const { form } = request;
+    const { operations, observer } = this.#options;
+    const { generate, form } = request;
+    const { limits } = reservation;
     try {
-      const snapshot = await this.#options.operations.start(request.generate, caller, {
-        timeoutMs,
-        ...(form !== undefined && { form }),
-      });
-      this.#hold(snapshot.id, place);
-      this.#options.observer?.createEnded({ outcome: 'accepted' });
-      this.#options.observer?.limitsSeen(place.limits);
-      return {
-        operationId: snapshot.id,
-        created: { snapshot, isReplay: false, limits: place.limits },
-      };
+      const snapshot = await operations.start(generate, caller, { timeoutMs, form });
+      this.#hold(snapshot.id, reservation);
+      observer?.createEnded({ outcome: 'accepted' });
+      observer?.limitsSeen(limits);
+      return { operationId: snapshot.id, created: { snapshot, isReplay: false, limits } };
     } catch (error) {
       const isUnspent = error instanceof GatewayError && error.outcome === 'not_started';
       // An image that may have been paid for stays counted.
-      await (isUnspent ? place.refund() : place.release());
+      await (isUnspent ? reservation.refund() : reservation.release());
       throw error;
     }
   }
 
-  #refused(error: unknown): void {
+  #observeFailure(error: unknown): void {
     const { observer } = this.#options;
     if (observer === undefined) return;
     if (error instanceof LimitReached) {
@@ -195,23 +189,21 @@ export class Creates {
       observer.limited(error.reached.name);
     }
     const isKnown = error instanceof GatewayError;
-    // What nobody can tell is counted as the worse.
+    // What can't be known is counted as the worse.
     const outcome = isKnown && error.outcome === 'not_started' ? 'not_started' : 'unknown';
     observer.createEnded({ outcome, reason: isKnown ? error.reason : 'internal_error' });
   }
 
-  #hold(operationId: string, place: Reservation): void {
-    if (place.holdsPlace) this.#places.set(operationId, place);
-    if (this.#places.size <= this.#options.placesMax) return;
-    for (const oldest of this.#places.keys()) {
-      this.#places.delete(oldest);
+  #hold(operationId: string, reservation: Reservation): void {
+    if (reservation.holdsSlot) this.#reservations.set(operationId, reservation);
+    if (this.#reservations.size <= this.#options.reservationsMax) return;
+    for (const oldest of this.#reservations.keys()) {
+      this.#reservations.delete(oldest);
       return;
     }
   }
 }
 
-function tooMany(): GatewayError {
-  return new GatewayError('overloaded', 'too many creates are under way already', {
-    outcome: 'not_started',
-  });
+function notStarted(reason: Reason, detail: string): GatewayError {
+  return new GatewayError(reason, detail, { outcome: 'not_started' });
 }

@@ -1,41 +1,42 @@
-/**
- * A create that its caller may send again under the same key.
- *
- * `Place` is the room that limits gave it; `Made` is what came of the call.
- */
-export interface KeyedCreate<Place, Made extends { readonly operationId: string }> {
+/** What the record of a keyed create is written from. */
+export interface KeyedRequest {
   /** Of caller, route and idempotency key: one record each. */
   readonly recordKey: string;
   /** Hash of the request: the key stands for this one and no other. */
   readonly fingerprint: string;
   /**
-   * Starts anew, whatever the record stands for: for keys that stand for a
-   * request and the repetitions its client makes by itself, not for a wish.
+   * Starts from the beginning, whatever the record stands for. For keys that stand
+   * for a request together with the repetitions its client sends by itself.
    */
   readonly isFresh?: boolean | undefined;
-  /** How long the record is of use; 72 h unless told. */
+  /** How long the record is of use; absent: 72 h. */
   readonly keepMs?: number | undefined;
+}
+
+/**
+ * A create that its caller may send again under the same key.
+ *
+ * `Reserved` is what the limits gave it; `Made` is what came of the call.
+ */
+export interface KeyedCreate<
+  Reserved,
+  Made extends { readonly operationId: string },
+> extends KeyedRequest {
   /**
    * Everything that may still refuse the create. Refused here, nothing stays behind under the key.
    *
    * @throws GatewayError
    */
-  readonly admit: () => Promise<Place>;
-  /** Gives the place back: nothing will be sent by this request. */
-  readonly withdraw: (place: Place) => Promise<void>;
+  readonly reserve: () => Promise<Reserved>;
+  /** Gives the reservation back: nothing will be sent by this request. */
+  readonly refund: (reserved: Reserved) => Promise<void>;
   /**
    * The call that spends: made at most once.
    *
    * @throws GatewayError whose `outcome` says what became of the money.
    */
-  readonly send: (place: Place) => Promise<Made>;
+  readonly send: (reserved: Reserved) => Promise<Made>;
 }
-
-/** The part of a keyed create that its record is written from. */
-export type Keyed = Pick<
-  KeyedCreate<never, never>,
-  'recordKey' | 'fingerprint' | 'isFresh' | 'keepMs'
->;
 
 /** Made by this request, or the id of the operation that an earlier one with the key had made. */
 export type KeyedResult<Made> =

@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { PollingHub } from './polling-hub.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { ReadQueue } from './read-queue.ts';
-import { isSettled, type ReadResult, type TrackedOperation } from './tracked-operation.ts';
+import type { ReadResult, TrackedOperation } from './tracked-operation.ts';
 
 export interface OnDemandReadsOptions {
   readonly hub: PollingHub;
@@ -12,30 +12,26 @@ export interface OnDemandReadsOptions {
   readonly openForMs: () => number;
 }
 
-/** A read that would wait for longer is not begun: what is known then has to do. */
+/** A read that would wait for longer is not begun: the response is made from what is known. */
 const queuedMsMax = 2_000;
 
-/** Reads that callers ask for, beside the polls of the hub: within the same budget, joined where one is under way. */
+/** Reads that callers ask for, beside the polls of the hub: within the same rate, joined where one is under way. */
 export class OnDemandReads {
   readonly #options: OnDemandReadsOptions;
-  /** Reads that wait in line: whoever wants the same one takes no place of its own. */
+  /** Reads that wait in the queue. A caller who wants the same one joins it and takes no turn. */
   readonly #waiting = new Map<TrackedOperation, Promise<ReadResult>>();
 
   constructor(options: OnDemandReadsOptions) {
     this.#options = options;
   }
 
-  /** One read if it is due and the budget allows; what was known stays otherwise. */
+  /** One read if it is due and the rate allows it; otherwise nothing changes. */
   async refresh(tracked: TrackedOperation): Promise<void> {
-    if (isSettled(tracked)) return;
-    const nowMs = this.#options.clock.nowMs();
-    if (tracked.reading !== undefined) {
-      await tracked.reading;
-    } else if (!tracked.known) {
-      await this.#readInTurn(tracked);
-    } else if (nowMs >= tracked.nextPollAtMs && this.#mayReadNow()) {
-      await this.#options.hub.read(tracked);
-    }
+    if (tracked.isOver) return;
+    const isDue = tracked.dueInMs(this.#options.clock.elapsedMs()) <= 0;
+    if (tracked.reading !== undefined) await tracked.reading;
+    else if (tracked.isUnseen) await this.#readInTurn(tracked);
+    else if (isDue && this.#mayReadNow()) await this.#options.hub.read(tracked);
   }
 
   /** The image of a succeeded operation. @throws GatewayError when it can't be had. */
@@ -64,12 +60,10 @@ export class OnDemandReads {
 
   async #readAtItsTurn(tracked: TrackedOperation): Promise<ReadResult> {
     const { hub, readQueue, openForMs } = this.#options;
-    // A read that will be refused here needs no place in the line.
-    if (tracked.reading === undefined && openForMs() === 0) {
-      if (!readQueue.tryTake()) {
-        if (readQueue.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
-        await new Promise<void>((resolve) => readQueue.join(resolve, { isFirst: true }));
-      }
+    // A read that will be refused here needs no turn in the queue.
+    if (tracked.reading === undefined && openForMs() === 0 && !readQueue.tryTake()) {
+      if (readQueue.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
+      await new Promise<void>((resolve) => readQueue.join(resolve, { isFirst: true }));
     }
     return hub.read(tracked);
   }

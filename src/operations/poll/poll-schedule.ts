@@ -7,25 +7,25 @@ const gapMsMin = 150;
 const gapMsMax = 1_500;
 const jitterRatio = 0.3;
 const lateGapMsMax = 30_000;
-/** Little, because a breaker spares an upstream that fails for all: so they hear soon that it is well again. */
+/** Short, because the breaker already spares an upstream that fails for all callers: they learn soon that it works again. */
 const errorGapMsMax = 3_500;
 const askedAtQuantile = 0.25;
 const earliestQuantile = 0.05;
 
 /**
- * When to ask the upstream about an operation next.
+ * The moments at which the upstream is asked about an operation.
  *
- * A read costs a share of a small quota, and a late one costs the caller's
- * time. The schedule therefore learns how long operations take and asks when
- * the answer is likely to have changed: each poll stands where 25 % of those
- * still running at this age have finished, but once the first of them may be
- * done, never more than 1.5 s ± 30 % after the one before. An operation older
- * than all known ones is asked about at a tenth of its age.
+ * A read costs a part of a small quota, and a late one costs the caller's time.
+ * The schedule therefore learns how long operations take and asks when the
+ * state is likely to have changed: each poll stands where 25 % of those still
+ * running at this age have finished, but once the first of them may be done,
+ * never more than 1.5 s ± 30 % after the one before. An operation older than
+ * all known ones is polled at intervals of a tenth of its age.
  */
 export class PollSchedule {
   readonly #random: Random;
   readonly #intervalMs: number | undefined;
-  /** The last durations, in order of arrival: which one to forget. */
+  /** The last durations in order of arrival, which is the order of forgetting. */
   readonly #recent: number[] = [];
   /** The same, sorted. */
   readonly #sorted: number[] = [];
@@ -37,7 +37,7 @@ export class PollSchedule {
     this.#intervalMs = options.intervalMs;
   }
 
-  /** Learns that an operation took so long, by the best knowledge there is. */
+  /** Learns how long an operation took. */
   record(durationMs: number): void {
     const forgotten = this.#recent[this.#next];
     if (forgotten !== undefined) this.#sorted.splice(this.#firstAbove(forgotten) - 1, 1);
@@ -50,8 +50,9 @@ export class PollSchedule {
   delayMs(ageMs: number): number {
     if (this.#intervalMs !== undefined) return this.#intervalMs;
     const known = this.#sorted.length;
-    if (known < samplesMin)
+    if (known < samplesMin) {
       return ageMs < firstPollMs ? firstPollMs - ageMs : this.#lateGapMs(ageMs);
+    }
     const survived = this.#firstAbove(ageMs);
     if (survived === known) return this.#lateGapMs(ageMs);
     const likelyMs = this.#sample(survived, askedAtQuantile);
@@ -60,7 +61,7 @@ export class PollSchedule {
     return Math.max(gapMsMin, Math.min(likelyMs, latestMs) - ageMs);
   }
 
-  /** Milliseconds to the next poll after `failures` polls in a row got no answer. */
+  /** Milliseconds to the next poll after `failures` polls in a row brought nothing. */
   delayAfterFailureMs(failures: number): number {
     const baseMs = this.#intervalMs ?? gapMsMax;
     return this.#jittered(Math.min(errorGapMsMax, baseMs * 2 ** Math.min(failures - 1, 10)));

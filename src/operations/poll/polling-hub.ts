@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
-import { outcomeFromOperation, type Outcome } from '../../translation/outcome.ts';
+import { badResult, outcomeFromOperation, type Outcome } from '../../translation/outcome.ts';
 import { CircuitOpen } from '../breaker/guarded-upstream.ts';
 import type { Release } from '../result/image-memory.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -8,13 +8,8 @@ import type { PollSchedule } from './poll-schedule.ts';
 import type { ReadRateLimiter } from './read-rate-limiter.ts';
 import type { ReadQueue } from './read-queue.ts';
 import type { ResultCache } from '../result/result-cache.ts';
-import { snapshotAfter } from '../result/snapshot.ts';
-import {
-  isSettled,
-  type ReadResult,
-  type TrackedOperation,
-  type Waiter,
-} from './tracked-operation.ts';
+import { durationMsOf } from './observed-duration.ts';
+import type { ReadResult, TrackedOperation, Waiter } from './tracked-operation.ts';
 
 /** Reads one operation from the upstream; rejects with a GatewayError. */
 export type ReadOperation = (tracked: TrackedOperation) => Promise<Operation>;
@@ -34,24 +29,24 @@ export interface PollingHubOptions {
   readonly observer?: PollingObserver | undefined;
 }
 
-/** What happens while nobody is there to be told. */
+/** Events of polling that no caller sees. What it does must be quick and may not throw. */
 export interface PollingObserver {
   /** A read brought nothing; the next one comes by schedule. */
   readFailed(error: GatewayError): void;
-  /** The operation has ended, or is gone: told once. */
+  /** The operation has ended, or is gone. Called once for each. */
   settled?(operationId: string, end: OperationEnd): void;
 }
 
 /** How an operation ended, as far as this process followed it. */
 export interface OperationEnd {
   readonly outcome: 'succeeded' | 'failed' | 'canceled' | 'expired';
-  /** From accepted to done; undefined when nobody can tell. */
+  /** From accepted to done; undefined when it can't be known. */
   readonly tookMs: number | undefined;
   /** Reads of the upstream it took. */
   readonly polls: number;
 }
 
-/** Waiters woken in one turn of the loop, so that a popular image does not stall everybody else. */
+/** Waiters woken in one turn of the loop, so that a popular image does not stall all other callers. */
 const wakesPerTurnMax = 200;
 /** A result that is no image is believed when it was read so many times in a row. */
 const badResultsMax = 3;
@@ -60,8 +55,8 @@ const notFoundGraceMs = 30_000;
 
 /**
  * Asks the upstream about operations: at most one read of an operation in
- * flight however many wait for it, none once it is finished, none while nobody
- * waits.
+ * flight however many wait for it, none once it is finished, none while no
+ * caller waits.
  *
  * A read that fails changes nothing but the time of the next one: the schedule
  * is the retry policy.
@@ -75,41 +70,43 @@ export class PollingHub {
     this.#options = options;
   }
 
-  /** Who waits now, and for how many operations. */
+  /** How many callers wait now, and for how many operations. */
   get waiting(): { readonly waiters: number; readonly operations: number } {
     return { waiters: this.#waiters, operations: this.#awaited };
   }
 
-  /** Tells the waiter when the operation is settled. Returns how to leave before that. */
+  /** Wakes the waiter when the operation is over. Returns how to leave before that. */
   join(tracked: TrackedOperation, waiter: Waiter): () => void {
-    if (tracked.waiters.size === 0) this.#awaited += 1;
-    tracked.waiters.add(waiter);
+    if (tracked.waiters === 0) this.#awaited += 1;
+    tracked.join(waiter);
     this.#waiters += 1;
     this.#arm(tracked);
     return () => {
-      if (!tracked.waiters.delete(waiter)) return;
+      if (!tracked.leave(waiter)) return;
       this.#waiters -= 1;
-      if (tracked.waiters.size > 0) return;
+      if (tracked.waiters > 0) return;
       this.#awaited -= 1;
-      this.#disarm(tracked);
+      tracked.disarm();
     };
   }
 
-  /** Tells everybody who waits, settled or not. */
+  /** Wakes all who wait for an operation, over or not. */
   release(tracked: TrackedOperation): void {
     this.#wake(tracked);
   }
 
   /** Reads now, or joins the read that is under way. Never rejects. */
   read(tracked: TrackedOperation): Promise<ReadResult> {
-    tracked.reading ??= this.#read(tracked).finally(() => {
-      tracked.reading = undefined;
+    if (tracked.reading !== undefined) return tracked.reading;
+    const result = this.#read(tracked).finally(() => {
+      tracked.readEnded();
       this.#arm(tracked);
     });
-    return tracked.reading;
+    tracked.readBegan(result);
+    return result;
   }
 
-  /** Takes in what the upstream says of an operation, however it came to be known. */
+  /** Takes in what the upstream reports of an operation, however that came to be known. */
   apply(tracked: TrackedOperation, operation: Operation): ReadResult {
     if (operation.id !== tracked.sealed.upstreamId) {
       return this.#failed(
@@ -119,34 +116,28 @@ export class PollingHub {
     }
     const outcome = outcomeFromOperation(operation, { imageBytesMax: this.#options.imageBytesMax });
     const isBad = outcome.status === 'failed' && outcome.failure.reason === 'bad_upstream_result';
-    if (isBad && tracked.badResults < badResultsMax - 1) {
-      tracked.badResults += 1;
+    if (isBad && tracked.countBadResult() < badResultsMax) {
       return this.#failed(
         tracked,
         new GatewayError('bad_upstream_result', outcome.failure.message),
       );
     }
-    tracked.known = true;
-    tracked.lastError = undefined;
-    tracked.failures = 0;
     return this.#advance(tracked, operation, outcome);
   }
 
   #advance(tracked: TrackedOperation, operation: Operation, outcome: Outcome): ReadResult {
     const { clock, schedule, results } = this.#options;
-    const nowMs = clock.nowMs();
-    const ageMs = Math.max(0, nowMs - tracked.sealed.acceptedAtMs);
-    const wasSettled = isSettled(tracked);
-    tracked.snapshot = snapshotAfter(tracked.snapshot, operation, outcome, nowMs);
+    const atMs = clock.elapsedMs();
+    const ageMs = tracked.ageMs(atMs);
     if (outcome.status === 'running') {
-      tracked.runningAgeMs = Math.max(tracked.runningAgeMs, ageMs);
-      tracked.nextPollAtMs = nowMs + schedule.delayMs(ageMs);
+      tracked.stillRunning(operation, { ageMs, nowMs: clock.nowMs() });
+      tracked.pollAt(atMs + schedule.delayMs(ageMs));
       return {};
     }
-    if (!wasSettled) {
-      const tookMs = durationMs(tracked, operation, nowMs);
+    if (tracked.ended(operation, outcome, clock.nowMs())) {
+      const tookMs = durationMsOf(tracked, operation, atMs);
       if (outcome.status === 'succeeded' && tookMs !== undefined) schedule.record(tookMs);
-      this.#settled(tracked, outcome.status, tookMs);
+      this.#over(tracked, outcome.status, tookMs);
     }
     if (outcome.status !== 'succeeded') return {};
     results.set(tracked.key, outcome.image.bytes);
@@ -157,13 +148,13 @@ export class PollingHub {
     let release: Release | undefined;
     try {
       release = await this.#options.roomToRead();
-      tracked.polls += 1;
+      tracked.countPoll();
       return this.apply(tracked, await this.#options.read(tracked));
     } catch (error) {
       const known =
         error instanceof GatewayError
           ? error
-          : new GatewayError('internal_error', 'an answer could not be read', { cause: error });
+          : new GatewayError('internal_error', 'a response could not be read', { cause: error });
       return this.#refused(tracked, known);
     } finally {
       release?.();
@@ -172,122 +163,86 @@ export class PollingHub {
 
   /** A read that brought an error: most are passing, two are final. */
   #refused(tracked: TrackedOperation, error: GatewayError): ReadResult {
-    const nowMs = this.#options.clock.nowMs();
-    if (error.reason === 'operation_not_found') {
-      const ageMs = nowMs - tracked.sealed.acceptedAtMs;
-      if (ageMs < notFoundGraceMs) {
-        tracked.known = true;
-        tracked.nextPollAtMs = nowMs + this.#options.schedule.delayMs(ageMs);
-        return {};
-      }
-      tracked.expired = new GatewayError(
-        'operation_expired',
-        'the upstream no longer holds this operation',
-        { cause: error },
-      );
-      this.#settled(tracked, 'expired');
-      return { error: tracked.expired };
-    }
-    if (error.reason === 'upstream_message_too_large' && !isSettled(tracked)) {
-      const failure = { code: 13, message: error.detail, details: [], reason: error.reason };
-      const outcome: Outcome = { status: 'failed', failure };
-      tracked.snapshot = snapshotAfter(tracked.snapshot, undefined, outcome, nowMs);
-      this.#settled(tracked, 'failed');
+    if (error.reason === 'operation_not_found') return this.#notFound(tracked, error);
+    if (error.reason === 'upstream_message_too_large' && !tracked.isOver) {
+      tracked.ended(undefined, badResult(error.detail, error.reason), this.#options.clock.nowMs());
+      this.#over(tracked, 'failed');
       return {};
     }
     return this.#failed(tracked, error);
   }
 
+  #notFound(tracked: TrackedOperation, cause: GatewayError): ReadResult {
+    const { clock, schedule } = this.#options;
+    const atMs = clock.elapsedMs();
+    const ageMs = tracked.ageMs(atMs);
+    if (ageMs < notFoundGraceMs) {
+      tracked.seen();
+      tracked.pollAt(atMs + schedule.delayMs(ageMs));
+      return {};
+    }
+    const error = new GatewayError(
+      'operation_expired',
+      'the upstream no longer holds this operation',
+      { cause },
+    );
+    if (tracked.isGone(error)) this.#over(tracked, 'expired');
+    return { error };
+  }
+
   #failed(tracked: TrackedOperation, error: GatewayError): ReadResult {
     const { clock, schedule, readRateLimiter } = this.#options;
-    tracked.lastError = error;
+    const atMs = clock.elapsedMs();
+    tracked.failed(error);
     if (error instanceof CircuitOpen) {
-      // Nobody was asked, so it says nothing about this operation.
-      tracked.nextPollAtMs = clock.nowMs() + error.retryAfterMs;
+      // The upstream was not asked, so it says nothing about this operation.
+      tracked.pollAt(atMs + error.retryAfterMs);
       return { error };
     }
     this.#options.observer?.readFailed(error);
-    if (error.reason === 'quota_exceeded') readRateLimiter.refused(clock.nowMs());
-    tracked.failures += 1;
-    const backoffMs = schedule.delayAfterFailureMs(tracked.failures);
+    if (error.reason === 'quota_exceeded') readRateLimiter.refused(atMs);
+    const backoffMs = schedule.delayAfterFailureMs(tracked.countFailure());
     const askedMs = (error.retryAfterS ?? 0) * 1000;
-    tracked.nextPollAtMs = clock.nowMs() + Math.max(backoffMs, askedMs);
+    tracked.pollAt(atMs + Math.max(backoffMs, askedMs));
     return { error };
   }
 
   #arm(tracked: TrackedOperation): void {
-    const isIdle = tracked.waiters.size === 0 || tracked.reading !== undefined;
-    if (isIdle || tracked.cancelTimer !== undefined || isSettled(tracked)) return;
+    if (tracked.waiters === 0 || !tracked.isIdle || tracked.isOver) return;
     const { clock, readQueue, openForMs } = this.#options;
-    const delayMs = Math.max(0, tracked.nextPollAtMs - clock.nowMs());
-    tracked.cancelTimer = clock.after(delayMs, () => {
+    const delayMs = Math.max(0, tracked.dueInMs(clock.elapsedMs()));
+    const cancelTimer = clock.after(delayMs, () => {
+      tracked.disarm();
       const heldMs = openForMs();
       if (heldMs > 0) {
-        tracked.cancelTimer = undefined;
-        tracked.nextPollAtMs = clock.nowMs() + heldMs;
-        return this.#arm(tracked);
+        tracked.pollAt(clock.elapsedMs() + heldMs);
+        this.#arm(tracked);
+      } else if (readQueue.tryTake()) {
+        void this.read(tracked);
+      } else {
+        tracked.arm(readQueue.join(() => void this.read(tracked)));
       }
-      if (readQueue.tryTake()) return this.#poll(tracked);
-      tracked.cancelTimer = readQueue.join(() => this.#poll(tracked));
     });
+    tracked.arm(cancelTimer);
   }
 
-  #poll(tracked: TrackedOperation): void {
-    tracked.cancelTimer = undefined;
-    void this.read(tracked);
-  }
-
-  #disarm(tracked: TrackedOperation): void {
-    tracked.cancelTimer?.();
-    tracked.cancelTimer = undefined;
-  }
-
-  #settled(tracked: TrackedOperation, outcome: OperationEnd['outcome'], tookMs?: number): void {
+  #over(tracked: TrackedOperation, outcome: OperationEnd['outcome'], tookMs?: number): void {
     const { polls, snapshot } = tracked;
     this.#options.observer?.settled?.(snapshot.id, { outcome, tookMs, polls });
     this.#wake(tracked);
   }
 
   #wake(tracked: TrackedOperation): void {
-    this.#disarm(tracked);
-    const waiters = [...tracked.waiters];
-    tracked.waiters.clear();
+    tracked.disarm();
+    const waiters = tracked.takeWaiters();
     this.#waiters -= waiters.length;
     if (waiters.length > 0) this.#awaited -= 1;
     const wakeFrom = (start: number) => {
-      for (const waiter of waiters.slice(start, start + wakesPerTurnMax)) waiter.tell();
+      for (const waiter of waiters.slice(start, start + wakesPerTurnMax)) waiter.wake();
       if (start + wakesPerTurnMax < waiters.length) {
         this.#options.clock.nextTurn(() => wakeFrom(start + wakesPerTurnMax));
       }
     };
     wakeFrom(0);
   }
-}
-
-/** A poll later than that after its moment says when somebody came by, not when the work was done. */
-const onTimeMs = 2_000;
-
-/**
- * How long the work took: as the upstream tells it, else half way between the
- * last time it was seen running and now. A first look that finds it done says
- * only "sooner than this", so it counts as a little sooner; that lets the
- * schedule find its way down.
- *
- * @returns Undefined when nobody can tell.
- */
-function durationMs(
-  tracked: TrackedOperation,
-  operation: Operation,
-  nowMs: number,
-): number | undefined {
-  const ageMs = Math.max(0, nowMs - tracked.sealed.acceptedAtMs);
-  const { createdAt, modifiedAt } = operation;
-  if (createdAt !== undefined && modifiedAt !== undefined) {
-    const toldMs =
-      Number(modifiedAt.seconds - createdAt.seconds) * 1000 +
-      (modifiedAt.nanos - createdAt.nanos) / 1e6;
-    if (toldMs >= tracked.runningAgeMs && toldMs <= ageMs) return toldMs;
-  }
-  if (nowMs - tracked.nextPollAtMs > onTimeMs) return undefined;
-  return tracked.runningAgeMs === 0 ? ageMs * 0.9 : (tracked.runningAgeMs + ageMs) / 2;
 }

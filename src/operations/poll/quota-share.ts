@@ -14,15 +14,16 @@ export interface QuotaShareOptions {
 
 const beatMs = 2_000;
 const aliveForMs = 3 * beatMs;
-/** Until the others have heard of a new gateway, and after one has left, it takes only this part of what is theirs. */
+/** The part of the quota that a gateway uses until the others know of it, and after it has left. */
 const newcomerShare = 0.1;
 
 /**
- * Divides the upstream's result quota among the gateways that are alive.
+ * This gateway's share of the upstream's result-read quota, which is divided
+ * equally among the gateways that are alive.
  *
- * Each announces itself every two seconds and takes an equal share. While the
- * store is down the last known number stands: a share that is too small is
- * slow, one that is too large breaks the quota for everybody.
+ * Each announces itself every two seconds. While the store is down the last
+ * known number stands: a share that is too small is slow, one that is too large
+ * breaks the quota for all.
  */
 export class QuotaShare {
   readonly #options: QuotaShareOptions;
@@ -40,13 +41,13 @@ export class QuotaShare {
     if (this.#options.store.isShared) void this.#beat();
   }
 
-  /** Takes the announcement back, so that the others have the share at once. */
+  /** Withdraws the announcement, so that the others have the share at once. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer?.();
     const { store, gatewayId, readRateLimiter, perSecond } = this.#options;
     if (!store.isShared) return;
-    // The reads that are still asked for come out of what is now the share of others.
+    // Reads from now on come out of what is already the share of others.
     readRateLimiter.setRate(perSecond * newcomerShare);
     await store.withdrawAnnouncement(gatewayId).catch(() => undefined);
   }

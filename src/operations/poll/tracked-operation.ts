@@ -1,12 +1,15 @@
 import type { GatewayError } from '../../errors/gateway-error.ts';
-import type { PassthroughCredential } from '../caller-context.ts';
+import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
+import type { Reason } from '../../errors/reason.ts';
 import type { CancelTimer } from '../../clock/clock.ts';
-import type { SealedOperation } from '../operation-id.ts';
-import type { OperationSnapshot } from '../result/snapshot.ts';
+import type { Outcome } from '../../translation/outcome.ts';
+import type { CallerContext, PassthroughCredential } from '../caller-context.ts';
+import { unknownOperation, type SealedOperation } from '../operation-id.ts';
+import { snapshotAfter, snapshotFromSealed, type OperationSnapshot } from '../result/snapshot.ts';
 
-/** Somebody who wants to be told, once, that the operation is settled. */
+/** A caller who waits for the end of an operation. Woken once. */
 export interface Waiter {
-  tell(): void;
+  wake(): void;
 }
 
 /** What one read of the upstream brought, shared by all who asked for it. */
@@ -16,9 +19,55 @@ export interface ReadResult {
   readonly error?: GatewayError;
 }
 
-/** All that this process knows of one operation. Belongs to the polling hub. */
-export interface TrackedOperation {
-  /** Tells it apart from others, and from other callers' views of the same one. */
+/**
+ * What this process knows of an operation.
+ *
+ * - `unseen`: only its id. The upstream has reported nothing about it yet.
+ * - `running`: the upstream has it, and it was running when last heard of.
+ * - `settled`: it succeeded, failed or was canceled. This never changes again.
+ * - `gone`: the upstream no longer has it.
+ *
+ * `problem` is why the last read brought nothing; the next one that does clears it.
+ */
+type Knowledge =
+  | { readonly kind: 'unseen' | 'running'; readonly problem: GatewayError | undefined }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'gone'; readonly error: GatewayError };
+
+/**
+ * What is done to learn more.
+ *
+ * - `idle`: nothing. No caller waits, or there is nothing left to learn.
+ * - `armed`: a timer or a place in the read queue leads to the next poll.
+ * - `reading`: a read of the upstream is under way. At most one at a time.
+ */
+type Poll =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'armed'; readonly cancel: CancelTimer }
+  | { readonly kind: 'reading'; readonly result: Promise<ReadResult> };
+
+const idle: Poll = { kind: 'idle' };
+
+/** Refusals of a credential, the gateway's or the caller's own: waiting does not help. */
+const credentialReasons: ReadonlySet<Reason> = new Set([
+  'upstream_auth',
+  'unauthenticated',
+  'permission_denied',
+]);
+
+/** One caller's view of an operation: how it is found, and with whose credential it is read. */
+export interface OperationView extends CallerContext {
+  /** The id callers hold. */
+  readonly id: string;
+  /** Tells it apart from other operations, and from other credentials' views of the same one. */
+  readonly key: string;
+}
+
+/**
+ * One operation as far as this process knows it, who waits for it, and what is
+ * being done to learn more. Changes only by its methods, each of them one event.
+ */
+export class TrackedOperation {
   readonly key: string;
   /** Whose it is. */
   readonly tenant: string;
@@ -27,69 +76,226 @@ export interface TrackedOperation {
   /** Trace of the request that brought it here, which its reads belong to. */
   readonly traceparent: string | undefined;
   readonly sealed: SealedOperation;
-  snapshot: OperationSnapshot;
-  /** Whether the upstream itself has told this process about it. */
-  known: boolean;
-  /** Set for good when the upstream no longer has it. */
-  expired: GatewayError | undefined;
-  /** Why the last read brought nothing; cleared by one that did. */
-  lastError: GatewayError | undefined;
+  readonly #acceptedAtMs: number;
+  #snapshot: OperationSnapshot;
+  #knowledge: Knowledge = { kind: 'unseen', problem: undefined };
+  #poll: Poll = idle;
+  readonly #waiters = new Set<Waiter>();
+  #nextPollAtMs = -Infinity;
+  #polls = 0;
+  #failures = 0;
+  #badResults = 0;
+  #runningAgeMs = 0;
+
+  /** @param acceptedAtMs When the upstream accepted it, in monotonic time of this process. */
+  constructor(view: OperationView, sealed: SealedOperation, acceptedAtMs: number) {
+    this.key = view.key;
+    this.tenant = view.tenant;
+    this.passthrough = view.passthrough;
+    this.traceparent = view.traceparent;
+    this.sealed = sealed;
+    this.#acceptedAtMs = acceptedAtMs;
+    this.#snapshot = snapshotFromSealed(view.id, sealed);
+  }
+
+  get snapshot(): OperationSnapshot {
+    return this.#snapshot;
+  }
+
+  /** Whether the upstream has not reported anything about it to this process. */
+  get isUnseen(): boolean {
+    return this.#knowledge.kind === 'unseen';
+  }
+
+  /** Whether there is nothing left to learn: it has ended, or is gone. */
+  get isOver(): boolean {
+    return this.#knowledge.kind === 'settled' || this.#knowledge.kind === 'gone';
+  }
+
+  /** Whether forgetting it would take something from a caller or from a read under way. */
+  get isInUse(): boolean {
+    return this.#waiters.size > 0 || this.#poll.kind === 'reading';
+  }
+
+  /** Why the upstream no longer has it; undefined while it may. */
+  get expired(): GatewayError | undefined {
+    return this.#knowledge.kind === 'gone' ? this.#knowledge.error : undefined;
+  }
+
+  /** The read that is under way. */
+  get reading(): Promise<ReadResult> | undefined {
+    return this.#poll.kind === 'reading' ? this.#poll.result : undefined;
+  }
+
   /** Reads of the upstream so far. */
-  polls: number;
+  get polls(): number {
+    return this.#polls;
+  }
+
   /** Reads in a row that brought nothing. */
-  failures: number;
+  get failures(): number {
+    return this.#failures;
+  }
+
   /** Results in a row that were no images. */
-  badResults: number;
-  /** Greatest age at which it was seen running. */
-  runningAgeMs: number;
-  nextPollAtMs: number;
-  reading: Promise<ReadResult> | undefined;
-  readonly waiters: Set<Waiter>;
-  cancelTimer: CancelTimer | undefined;
-}
+  get badResults(): number {
+    return this.#badResults;
+  }
 
-/** Whether nobody needs to ask the upstream about it any more. */
-export function isSettled(tracked: TrackedOperation): boolean {
-  return tracked.expired !== undefined || tracked.snapshot.state.status !== 'running';
-}
+  /** The greatest age at which it was seen running. */
+  get runningAgeMs(): number {
+    return this.#runningAgeMs;
+  }
 
-/** An operation of which only the id is known. */
-export function trackedFromSealed(
-  view: Pick<TrackedOperation, 'key' | 'tenant' | 'passthrough' | 'traceparent'> & {
-    readonly id: string;
-  },
-  sealed: SealedOperation,
-): TrackedOperation {
-  const { id, key, tenant, passthrough, traceparent } = view;
-  return {
-    key,
-    tenant,
-    passthrough,
-    traceparent,
-    sealed,
-    snapshot: {
-      id,
-      seed: sealed.seed,
-      form: sealed.form,
-      revision: 1,
-      description: '',
-      createdBy: '',
-      createdAtMs: sealed.acceptedAtMs,
-      modifiedAtMs: sealed.acceptedAtMs,
-      upstreamTimes: {},
-      metadata: undefined,
-      state: { status: 'running' },
-    },
-    known: false,
-    expired: undefined,
-    lastError: undefined,
-    polls: 0,
-    failures: 0,
-    badResults: 0,
-    runningAgeMs: 0,
-    nextPollAtMs: 0,
-    reading: undefined,
-    waiters: new Set(),
-    cancelTimer: undefined,
-  };
+  /** Milliseconds since the upstream accepted it. */
+  ageMs(elapsedMs: number): number {
+    return Math.max(0, elapsedMs - this.#acceptedAtMs);
+  }
+
+  /** Milliseconds until the next poll; negative when it is overdue. */
+  dueInMs(elapsedMs: number): number {
+    return this.#nextPollAtMs - elapsedMs;
+  }
+
+  /**
+   * The snapshot to show to a caller.
+   *
+   * @throws GatewayError when there is none worth showing: the operation is gone,
+   * the credential was refused, or nothing at all is known because of an error.
+   */
+  snapshotOrThrow(): OperationSnapshot {
+    const knowledge = this.#knowledge;
+    if (knowledge.kind === 'gone') throw knowledge.error;
+    if (knowledge.kind === 'settled' || knowledge.problem === undefined) return this.#snapshot;
+    const { problem } = knowledge;
+    // An operation of another caller looks like one that never was.
+    if (problem.reason === 'permission_denied') throw unknownOperation();
+    if (knowledge.kind === 'unseen' || credentialReasons.has(problem.reason)) throw problem;
+    return this.#snapshot;
+  }
+
+  /** The next poll is due at this moment, in monotonic time. */
+  pollAt(elapsedMs: number): void {
+    this.#nextPollAtMs = elapsedMs;
+  }
+
+  /** The upstream has it, and reported no more than that. */
+  seen(): void {
+    if (!this.isOver) this.#knowledge = { kind: 'running', problem: undefined };
+  }
+
+  /** The upstream reported that it is still running. What has ended stays ended. */
+  stillRunning(
+    operation: Operation,
+    { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number },
+  ): void {
+    this.#readSucceeded();
+    if (this.isOver) return;
+    this.seen();
+    this.#runningAgeMs = Math.max(this.#runningAgeMs, ageMs);
+    this.#snapshot = snapshotAfter(this.#snapshot, operation, { status: 'running' }, nowMs);
+  }
+
+  /**
+   * The upstream reported how it ended; `operation` is absent when it reported
+   * nothing else. An image stays an image, whatever a later read brings.
+   *
+   * @returns Whether that is news.
+   */
+  ended(operation: Operation | undefined, outcome: Outcome, nowMs: number): boolean {
+    this.#readSucceeded();
+    const isNews = !this.isOver;
+    if (isNews || outcome.status === 'succeeded') {
+      this.#snapshot = snapshotAfter(this.#snapshot, operation, outcome, nowMs);
+      this.#knowledge = { kind: 'settled' };
+    }
+    return isNews;
+  }
+
+  /**
+   * The upstream no longer has it.
+   *
+   * @returns Whether its end was not known before.
+   */
+  isGone(error: GatewayError): boolean {
+    const isNews = !this.isOver;
+    this.#knowledge = { kind: 'gone', error };
+    return isNews;
+  }
+
+  /** A read or a cancel brought nothing; what was known stays. */
+  failed(problem: GatewayError): void {
+    const { kind } = this.#knowledge;
+    if (kind === 'unseen' || kind === 'running') this.#knowledge = { kind, problem };
+  }
+
+  /** One read more in a row brought nothing. @returns How many that are. */
+  countFailure(): number {
+    this.#failures += 1;
+    return this.#failures;
+  }
+
+  /** One result more in a row was no image. @returns How many that are. */
+  countBadResult(): number {
+    this.#badResults += 1;
+    return this.#badResults;
+  }
+
+  /** A timer or a place in a queue leads to the next poll. */
+  arm(cancel: CancelTimer): void {
+    this.#poll = { kind: 'armed', cancel };
+  }
+
+  /** Whether a poll could be armed now: none is, and none is under way. */
+  get isIdle(): boolean {
+    return this.#poll.kind === 'idle';
+  }
+
+  /** Gives up the poll that is armed. */
+  disarm(): void {
+    if (this.#poll.kind !== 'armed') return;
+    this.#poll.cancel();
+    this.#poll = idle;
+  }
+
+  /** Counts a read that goes to the upstream. */
+  countPoll(): void {
+    this.#polls += 1;
+  }
+
+  /** A read is under way from now on. */
+  readBegan(result: Promise<ReadResult>): void {
+    this.disarm();
+    this.#poll = { kind: 'reading', result };
+  }
+
+  /** The read that was under way has ended. */
+  readEnded(): void {
+    this.#poll = idle;
+  }
+
+  get waiters(): number {
+    return this.#waiters.size;
+  }
+
+  join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+  }
+
+  /** @returns Whether the waiter was still waiting. */
+  leave(waiter: Waiter): boolean {
+    return this.#waiters.delete(waiter);
+  }
+
+  /** Hands over all who wait; from then on no caller waits. */
+  takeWaiters(): readonly Waiter[] {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    return waiters;
+  }
+
+  #readSucceeded(): void {
+    this.#failures = 0;
+    this.#badResults = 0;
+  }
 }

@@ -14,17 +14,18 @@ export interface ImageMemoryOptions {
 }
 
 export interface RoomOptions {
-  /** Ends the wait early, as nobody wants it any more; asked for only when there is a wait. */
+  /** Ends the wait early, because the caller has gone; asked for only when there is a wait. */
   readonly signal?: (() => AbortSignal) | undefined;
 }
 
+/** A read or a response that waits for room. */
 interface Seeker {
   readonly bytes: number;
   grant(): void;
 }
 
-/** The part that answers may hold, so that slow readers leave room for reads. */
-const answerShare = 0.5;
+/** The part that responses may hold, so that slow readers leave room for reads. */
+const responseShareMax = 0.5;
 const waitMsMax = 10_000;
 const seekersMax = 1_000;
 
@@ -32,36 +33,36 @@ const seekersMax = 1_000;
  * Bounds the bytes of images in memory.
  *
  * A read takes the largest size that may come before it starts, and gives it
- * back once the image is in the cache or was dropped. An answer holds its
- * image until it is written or its socket closes, once for all answers with
- * the same image. Who finds no room waits in line, for a bounded time; the
- * cache gives way first.
+ * back once the image is in the cache or was dropped. A response holds its
+ * image until it is written or its socket closes, once for all responses with
+ * the same image. Where there is no room the cache gives way first; then the
+ * read or the response waits in a queue, for a bounded time.
  */
 export class ImageMemory {
   readonly #options: ImageMemoryOptions;
-  readonly #answerBytesMax: number;
+  readonly #responseBytesMax: number;
   #readBytes = 0;
-  #answerBytes = 0;
-  readonly #answered = new Map<string, { count: number; readonly bytes: number }>();
-  readonly #answerSeekers = new Set<Seeker>();
+  #responseBytes = 0;
+  readonly #responses = new Map<string, { count: number; readonly bytes: number }>();
+  readonly #responseSeekers = new Set<Seeker>();
   readonly #readSeekers = new Set<Seeker>();
 
   constructor(options: ImageMemoryOptions) {
     this.#options = options;
-    this.#answerBytesMax = options.bytesMax * answerShare;
+    this.#responseBytesMax = options.bytesMax * responseShareMax;
   }
 
-  /** Bytes that reads and answers hold; those of the cache alone can be had back at any time. */
+  /** Bytes that reads and responses hold; the cache gives up its own at any time. */
   get bytesInUse(): number {
-    return this.#readBytes + this.#answerBytes;
+    return this.#readBytes + this.#responseBytes;
   }
 
   /**
-   * Of what answers may hold, 0 … 1. What reads hold is no sign of pressure: most
-   * of it is room for images that do not come, or come slowly from a slow upstream.
+   * The part in use of what responses may hold, 0 … 1. What reads hold is no sign of
+   * pressure: most of it is room for images that do not come, or come slowly.
    */
-  get answerShare(): number {
-    return this.#answerBytes / this.#answerBytesMax;
+  get responseShare(): number {
+    return this.#responseBytes / this.#responseBytesMax;
   }
 
   /**
@@ -76,36 +77,40 @@ export class ImageMemory {
   }
 
   /**
-   * Room for an answer with an image; to be had before the image is.
+   * Room for a response with an image. To be taken before the image is at hand.
    *
-   * @param key Tells images apart: further answers with one that is held cost nothing.
+   * @param key Tells images apart: further responses with one that is held cost nothing.
    * @throws GatewayError `overloaded` when there was none in time.
    */
-  async roomToAnswer(key: string, bytes: number, options: RoomOptions = {}): Promise<Release> {
-    const held = this.#answered.get(key);
+  async roomToRespond(key: string, bytes: number, options: RoomOptions = {}): Promise<Release> {
+    const held = this.#responses.get(key);
     if (held !== undefined) held.count += 1;
     else
-      await this.#room(this.#answerSeekers, { bytes, take: () => this.#hold(key, bytes) }, options);
+      await this.#room(
+        this.#responseSeekers,
+        { bytes, take: () => this.#hold(key, bytes) },
+        options,
+      );
     return this.#once(() => this.#letGo(key));
   }
 
   #hold(key: string, bytes: number): void {
-    const held = this.#answered.get(key);
+    const held = this.#responses.get(key);
     if (held !== undefined) {
       held.count += 1;
       return;
     }
-    this.#answered.set(key, { count: 1, bytes });
-    this.#answerBytes += bytes;
+    this.#responses.set(key, { count: 1, bytes });
+    this.#responseBytes += bytes;
   }
 
   #letGo(key: string): void {
-    const held = this.#answered.get(key);
+    const held = this.#responses.get(key);
     if (held === undefined) return;
     held.count -= 1;
     if (held.count > 0) return;
-    this.#answered.delete(key);
-    this.#answerBytes -= held.bytes;
+    this.#responses.delete(key);
+    this.#responseBytes -= held.bytes;
   }
 
   async #room(
@@ -150,9 +155,9 @@ export class ImageMemory {
     };
   }
 
-  /** Answers go first: their images are paid for. */
+  /** Responses go first: their images are paid for. */
   #grantNext(): void {
-    for (const seekers of [this.#answerSeekers, this.#readSeekers]) {
+    for (const seekers of [this.#responseSeekers, this.#readSeekers]) {
       for (const seeker of seekers) {
         if (!this.#makeRoom(seekers, seeker.bytes)) break;
         seeker.grant();
@@ -160,18 +165,18 @@ export class ImageMemory {
     }
   }
 
-  /** Whether so many bytes more are within bounds, once the cache has given way. */
+  /** Whether so many more bytes are within bounds, once the cache has given way. */
   #makeRoom(seekers: Set<Seeker>, bytes: number): boolean {
     const { bytesMax, cache } = this.#options;
-    if (seekers === this.#answerSeekers && !this.#fitsAnswers(bytes)) return false;
+    if (seekers === this.#responseSeekers && !this.#fitsResponses(bytes)) return false;
     if (this.bytesInUse > 0 && this.bytesInUse + bytes > bytesMax) return false;
     cache.shrinkTo(Math.max(0, bytesMax - this.bytesInUse - bytes));
     return true;
   }
 
-  /** One always fits, be it larger than the whole share. */
-  #fitsAnswers(bytes: number): boolean {
-    return this.#answerBytes === 0 || this.#answerBytes + bytes <= this.#answerBytesMax;
+  /** A single one always fits, even if it is larger than the whole share. */
+  #fitsResponses(bytes: number): boolean {
+    return this.#responseBytes === 0 || this.#responseBytes + bytes <= this.#responseBytesMax;
   }
 }
 

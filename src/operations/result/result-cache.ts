@@ -1,6 +1,6 @@
 /**
- * Finished images by operation, bounded by their bytes; the least recently
- * used go first. An image larger than the whole cache is not kept.
+ * The bytes of finished images by operation, bounded by their size; the least
+ * recently used go first. An image larger than the whole cache is not kept.
  */
 export class ResultCache {
   readonly #bytesMax: number;
@@ -18,7 +18,7 @@ export class ResultCache {
     return this.#bytes;
   }
 
-  /** How many of the images asked for were here, and how many not. */
+  /** How many of the images asked for were in the cache, and how many were not. */
   get asked(): { readonly hits: number; readonly misses: number } {
     return { hits: this.#hits, misses: this.#misses };
   }
@@ -38,7 +38,7 @@ export class ResultCache {
 
   set(key: string, image: Uint8Array): void {
     this.delete(key);
-    // The frame a view stands on is kept alive with it, so that is what counts.
+    // A view keeps the whole received frame alive, so the frame's size counts.
     const heldBytes = heldBytesOf(image);
     if (heldBytes > this.#bytesMax) return;
     this.#images.set(key, image);
@@ -46,7 +46,7 @@ export class ResultCache {
     this.shrinkTo(this.#bytesMax);
   }
 
-  /** Forgets the least recently used until no more than so many bytes are left. */
+  /** Forgets the least recently used images until at most so many bytes are left. */
   shrinkTo(bytes: number): void {
     for (const oldest of this.#images.keys()) {
       if (this.#bytes <= bytes) break;

@@ -4,7 +4,7 @@ import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts
 import type { ImageFacts } from '../../image/sniff.ts';
 import type { Failure, Outcome } from '../../translation/outcome.ts';
 import { millisecondsFromTimestamp } from '../../translation/timestamp.ts';
-import type { OperationForm } from '../operation-id.ts';
+import type { OperationForm, SealedOperation } from '../operation-id.ts';
 
 /** What is remembered of a finished image; its bytes live in the result cache. */
 export interface FinishedImage extends ImageFacts {
@@ -22,7 +22,7 @@ export type OperationState =
 
 /**
  * One operation as it was at one moment. Never changed: a new state is a new
- * snapshot, so whatever was made from one (its JSON) can be kept beside it.
+ * snapshot, so what was made from one (its JSON) can be kept beside it.
  */
 export interface OperationSnapshot {
   /** The id callers hold. */
@@ -34,22 +34,41 @@ export interface OperationSnapshot {
   readonly revision: number;
   readonly description: string;
   readonly createdBy: string;
-  /** By the upstream's clock where it tells, else when the gateway had it accepted. */
+  /** By the upstream's clock where it reports that, else when the gateway had it accepted. */
   readonly createdAtMs: number;
-  /** By the upstream's clock where it tells, else when the gateway learned of the change. */
+  /** By the upstream's clock where it reports that, else when the gateway learned of the change. */
   readonly modifiedAtMs: number;
-  /** The same times, only as far as the upstream itself told them. */
+  /** The same times, only as far as the upstream itself reported them. */
   readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
   readonly metadata: Any | undefined;
   readonly state: OperationState;
 }
 
-/** Whether nothing more will happen to it. */
+/** Whether the operation has ended. */
 export function isFinished(snapshot: OperationSnapshot): boolean {
   return snapshot.state.status !== 'running';
 }
 
+const runningRevision = 1;
 const finishedRevision = 2;
+
+/** The snapshot of an operation of which only the id is known. */
+export function snapshotFromSealed(id: string, sealed: SealedOperation): OperationSnapshot {
+  const { seed, form, acceptedAtMs } = sealed;
+  return {
+    id,
+    seed,
+    form,
+    revision: runningRevision,
+    description: '',
+    createdBy: '',
+    createdAtMs: acceptedAtMs,
+    modifiedAtMs: acceptedAtMs,
+    upstreamTimes: {},
+    metadata: undefined,
+    state: { status: 'running' },
+  };
+}
 
 /** The snapshot after the upstream reported an outcome; `operation` is absent when it reported nothing else. */
 export function snapshotAfter(
@@ -69,7 +88,9 @@ export function snapshotAfter(
     createdBy: operation?.createdBy ?? before.createdBy,
     metadata: operation?.metadata ?? before.metadata,
     createdAtMs: createdAtMs ?? before.createdAtMs,
-    modifiedAtMs: modifiedAtMs ?? (isChange ? nowMs : before.modifiedAtMs),
+    // The gateway's clock may have stepped back since; a change before the beginning would confuse readers.
+    modifiedAtMs:
+      modifiedAtMs ?? (isChange ? Math.max(nowMs, before.createdAtMs) : before.modifiedAtMs),
     upstreamTimes: {
       ...before.upstreamTimes,
       ...(createdAtMs !== undefined && { createdAtMs }),

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
-import { snapshotAfter } from '../../../src/operations/result/snapshot.ts';
-import { trackedFromSealed } from '../../../src/operations/poll/tracked-operation.ts';
+import { snapshotAfter, snapshotFromSealed } from '../../../src/operations/result/snapshot.ts';
 import { operationSchema } from '../../../src/schemas/operations.ts';
 import { problemKindOf } from '../../../src/schemas/problem-catalog.ts';
 import { operationJson } from '../../../src/translation/operation-json.ts';
@@ -27,10 +26,7 @@ type WireInput =
     };
 
 const sealed = { upstreamId, seed: 7n, acceptedAtMs: 1_795_000_000_000, form: 'native' as const };
-const before = trackedFromSealed(
-  { id: 'op_x', key: 'op_x', tenant: '', passthrough: undefined, traceparent: undefined },
-  sealed,
-).snapshot;
+const before = snapshotFromSealed('op_x', sealed);
 
 /** From the bytes of an operation to the JSON that callers read. */
 function checkOperation(bytes: Buffer): void {

@@ -20,17 +20,17 @@ function gateway(transport?: Parameters<typeof simulatedStore>[1]): Idempotency 
 
 interface Steps {
   readonly fingerprint?: string;
-  readonly admit?: () => Promise<void>;
+  readonly reserve?: () => Promise<void>;
   readonly send?: () => Promise<{ operationId: string }>;
 }
 
-function create({ fingerprint = 'one', admit = async () => undefined, send }: Steps = {}) {
-  const withdraw = async () => undefined;
+function create({ fingerprint = 'one', reserve = async () => undefined, send }: Steps = {}) {
+  const refund = async () => undefined;
   const counted = async () => {
     sent += 1;
     return send === undefined ? { operationId: `operation ${sent}` } : send();
   };
-  return { recordKey: 'key', fingerprint, admit, withdraw, send: counted };
+  return { recordKey: 'key', fingerprint, reserve, refund, send: counted };
 }
 
 function after(ms: number): Promise<void> {
@@ -66,9 +66,9 @@ describe('a create with a key', () => {
       await after(3_000);
       return { operationId: 'slow' };
     };
-    const answers = [first.run(create({ send })), first.run(create()), gateway().run(create())];
+    const responses = [first.run(create({ send })), first.run(create()), gateway().run(create())];
     await clock.advance(10_000);
-    expect(await Promise.all(answers)).toEqual([
+    expect(await Promise.all(responses)).toEqual([
       { made: { operationId: 'slow' } },
       { replayOf: 'slow', hasJoined: true },
       { replayOf: 'slow', hasJoined: true },
@@ -95,7 +95,7 @@ describe('a create with a key', () => {
 
   it('leaves the key free for another request when a limit refused it', async () => {
     const limited = new GatewayError('rate_limited', 'no', { outcome: 'not_started' });
-    expect(await reasonOf(gateway().run(create({ admit: () => Promise.reject(limited) })))).toBe(
+    expect(await reasonOf(gateway().run(create({ reserve: () => Promise.reject(limited) })))).toBe(
       'rate_limited',
     );
     expect(await gateway().run(create({ fingerprint: 'two' }))).toEqual({
@@ -104,7 +104,7 @@ describe('a create with a key', () => {
   });
 
   it('is taken over from a process that died before it sent anything', async () => {
-    void gateway().run(create({ admit: () => new Promise(() => undefined) }));
+    void gateway().run(create({ reserve: () => new Promise(() => undefined) }));
     await settle();
     const other = gateway().run(create());
     await clock.advance(6_000);
@@ -139,7 +139,7 @@ describe('a create with a key', () => {
   it('does not send when it lost its reservation while the limits were asked', async () => {
     const stalled = gateway().run(
       create({
-        admit: async () => {
+        reserve: async () => {
           await after(8_000);
         },
       }),

@@ -5,20 +5,24 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('ReadRateLimiter', () => {
   it('lets no more than its burst begin at once', () => {
-    const budget = new ReadRateLimiter({ perSecond: 10, burst: 2 });
-    expect([budget.tryTake(0), budget.tryTake(0), budget.tryTake(0)]).toEqual([true, true, false]);
-    expect(budget.tryTake(100)).toBe(true);
+    const limiter = new ReadRateLimiter({ perSecond: 10, burst: 2 });
+    expect([limiter.tryTake(0), limiter.tryTake(0), limiter.tryTake(0)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(limiter.tryTake(100)).toBe(true);
   });
 
   it('finds a quota that was halved, and uses nine tenths of it', () => {
     const allowed = 20;
-    const budget = new ReadRateLimiter({ perSecond: 40, burst: 1 });
+    const limiter = new ReadRateLimiter({ perSecond: 40, burst: 1 });
     const taken: number[] = [];
     let refused = 0;
     for (let nowMs = 0; nowMs < 120_000; nowMs += 1) {
-      if (!budget.tryTake(nowMs)) continue;
+      if (!limiter.tryTake(nowMs)) continue;
       const isOver = taken.filter((atMs) => atMs > nowMs - 1_000).length >= allowed;
-      if (isOver) budget.refused(nowMs);
+      if (isOver) limiter.refused(nowMs);
       if (isOver) refused += 1;
       else taken.push(nowMs);
     }
@@ -27,25 +31,25 @@ describe('ReadRateLimiter', () => {
   });
 
   it('grows back to what it was once nothing is refused any more', () => {
-    const budget = new ReadRateLimiter({ perSecond: 40, burst: 8 });
-    for (let nowMs = 0; nowMs < 30_000; nowMs += 1_000) budget.refused(nowMs);
-    expect(budget.rate(30_000)).toBeLessThan(5);
-    expect(budget.rate(120_000)).toBe(40);
+    const limiter = new ReadRateLimiter({ perSecond: 40, burst: 8 });
+    for (let nowMs = 0; nowMs < 30_000; nowMs += 1_000) limiter.refused(nowMs);
+    expect(limiter.rate(30_000)).toBeLessThan(5);
+    expect(limiter.rate(120_000)).toBe(40);
   });
 });
 
 describe('ReadQueue', () => {
-  function openLine(burst = 1) {
+  function openQueue(burst = 1) {
     const clock = new VirtualClock();
-    const line = new ReadQueue({ clock, budget: new ReadRateLimiter({ perSecond: 40, burst }) });
-    const startMs = clock.nowMs();
-    return { clock, line, sinceMs: () => clock.nowMs() - startMs };
+    const queue = new ReadQueue({ clock, limiter: new ReadRateLimiter({ perSecond: 40, burst }) });
+    const startMs = clock.elapsedMs();
+    return { clock, queue, sinceMs: () => clock.elapsedMs() - startMs };
   }
 
   it('lets reads begin evenly, the whole rate of them', async () => {
-    const { clock, line, sinceMs } = openLine();
+    const { clock, queue, sinceMs } = openQueue();
     const begun: number[] = [];
-    for (let count = 0; count < 400; count += 1) line.join(() => begun.push(sinceMs()));
+    for (let count = 0; count < 400; count += 1) queue.join(() => begun.push(sinceMs()));
     await clock.advance(10_000);
     expect(begun).toHaveLength(400);
     for (const start of begun) {
@@ -55,7 +59,7 @@ describe('ReadQueue', () => {
   });
 
   it('does not make up for the time in which timers were late', async () => {
-    const { clock, line, sinceMs } = openLine();
+    const { clock, queue, sinceMs } = openQueue();
     const begun: number[] = [];
     const stallMs = 500;
     let isStalled = false;
@@ -71,21 +75,21 @@ describe('ReadQueue', () => {
           return clock.after(delayMs + extraMs, callback);
         },
       },
-      budget: new ReadRateLimiter({ perSecond: 40, burst: 1 }),
+      limiter: new ReadRateLimiter({ perSecond: 40, burst: 1 }),
     });
     for (let count = 0; count < 100; count += 1) late.join(() => begun.push(sinceMs()));
     await clock.advance(1_500);
     expect(begun[0]).toBe(stallMs);
     expect(begun.filter((atMs) => atMs < stallMs + 100).length).toBeLessThanOrEqual(5);
-    expect(line.waitMs()).toBe(0);
+    expect(queue.waitMs()).toBe(0);
   });
 
   it('lets images go before polls, and forgets who left', async () => {
-    const { clock, line } = openLine();
+    const { clock, queue } = openQueue();
     const order: string[] = [];
-    line.join(() => order.push('poll'));
-    const leave = line.join(() => order.push('gone'));
-    line.join(() => order.push('image'), { isFirst: true });
+    queue.join(() => order.push('poll'));
+    const leave = queue.join(() => order.push('gone'));
+    queue.join(() => order.push('image'), { isFirst: true });
     leave();
     await clock.advance(1_000);
     expect(order).toEqual(['image', 'poll']);
@@ -93,11 +97,11 @@ describe('ReadQueue', () => {
   });
 
   it('lets nobody overtake who waits already, and tells how long that takes', () => {
-    const { line } = openLine();
-    expect(line.tryTake()).toBe(true);
-    for (let count = 0; count < 80; count += 1) line.join(() => undefined);
-    expect(line.tryTake()).toBe(false);
-    expect(line.waitMs()).toBeGreaterThan(1_900);
-    expect(line.waitMs({ isFirst: true })).toBeLessThan(100);
+    const { queue } = openQueue();
+    expect(queue.tryTake()).toBe(true);
+    for (let count = 0; count < 80; count += 1) queue.join(() => undefined);
+    expect(queue.tryTake()).toBe(false);
+    expect(queue.waitMs()).toBeGreaterThan(1_900);
+    expect(queue.waitMs({ isFirst: true })).toBeLessThan(100);
   });
 });

@@ -38,9 +38,9 @@ describe('ImageMemory', () => {
 
   it('takes answers for pressure, and not the room of reads that bring nothing', async () => {
     await asked(memory.roomToRead(500));
-    expect(memory.answerShare).toBe(0);
-    await asked(memory.roomToAnswer('a', 250));
-    expect(memory.answerShare).toBe(0.5);
+    expect(memory.responseShare).toBe(0);
+    await asked(memory.roomToRespond('a', 250));
+    expect(memory.responseShare).toBe(0.5);
   });
 
   it('gives room back once, however often it is released', async () => {
@@ -53,7 +53,7 @@ describe('ImageMemory', () => {
   it('counts an image once for all answers that hold it, until the last is written', async () => {
     const answers = [];
     for (let count = 0; count < 5; count += 1) {
-      answers.push(await asked(memory.roomToAnswer('a', 400)));
+      answers.push(await asked(memory.roomToRespond('a', 400)));
     }
     expect(memory.bytesInUse).toBe(400);
     for (const { release } of answers.slice(1)) release?.();
@@ -63,15 +63,15 @@ describe('ImageMemory', () => {
   });
 
   it('keeps half of it from answers, so that slow readers do not stop the polling', async () => {
-    await asked(memory.roomToAnswer('a', 500));
-    expect((await asked(memory.roomToAnswer('b', 500))).release).toBeUndefined();
+    await asked(memory.roomToRespond('a', 500));
+    expect((await asked(memory.roomToRespond('b', 500))).release).toBeUndefined();
     expect((await asked(memory.roomToRead(500))).release).toBeDefined();
   });
 
   it('serves an image that is larger than the whole share, alone', async () => {
-    const { release } = await asked(memory.roomToAnswer('a', 700));
+    const { release } = await asked(memory.roomToRespond('a', 700));
     expect(release).toBeDefined();
-    expect((await asked(memory.roomToAnswer('b', 1))).release).toBeUndefined();
+    expect((await asked(memory.roomToRespond('b', 1))).release).toBeUndefined();
   });
 
   it('lets the cache give way before anybody waits', async () => {
@@ -88,7 +88,7 @@ describe('ImageMemory', () => {
     const follow = (name: string, room: Promise<Release>) => void room.then(() => order.push(name));
     follow('read 1', memory.roomToRead(300));
     follow('read 2', memory.roomToRead(300));
-    follow('answer', memory.roomToAnswer('a', 300));
+    follow('answer', memory.roomToRespond('a', 300));
     await settle();
     expect(order).toEqual([]);
     release?.();
@@ -100,7 +100,7 @@ describe('ImageMemory', () => {
     await asked(memory.roomToRead(1_000));
     const patient = await asked(memory.roomToRead(100));
     const gone = new AbortController();
-    const leaver = await asked(memory.roomToAnswer('a', 100, { signal: () => gone.signal }));
+    const leaver = await asked(memory.roomToRespond('a', 100, { signal: () => gone.signal }));
     gone.abort();
     await clock.advance(9_900);
     expect(leaver.reason).toBe('overloaded');
