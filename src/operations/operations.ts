@@ -103,7 +103,7 @@ export class Operations {
     const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
     const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form };
-    const tracked = this.#tracked.add(ids.seal(sealed, caller.tenant), sealed, caller);
+    const tracked = this.#tracked.add(ids.seal(sealed, caller.tenant), caller, sealed);
     tracked.seen();
     tracked.pollAt(clock.elapsedMs() + schedule.delayMs(0));
     this.#hub.apply(tracked, operation);
@@ -124,7 +124,7 @@ export class Operations {
 
   /**
    * The operation as far as it is known now: like `get`, but an upstream that
-   * does not answer leaves what the id itself says.
+   * does not respond leaves what the id itself says.
    *
    * @throws GatewayError `operation_not_found` or `operation_expired`.
    */

@@ -11,7 +11,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 export interface Permit {
   /** The upstream answered, even if it refused the call: it is alive. */
   responded(): void;
-  /** It did not answer, or what came was not an answer. */
+  /** It did not respond, or what came was not a response. */
   failed(): void;
 }
 
@@ -37,7 +37,7 @@ const trialMs = 250;
 const jitterRatio = 0.2;
 
 /**
- * A circuit breaker: stops calls to an upstream that does not answer. Callers
+ * A circuit breaker: stops calls to an upstream that does not respond. Callers
  * are refused at once instead of at a deadline, and the upstream can recover.
  *
  * Each trial call that fails doubles the time until the next. A probe that fails

@@ -12,19 +12,19 @@ export interface BreakerObserver {
   breakerChanged(method: GuardedMethod, state: BreakerState): void;
 }
 
-/** An upstream that is not called while it is known not to answer. */
+/** An upstream that is not called while it is known not to respond. */
 export interface GuardedUpstream extends UpstreamClient {
   /** Milliseconds for which a call would only be refused; 0 when it may go. */
   openForMs(method: GuardedMethod): number;
   stateOf(method: GuardedMethod): BreakerState;
 }
 
-/** The error for a call that was not made, because the ones before got no answer. */
+/** The error for a call that was not made, because the ones before got no response. */
 export class CircuitOpen extends GatewayError {
   readonly retryAfterMs: number;
 
   constructor(retryAfterMs: number, isGenerate: boolean) {
-    super('upstream_unavailable', 'the upstream does not answer; the gateway keeps trying it', {
+    super('upstream_unavailable', 'the upstream does not respond; the gateway keeps trying it', {
       retryAfterS: Math.max(1, Math.ceil(retryAfterMs / 1000)),
       ...(isGenerate && { outcome: 'not_started' }),
     });

@@ -132,16 +132,6 @@ export class TrackedOperation {
     return this.#polls;
   }
 
-  /** Reads in a row that brought nothing. */
-  get failures(): number {
-    return this.#failures;
-  }
-
-  /** Results in a row that were no images. */
-  get badResults(): number {
-    return this.#badResults;
-  }
-
   /** The greatest age at which it was seen running. */
   get runningAgeMs(): number {
     return this.#runningAgeMs;
@@ -168,7 +158,7 @@ export class TrackedOperation {
     if (knowledge.kind === 'gone') throw knowledge.error;
     if (knowledge.kind === 'settled' || knowledge.problem === undefined) return this.#snapshot;
     const { problem } = knowledge;
-    // An operation of another caller looks like one that never was.
+    // Another caller's operation looks like one that never was.
     if (problem.reason === 'permission_denied') throw unknownOperation();
     if (knowledge.kind === 'unseen' || credentialReasons.has(problem.reason)) throw problem;
     return this.#snapshot;
@@ -229,16 +219,19 @@ export class TrackedOperation {
     if (kind === 'unseen' || kind === 'running') this.#knowledge = { kind, problem };
   }
 
-  /** One read more in a row brought nothing. @returns How many that are. */
-  countFailure(): number {
-    this.#failures += 1;
-    return this.#failures;
+  /** One more read goes to the upstream. */
+  countPoll(): void {
+    this.#polls += 1;
   }
 
-  /** One result more in a row was no image. @returns How many that are. */
+  /** One more read in a row brought nothing. @returns How many that are. */
+  countFailure(): number {
+    return (this.#failures += 1);
+  }
+
+  /** One more result in a row was no image. @returns How many that are. */
   countBadResult(): number {
-    this.#badResults += 1;
-    return this.#badResults;
+    return (this.#badResults += 1);
   }
 
   /** A timer or a place in a queue leads to the next poll. */
@@ -258,12 +251,7 @@ export class TrackedOperation {
     this.#poll = idle;
   }
 
-  /** Counts a read that goes to the upstream. */
-  countPoll(): void {
-    this.#polls += 1;
-  }
-
-  /** A read is under way from now on. */
+  /** A read of the upstream is under way. */
   readBegan(result: Promise<ReadResult>): void {
     this.disarm();
     this.#poll = { kind: 'reading', result };

@@ -48,16 +48,16 @@ export class TrackedOperations {
     const { ids, clock } = this.#options;
     const sealed = ids.open(id, caller.tenant) ?? sealedFromUpstreamId(id, caller, clock.nowMs());
     if (sealed === undefined) throw unknownOperation();
-    return this.add(id, sealed, caller);
+    return this.add(id, caller, sealed);
   }
 
   /** Remembers an operation that was accepted just now, or was found by its id. */
-  add(id: string, sealed: SealedOperation, caller: CallerContext): TrackedOperation {
+  add(id: string, caller: CallerContext, sealed: SealedOperation): TrackedOperation {
     const { clock, trackedMax } = this.#options;
     const key = keyOf(id, caller);
     // The only place where an operation's age is taken from wall time: a clock that steps later changes nothing.
     const ageMs = Math.max(0, clock.nowMs() - sealed.acceptedAtMs);
-    const tracked = new TrackedOperation({ ...caller, id, key }, sealed, clock.elapsedMs() - ageMs);
+    const tracked = new TrackedOperation({ id, key, ...caller }, sealed, clock.elapsedMs() - ageMs);
     this.#byKey.set(key, tracked);
     this.#forget(this.#byKey.size - trackedMax);
     return tracked;
