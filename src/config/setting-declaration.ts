@@ -16,6 +16,19 @@ export function setting<Schema extends z.ZodType>(
   return { schema, default: documented.default ?? '–', meaning: documented.meaning };
 }
 
+/** A text that `read` turns into a value; where that is undefined, the text is wrong. */
+export function readBy<Value extends NonNullable<unknown>>(
+  read: (text: string) => Value | undefined,
+  error: string,
+) {
+  return z.string().transform((text, context): Value => {
+    const value = read(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: error });
+    return z.NEVER;
+  });
+}
+
 /** A whole number within bounds. */
 export function integer(bounds: { readonly min: number; readonly max: number }) {
   const detail = `must be a whole number from ${bounds.min} to ${bounds.max}`;

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { hostAndPortFromText } from '../text/host.ts';
 import { imageMediaTypes } from '../text/media-type.ts';
+import { originPatternFromText } from '../text/web-origin.ts';
 import { callerSettings } from './caller-settings.ts';
 import {
   countsByName,
   flag,
   integer,
+  readBy,
   secret,
   setting,
   textsByName,
@@ -19,11 +21,12 @@ const origin = text
   })
   .transform((value) => value.replace(/\/$/, ''));
 
-/** Exact origins, or every one. */
-const origins = z.union([
-  z.literal('*'),
-  text.transform((value) => value.split(',').map((item) => item.trim())).pipe(z.array(origin)),
-]);
+/** Patterns of origins, each in the form that requests are compared with, or `*` for every origin. */
+const corsOrigins = readBy((value) => {
+  if (value === '*') return value;
+  const patterns = value.split(',').map((item) => originPatternFromText(item.trim()));
+  return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
+}, 'must be * or origins such as https://app.example.com, https://*.example.com or tauri://localhost, separated by commas; one with a path, https://*.com and * in another place can never match');
 
 const address = text.refine((value) => hostAndPortFromText(value) !== undefined, {
   error: 'must be host:port for TLS, or http://host:port for plaintext',
@@ -81,10 +84,10 @@ export const settings = {
     default: '127.0.0.1',
     meaning: 'Address of that port. It asks nobody for a credential.',
   }),
-  CORS_ORIGINS: setting(origins.optional(), {
+  CORS_ORIGINS: setting(corsOrigins.optional(), {
     default: 'none',
     meaning:
-      'Origins whose pages may call this gateway from a browser, separated by commas; `*` for all.',
+      'Origins whose pages may call this gateway from a browser, separated by commas: `https://app.example.com`, `https://*.example.com` for its subdomains, `tauri://localhost` for an app. `*` for all.',
   }),
   ALLOW_ANONYMOUS: setting(flag.default(false), {
     default: 'false',

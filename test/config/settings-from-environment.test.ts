@@ -85,6 +85,21 @@ describe('the configuration', () => {
     expect(mistakes(environment)).toEqual([]);
   });
 
+  it.each([
+    ['*', '*'],
+    ['https://App.Example.com:443/', ['https://app.example.com']],
+    ['https://*.Example.com, tauri://localhost', ['https://*.example.com', 'tauri://localhost']],
+  ])('takes CORS_ORIGINS=%s in the form that requests are compared with', (text, origins) => {
+    expect(settingsFromEnvironment({ CORS_ORIGINS: text }).CORS_ORIGINS).toEqual(origins);
+  });
+
+  it.each(['https://*.com', 'https://a.example/app', '*, https://a.example', 'null', 'a.example'])(
+    'refuses CORS_ORIGINS=%s, which can never match',
+    (text) => {
+      expect(mistakes({ CORS_ORIGINS: text }).join()).toMatch(/^CORS_ORIGINS: must be/);
+    },
+  );
+
   it('never prints a secret', () => {
     const values = settingsFromEnvironment({
       ...real,

@@ -12,7 +12,7 @@ beforeAll(async () => {
   file = await apiKeysFile({ shop: {} });
   gateway = await startGateway({
     EMULATOR_LATENCY_MS: '100',
-    CORS_ORIGINS: `${shop}, http://localhost:3000`,
+    CORS_ORIGINS: 'https://Shop.Example:443/, https://*.pages.example, tauri://localhost',
     AUTH: 'keys',
     API_KEYS_FILE: file.path,
   });
@@ -46,6 +46,14 @@ describe('a page of another origin', () => {
     expect(response.headers.get('access-control-max-age')).toBe('7200');
     expect(response.headers.has('access-control-allow-credentials')).toBe(false);
   });
+
+  it.each(['https://pr-7.preview.pages.example', 'tauri://localhost'])(
+    'is let in from %s by a pattern or the scheme of an app',
+    async (origin) => {
+      const response = await preflight('/v1/images', origin, 'content-type');
+      expect(response.headers.get('access-control-allow-origin')).toBe(origin);
+    },
+  );
 
   it('is not let in when it is not on the list', async () => {
     const response = await preflight('/v1/images', 'https://elsewhere.example', 'content-type');

@@ -1,6 +1,7 @@
-import cors from '@fastify/cors';
+import cors, { type OriginFunction } from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 import { responseHeaders } from '../../schemas/contracts/response-headers.ts';
+import { isOriginAmong } from '../../text/web-origin.ts';
 
 const preflightAgeS = 7_200;
 
@@ -17,10 +18,15 @@ export async function allowOrigins(
 ): Promise<void> {
   if (origins === undefined) return;
   await app.register(cors, {
-    origin: origins === '*' ? '*' : [...origins],
+    origin: origins === '*' ? '*' : originResolver(origins),
     methods: ['GET', 'HEAD', 'POST'],
     exposedHeaders: Object.keys(responseHeaders),
     maxAge: preflightAgeS,
     strictPreflight: false,
   });
+}
+
+/** Names the origin of a request as the allowed one, or none. */
+function originResolver(origins: readonly string[]): OriginFunction {
+  return (header = '', done) => done(null, isOriginAmong(header, origins) ? header : []);
 }
