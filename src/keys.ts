@@ -32,7 +32,7 @@ const usage = `usage: npm run keys -- COMMAND
   --file PATH            the file (default: API_KEYS_FILE, else ./data/api-keys.json)
 `;
 
-/** The command was given wrongly: exit code 2. */
+/** A mistake in how the command was called: exit code 2. */
 class UsageError extends Error {}
 
 type Options = ReturnType<typeof optionsFromArguments>['values'];
@@ -67,7 +67,7 @@ function limitFromOption(options: Options, name: keyof Options): number | undefi
   return value;
 }
 
-/** Only what was given: what was not stays as it is. */
+/** The limits that were given; the others stay as they are. */
 function limitsFromOptions(options: Options): CallerLimits {
   const models = options.models?.split(',').map((model) => model.trim());
   if (models?.every((model) => isModelText(model)) === false) {
@@ -90,7 +90,7 @@ function momentFromOption(text: string, nowMs: number): string {
     throw new UsageError(wrong);
   }
   const time = new Date(text);
-  // Date takes the 30th of February for the 2nd of March.
+  // Date reads February 30 as March 2.
   if (!(time.getTime() > nowMs) || !time.toISOString().startsWith(text.slice(0, 10))) {
     throw new UsageError(wrong);
   }
@@ -118,7 +118,7 @@ async function create(path: string, name: string, options: Options): Promise<voi
 }
 
 async function revoke(path: string, name: string, hint: string | undefined): Promise<void> {
-  // The file is not made by a command that can only take away.
+  // A command that only removes must not create the file.
   if (!existsSync(path)) throw new Error(`${path} does not exist`);
   const change = (entries: CallerEntries) => {
     const changed = withoutKey(entries, { name, hint });

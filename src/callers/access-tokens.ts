@@ -1,41 +1,41 @@
 import { canonicalBytes, openSeal, type SealSecrets } from '../sealing/seal.ts';
 import { scopes, type Scope } from '../schemas/tokens.ts';
 
-/** What a token says of whoever holds it. */
+/** The contents of an access token: what its holder may do. */
 export interface AccessToken {
-  /** Unique, to count what was made with it. */
+  /** Unique, so that the images made with it can be counted. */
   readonly id: string;
-  /** Whose limits and operations it is good for. */
+  /** The caller whose limits and operations it uses. */
   readonly subject: string;
   readonly scopes: readonly Scope[];
   readonly expiresAtMs: number;
   readonly imagesMax: number | undefined;
 }
 
-/** What a read token says: it opens one operation, for reading. */
+/** The contents of a read token, which opens one operation for reading. */
 export interface ReadToken {
   readonly tenant: string;
   readonly expiresAtMs: number;
 }
 
 /**
- * Tokens that need no store: all they say is sealed inside them.
+ * Tokens that need no store, because their contents are sealed inside them.
  *
- * An access token, `igt_…`, goes into a browser. A read token goes into the link
- * of one operation; it is bound to that id and says nothing outside it.
+ * An access token, `igt_…`, is for a browser. A read token stands in the link of
+ * one operation; it is bound to that operation's id and opens no other.
  */
 export interface AccessTokens {
   seal(token: AccessToken): string;
-  /** Undefined for whatever is no token of ours, or has expired. */
+  /** Undefined for an expired token, and for any text that is not a token of this gateway. */
   open(text: string, nowMs: number): AccessToken | undefined;
   sealRead(operationId: string, token: ReadToken): string;
-  /** Undefined for whatever is no read token of this operation, or has expired. */
+  /** Undefined for an expired token, and for any text that is not a read token of this operation. */
   openRead(text: string, operationId: string, nowMs: number): ReadToken | undefined;
 }
 
 const prefix = 'igt_';
 export const tokenIdBytes = 8;
-/** Expiry (6 bytes), scopes (1), images (4) and id (8) stand before the subject. */
+/** Bytes before the subject: expiry (6), scopes (1), images (4) and id (8). */
 const fixedBytes = 11 + tokenIdBytes;
 const unbounded = 0xff_ff_ff_ff;
 const textCharactersMax = 1_024;
@@ -71,7 +71,7 @@ export function openAccessTokens(secrets: SealSecrets): AccessTokens {
   };
 }
 
-/** Whether a credential is meant to be an access token, good or not. */
+/** Whether a credential has the form of an access token, valid or not. */
 export function isAccessTokenText(text: string): boolean {
   return text.startsWith(prefix);
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** A key that was just made. Only `sha256` and `hint` may be kept; `text` is shown once. */
+/** A new API key. Only `sha256` and `hint` may be stored; `text` is shown once. */
 export interface NewApiKey {
   readonly text: string;
   /** Lower-case hex. */
@@ -10,7 +10,7 @@ export interface NewApiKey {
   readonly hint: string;
 }
 
-// The prefix lets secret scanners find a key that was published by mistake.
+// Secret scanners find a key by this prefix when it was published by mistake.
 const prefix = 'igk_';
 const secretBytes = 20;
 // The fewest base62 digits that hold every number of 160 bits, and of 32 bits.
@@ -21,7 +21,7 @@ const hintLength = 8;
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const shape = /^igk_[0-9A-Za-z]{33}$/;
 
-/** A key of 160 random bits in base62, with a checksum at its end. */
+/** A new key of 160 random bits in base62, with a checksum at its end. */
 export function newApiKey(): NewApiKey {
   const secret = BigInt(`0x${randomBytes(secretBytes).toString('hex')}`);
   const unchecked = `${prefix}${base62(secret, secretDigits)}`;
@@ -30,8 +30,8 @@ export function newApiKey(): NewApiKey {
 }
 
 /**
- * Whether this can be a key at all: prefix, length and checksum. Says nothing of
- * whether it opens anything; a typo is told from a revoked key without a look-up.
+ * Whether a text has the prefix, length and checksum of a key. A mistyped key is
+ * recognised without a look-up; whether the key is valid, only the look-up says.
  */
 export function isApiKeyText(text: string): boolean {
   if (!shape.test(text)) return false;
@@ -39,11 +39,11 @@ export function isApiKeyText(text: string): boolean {
 }
 
 /**
- * SHA-256 in lower-case hex: what is kept of a key.
+ * The SHA-256 of a key in lower-case hex, which is stored in its place.
  *
- * Fast on purpose. A slow, salted hash makes up for passwords that can be
- * guessed; 160 random bits can not, and a slow hash for every request would
- * let anybody keep the gateway busy with invented keys.
+ * A fast hash on purpose. Slow, salted hashes protect passwords, which can be
+ * guessed; 160 random bits cannot be guessed, and with a slow hash for every
+ * request invented keys would keep the gateway busy.
  */
 export function apiKeyHash(text: string): string {
   return createHash('sha256').update(text).digest('hex');

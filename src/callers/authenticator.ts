@@ -12,7 +12,7 @@ import {
 } from './identity.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 
-/** A credential as a request brought it. */
+/** A credential as a request presents it, not verified yet. */
 export interface PresentedCredential {
   readonly scheme: 'Bearer' | 'Api-Key';
   readonly text: string;
@@ -20,16 +20,16 @@ export interface PresentedCredential {
 
 export type AuthMode = 'none' | 'keys' | 'jwt' | 'passthrough';
 
-/** Tells who asks from what a request brought. */
+/** The part that identifies the caller of a request by its credential. */
 export interface Authenticator {
   readonly mode: AuthMode;
-  /** Whether links need a token of their own to be opened without a credential. */
+  /** Whether links carry a token, so that they open without a credential. */
   readonly signsLinks: boolean;
-  /** Undefined when that is nobody who may ask. Never rejects. */
+  /** Undefined when the credential, or its absence, identifies no caller. Never rejects. */
   authenticate(
     presented: PresentedCredential | undefined,
   ): Identity | undefined | Promise<Identity | undefined>;
-  /** Who a read token of an operation stands for; undefined when it is not good for this one. */
+  /** The caller of a link to an operation; undefined when its token is not valid for this operation. */
   reader(token: string, operationId: string): Identity | undefined;
 }
 
@@ -37,15 +37,15 @@ export interface AuthenticatorOptions {
   readonly mode: AuthMode;
   readonly tokens: AccessTokens;
   readonly nowMs: () => number;
-  /** Limits of callers that have none of their own. */
+  /** Limits of callers without their own. */
   readonly defaults: CallerLimits;
-  /** Needed for `keys`; in `jwt` it holds the limits of callers by name. */
+  /** Needed for `keys`; for `jwt` it holds the limits of callers by name. */
   readonly lookup?: CallerLookup | undefined;
   /** Needed for `jwt`. */
   readonly jwt?: JwtVerifier | undefined;
 }
 
-/** Subjects of different kinds never meet, whatever callers are called. */
+/** The prefix of each kind of subject, so that subjects of two kinds never collide, whatever callers are named. */
 const kinds = { keys: 'k:', jwt: 'j:', passthrough: 'p:' } as const;
 const passthroughTenant = 'p:';
 
@@ -113,7 +113,7 @@ function identityOf(subject: string, caller: Caller, callerClass: CallerClass): 
   return { callerClass, tenant: subject, subject, caller, scopes: everyScope, mayDelegate: true };
 }
 
-/** The caller's own credential goes upstream, and the upstream decides what it may see. */
+/** The identity of a caller whose own credential is sent upstream, where it decides what the caller may see. */
 function passedThrough({ scheme, text }: PresentedCredential, defaults: CallerLimits): Identity {
   const authorization = `${scheme} ${text}`;
   const view = createHash('sha256').update(authorization).digest('base64url').slice(0, 22);
@@ -130,7 +130,7 @@ function identityFromToken(
   token: AccessToken,
   options: AuthenticatorOptions,
 ): Identity | undefined {
-  // Looked up at each use, so that a token ends with the caller that made it.
+  // Looked up at each use, so that a token ends when its caller is removed.
   const caller = callerOf(token.subject, options);
   if (caller === undefined) return undefined;
   const { id: tokenId, imagesMax } = token;
@@ -143,7 +143,7 @@ function identityFromToken(
   };
 }
 
-/** The caller a subject stands for, in this mode; undefined when there is none any more. */
+/** The caller of a subject in this mode; undefined when it was removed, or is of another mode. */
 function callerOf(subject: string, options: AuthenticatorOptions): Caller | undefined {
   const { mode, lookup: directory, defaults } = options;
   if (mode === 'none') return subject === '' ? { ...defaults, name: '' } : undefined;
@@ -167,8 +167,8 @@ function withDefaults(caller: Caller, defaults: CallerLimits): Caller {
 }
 
 /**
- * A JWT that names scopes of ours is good for those; one that names only others,
- * or has no such claim, for all. An empty or unreadable claim allows nothing.
+ * The identity of a JWT with the scopes it names. A JWT that names only unknown
+ * scopes, or has no scope claim, has all. An empty or unreadable claim allows nothing.
  */
 function narrowed(identity: Identity, named: readonly string[] | undefined): Identity {
   const ours = knownScopes.filter((scope: Scope) => named?.includes(scope) === true);

@@ -3,26 +3,26 @@ import { apiKeyHash, isApiKeyText } from './api-key.ts';
 import type { Caller } from './identity.ts';
 import { callersFromText, type CallerEntries } from './callers-file-format.ts';
 
-/** Who holds which API key, as the file says it now. */
+/** The callers of API_KEYS_FILE as it is now, by key and by name. */
 export interface CallerLookup {
-  /** The caller whose key this is; undefined for a key that is unknown, revoked or expired. */
+  /** The caller with this key; undefined for a key that is unknown, revoked or expired. */
   byApiKey(text: string): Caller | undefined;
-  /** The caller of this name, even one without a key that works. */
+  /** The caller of this name, even when none of its keys is valid. */
   byName(name: string): Caller | undefined;
-  /** Stops looking at the file. */
+  /** Stops watching the file. */
   close(): void;
 }
 
-/** What became of a changed file. The message holds no key and no hash. */
+/** The result of reading a changed file. The message holds no key and no hash. */
 export type ReloadResult =
   | { readonly ok: true; readonly callerCount: number; readonly keyCount: number }
   | { readonly ok: false; readonly message: string };
 
 export interface CallerLookupOptions {
   readonly path: string;
-  /** Milliseconds of the wall clock: keys expire by it. */
+  /** Milliseconds since 1970: keys expire by it. */
   readonly nowMs: () => number;
-  /** Told of every changed file, once. Must not throw. */
+  /** Called once for every change of the file. Must not throw. */
   readonly onReload: (result: ReloadResult) => void;
 }
 
@@ -31,20 +31,20 @@ interface Content {
   readonly byName: ReadonlyMap<string, Caller>;
 }
 
-// Twice in the second within which a change has to count.
+// Twice a second, because a change must take effect within a second.
 const lookAgainMs = 500;
 const fileBytesMax = 4 * 1024 * 1024;
 
 /**
- * Reads the file, and again whenever it changes: noticed within a second. A
- * broken new file, or none, leaves the callers as they were.
+ * Reads the file now, and again within a second of every change. A file that
+ * becomes broken or disappears leaves the callers as they were.
  *
- * A timer looks at the file, not the request: a look in the background of a
- * request would let a key in once more after it was revoked, however long ago,
- * and one in front of it would make requests wait for a disk. fs.watch misses
- * files that are swapped through a link or lie on a network disk.
+ * A timer checks the file, not the request: a check in the background of a
+ * request would accept a revoked key once more, and a check before a request
+ * would make it wait for the disk. `fs.watch` is no substitute: it misses files
+ * that are replaced through a link, and files on network disks.
  *
- * @throws Error that names API_KEYS_FILE and every fault of the file.
+ * @throws Error that names API_KEYS_FILE and everything that is wrong in the file.
  */
 export async function openCallerLookup({
   path,
@@ -57,8 +57,8 @@ export async function openCallerLookup({
   const look = async () => {
     const seen = await versionOf(path).catch((error: Error) => error.message);
     if (seen === version) return;
-    // Also of a broken file: one report for one change. It is taken before the
-    // file is read, so a write in between is one more change.
+    // Set for a broken file too, so that one change is reported once. Set before
+    // the file is read, so that a write in between counts as another change.
     version = seen;
     const result = await contentOf(path).catch((error: Error) => error);
     if (closed) return;
@@ -78,7 +78,7 @@ export async function openCallerLookup({
   return {
     byApiKey(text) {
       if (!isApiKeyText(text)) return undefined;
-      // The time this look-up takes tells of the hash, from which no key can be made.
+      // The time of this look-up depends on the hash only, and no key can be made from a hash.
       const found = content.byHash.get(apiKeyHash(text));
       return found !== undefined && nowMs() < found.expiresAtMs ? found.caller : undefined;
     },
@@ -90,7 +90,7 @@ export async function openCallerLookup({
   };
 }
 
-/** Changes with every write. The inode tells files apart that replace each other within a tick of the disk's clock. */
+/** A text that changes with every write; the inode, with files that replace each other within one tick of the disk's clock. */
 async function versionOf(path: string): Promise<string> {
   const { mtimeMs, ctimeMs, size, ino } = await stat(path).catch(refuseUnreadable);
   return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
@@ -98,7 +98,7 @@ async function versionOf(path: string): Promise<string> {
 
 async function contentOf(path: string): Promise<Content> {
   const found = await stat(path).catch(refuseUnreadable);
-  // Reading a pipe would wait for its writer.
+  // Reading a named pipe would wait for its writer.
   if (!found.isFile()) throw new Error('API_KEYS_FILE: is not a file');
   if (found.size > fileBytesMax) {
     throw new Error(`API_KEYS_FILE: is larger than ${fileBytesMax} bytes`);

@@ -13,28 +13,28 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callersFromText, textFromCallers, type CallerEntries } from './callers-file-format.ts';
 
-const lockWaitMs = 1_000;
+const lockWaitMs = 5_000;
 const lockRetryMs = 50;
 
 /**
- * Changes the file as a whole: whoever reads it sees the old or the new one,
- * and of two changes at once neither is lost. A file that is not there is empty.
+ * Replaces API_KEYS_FILE by a changed version of it. Readers see either the old
+ * or the new file, and of two changes at once none is lost. A missing file counts as empty.
  *
- * @param change gives the new entries; what it throws leaves the file as it was.
- * @throws Error that says what is wrong with the file, or who holds the lock.
+ * @param change returns the new entries; when it throws, the file stays as it is.
+ * @throws Error that says what is wrong with the file, or where its lock is.
  */
 export async function editCallersFile(
   path: string,
   change: (entries: CallerEntries) => CallerEntries,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  // Renaming onto a link would replace the link and leave the file behind it as it was.
+  // Renaming onto a symbolic link would replace the link, not the file it points to.
   const target = await realpath(path).catch(() => path);
   const lockPath = `${target}.lock`;
   const lock = await lockedFile(lockPath);
   try {
     const changed = textFromCallers(change(await callersFromFile(target)));
-    // What the gateway would refuse to load is not written.
+    // Throws when the gateway would refuse to load the new file.
     callersFromText(changed);
     await replaceFile(target, changed);
   } finally {
@@ -43,7 +43,7 @@ export async function editCallersFile(
   }
 }
 
-/** @throws Error that says what is wrong with the file. */
+/** The entries of a callers file; none when there is no file. @throws Error that says what is wrong with it. */
 export async function callersFromFile(path: string): Promise<CallerEntries> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '{"callers":[]}';
@@ -56,7 +56,7 @@ export async function callersFromFile(path: string): Promise<CallerEntries> {
   }
 }
 
-/** A process that was killed leaves its lock; only a person can tell that from a slow one. */
+/** The lock file, created by this process. A killed process leaves its lock behind; only a person can see whether it still runs. */
 async function lockedFile(lockPath: string): Promise<FileHandle> {
   for (let waitedMs = 0; ; waitedMs += lockRetryMs) {
     try {
@@ -80,7 +80,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
   const handle = await open(temporary, 'wx', 0o600);
   try {
     await handle.writeFile(text);
-    // Run as root, the command must not take the file away from the gateway's own user.
+    // Run as root, the command must keep the file readable for the gateway's own user.
     if (old !== undefined) await handle.chown(old.uid, old.gid).catch(() => undefined);
     await handle.sync();
     await handle.close();
@@ -93,10 +93,10 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/** The new name survives a loss of power only with its folder. */
+/** Writes the folder to the disk, so that the new name survives a loss of power. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
-  // Some file systems refuse it for folders; the file itself is complete either way.
+  // Some file systems refuse this for folders; the file itself is complete either way.
   await folder.sync().catch(() => undefined);
   await folder.close();
 }

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { isVisibleAscii } from '../text/visible-ascii.ts';
 import type { CallerLimits } from './identity.ts';
 
-/** Characters of a caller's name, as a file or a command may give it. */
+/** The characters of a caller's name, in the file and in commands. */
 export const callerNamePattern = /^[A-Za-z0-9._@:/+-]{1,128}$/;
-/** A model as a caller's list names it. */
+/** Whether a text can name a model in a caller's list. */
 export const isModelText = (text: string) => isVisibleAscii(text, 256);
-/** The highest limit that may be given; a larger one is taken for a mistake. */
+/** The highest limit; a larger number is refused as a mistake. */
 export const limitMax = 1_000_000;
 
 const moment = z.iso.datetime({ error: 'must be a time such as 2027-01-31T00:00:00Z' });
@@ -29,9 +29,9 @@ const callerEntry = z.strictObject({
   name: z.string().regex(callerNamePattern, {
     error: 'must be 1 to 128 characters of A-Z a-z 0-9 . _ @ : / + -',
   }),
-  // May be empty: a caller whose keys are all revoked keeps its limits.
+  // May be empty: a caller keeps its limits when all its keys are revoked.
   keys: z.array(keyEntry).max(100, { error: 'must be at most 100 keys' }),
-  // An empty list could be read as every model or as none, so it is neither.
+  // Refused when empty: an empty list could mean every model or none.
   models: z
     .array(z.string().refine(isModelText, { error: 'must be visible ASCII' }))
     .min(1, { error: 'must name a model; leave it out to allow every one' })
@@ -44,47 +44,47 @@ const callerEntry = z.strictObject({
 
 const callersFile = z.strictObject({ callers: z.array(callerEntry) });
 
-/** One key of a caller: its hash, never the key. Times are RFC 3339 in UTC. */
+/** One key of a caller: its hash, never the key itself. Times are RFC 3339 in UTC. */
 export type KeyEntry = Readonly<z.infer<typeof keyEntry>>;
 
-/** One caller of the file. */
+/** One caller in the file. */
 export type CallerEntry = Readonly<Omit<z.infer<typeof callerEntry>, 'keys' | 'models'>> & {
   readonly keys: readonly KeyEntry[];
   readonly models?: readonly string[] | undefined;
 };
 
-/** The file named by API_KEYS_FILE. */
+/** The contents of API_KEYS_FILE. */
 export interface CallerEntries {
   readonly callers: readonly CallerEntry[];
 }
 
-const faultsShownMax = 20;
+const violationsShownMax = 20;
 
 /**
- * Reads the file's text.
+ * The entries in the text of a callers file.
  *
- * @throws Error with every fault by its place. A fault shows no value of the
- * file, as a key or a hash may stand where something else belongs.
+ * @throws Error with every violation and its place. It shows no value from the
+ * file, because a key or a hash may stand where something else belongs.
  */
 export function callersFromText(text: string): CallerEntries {
   const input = jsonFromText(text);
   const result = callersFile.safeParse(input);
-  const faults = [
-    ...(result.success ? [] : result.error.issues.flatMap(faultsFromIssue)),
+  const violations = [
+    ...(result.success ? [] : result.error.issues.flatMap(violationsFromIssue)),
     ...duplicates(input),
   ];
-  if (result.success && faults.length === 0) return result.data;
-  const more = faults.length - faultsShownMax;
-  const shown = faults.slice(0, faultsShownMax).join('; ');
+  if (result.success && violations.length === 0) return result.data;
+  const more = violations.length - violationsShownMax;
+  const shown = violations.slice(0, violationsShownMax).join('; ');
   throw new Error(more > 0 ? `${shown}; and ${more} more` : shown);
 }
 
-/** The text that `callersFromText` reads. */
+/** The text of a callers file. */
 export function textFromCallers(entries: CallerEntries): string {
   return `${JSON.stringify(entries, undefined, 2)}\n`;
 }
 
-/** The same callers and one more key. Makes the caller when it is new; a limit given replaces the old one. */
+/** The same callers with one key more. A new name adds a caller; a given limit replaces the old one. */
 export function withKey(
   { callers }: CallerEntries,
   { name, key, limits = {} }: { name: string; key: KeyEntry; limits?: CallerLimits },
@@ -96,9 +96,8 @@ export function withKey(
 }
 
 /**
- * The same callers without one key, or without any key of this caller when no
- * hint is given; undefined when there is no such key. The caller stays, and so
- * do its limits.
+ * The same callers without one key, or without all keys of this caller when no
+ * hint is given; undefined when there is no such key. The caller keeps its limits.
  */
 export function withoutKey(
   { callers }: CallerEntries,
@@ -110,13 +109,13 @@ export function withoutKey(
   return { callers: callers.map((caller) => (caller === old ? { ...old, keys } : caller)) };
 }
 
-/** The same callers without this one; undefined when there is none of this name. */
+/** The same callers without the one of this name; undefined when there is none. */
 export function withoutCaller({ callers }: CallerEntries, name: string): CallerEntries | undefined {
   const others = callers.filter((caller) => caller.name !== name);
   return others.length === callers.length ? undefined : { callers: others };
 }
 
-/** The error of JSON.parse is not passed on: it quotes the text around the fault. */
+/** Parses JSON. The error of JSON.parse is not passed on, because it quotes the text around the mistake. */
 function jsonFromText(text: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
@@ -125,14 +124,14 @@ function jsonFromText(text: string): unknown {
   }
 }
 
-function faultsFromIssue(issue: z.core.$ZodIssue): string[] {
+function violationsFromIssue(issue: z.core.$ZodIssue): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `${place([...issue.path, key])}: is not a known field`);
   }
   return [`${place(issue.path)}: ${issue.message}`];
 }
 
-/** `callers[0].keys[1].hint`. A field's name that is too long or odd for one may be a secret. */
+/** The place of a violation, `callers[0].keys[1].hint`. An unusual field name is not shown: it may be a secret. */
 function place(path: readonly PropertyKey[]): string {
   const parts = path.map((part) => {
     if (typeof part === 'number') return `[${part}]`;
@@ -143,7 +142,7 @@ function place(path: readonly PropertyKey[]): string {
   return parts.join('').replace(/^\./, '') || 'the file';
 }
 
-/** As much of the file as can be compared, whatever else is wrong with it. */
+/** The names and hashes of the file, whatever else is wrong with it, so that duplicates are reported too. */
 const comparable = z
   .object({
     callers: z.array(
@@ -159,12 +158,12 @@ const comparable = z
 
 function duplicates(input: unknown): string[] {
   const placeOf = new Map<string, string>();
-  const faults: string[] = [];
+  const violations: string[] = [];
   const note = (kind: string, value: unknown, where: string) => {
     if (typeof value !== 'string') return;
     const first = placeOf.get(`${kind} ${value}`);
     if (first === undefined) placeOf.set(`${kind} ${value}`, where);
-    else faults.push(`${where}: is the same as ${first}`);
+    else violations.push(`${where}: is the same as ${first}`);
   };
   for (const [i, { name, keys }] of comparable.parse(input).callers.entries()) {
     note('name', name, `callers[${i}].name`);
@@ -172,5 +171,5 @@ function duplicates(input: unknown): string[] {
       note('sha256', sha256, `callers[${i}].keys[${j}].sha256`);
     }
   }
-  return faults;
+  return violations;
 }

@@ -1,13 +1,13 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
-/** Where failures to fetch keys are told; a pino logger is one. */
+/** The log for failed fetches of keys. */
 export interface IssuerKeysLog {
   warn(details: object, message: string): void;
 }
 
-/** The public keys of an issuer (RFC 7517), as its endpoint publishes them. */
+/** The public keys of a JWT issuer (RFC 7517), as its endpoint publishes them. */
 export interface IssuerKeys {
-  /** The keys, when the one of this id may be among them; undefined when it is not. Never throws. */
+  /** The keys, when the key of this id may be among them; else undefined. Never rejects. */
   keysFor(kid: string | undefined): Promise<JWTVerifyGetKey | undefined>;
   /** Stops fetching. */
   close(): void;
@@ -20,7 +20,7 @@ export interface IssuerKeysOptions {
 }
 
 const refreshMs = 10 * 60_000;
-// Rather old keys than a gateway that stops with the issuer's endpoint, but not for ever.
+// Old keys are better than a gateway that stops when the issuer's endpoint does, but not for ever.
 const keysMaxAgeMs = 24 * 60 * 60_000;
 const retryMs = 10_000;
 const unknownKidRefetchMs = 30_000;
@@ -37,9 +37,9 @@ interface Keys {
 }
 
 /**
- * Fetches nothing before the first token. After that a timer keeps the keys
- * fresh, used or not: a key that the issuer withdrew overnight must not open
- * the gateway to the first token of the morning.
+ * Opens the keys without fetching any; the first token does that. From then on
+ * a timer keeps them fresh, used or not: a key that the issuer removed at night
+ * must not be accepted for the first token of the morning.
  */
 export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKeys {
   let keys: Keys | undefined;
@@ -54,11 +54,11 @@ export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKe
     try {
       keys = keysFromDocument(await fetchDocument(url), startedAtMs);
     } catch (error) {
-      log?.warn({ err: error }, 'the keys that tokens are signed with can not be fetched');
+      log?.warn({ err: error }, 'keys of the JWT issuer not fetched');
     }
     fetching = undefined;
   };
-  /** One fetch at a time: who comes while one runs waits for that one. */
+  /** Starts a fetch, or joins the one that runs. */
   const refetch = () => {
     if (closed) return;
     fetchedFor = { ...fetchedFor, anyAtMs: nowMs() };
@@ -72,14 +72,14 @@ export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKe
     const mayTry = nowMs() - fetchedFor.anyAtMs >= retryMs;
     const current = held();
     if (current === undefined) return mayTry ? refetch() : fetching;
-    // Not waited for: the keys at hand still hold.
+    // Not awaited: the keys at hand are still valid.
     if (mayTry && nowMs() - current.fetchedAtMs >= refreshMs) void refetch();
   };
-  /** Waits for the one fetch that unknown ids may cause in their 30 s, whoever started it. */
+  /** Waits for a fetch because of an unknown id. Unknown ids cause one fetch in 30 s, which all of them share. */
   const refetchForUnknownKid = async (kid: string) => {
     const untilMs = unknownUntilMs.get(kid);
     if (untilMs !== undefined && nowMs() < untilMs) return;
-    // One that runs already may have asked before the key was published.
+    // A fetch that runs already may have begun before the key was published.
     await fetching;
     if (held()?.kids.has(kid) === true) return;
     if (nowMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {
@@ -109,7 +109,7 @@ export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKe
   };
 }
 
-/** The oldest goes when it is full: forgetting one costs at most the next fetch that is due anyway. */
+/** Remembers an unknown id. The oldest is forgotten when there are many: that costs at most the next fetch that is due anyway. */
 function remember(untilMsOf: Map<string, number>, kid: string, untilMs: number): void {
   untilMsOf.delete(kid);
   untilMsOf.set(kid, untilMs);
@@ -119,13 +119,13 @@ function remember(untilMsOf: Map<string, number>, kid: string, untilMs: number):
 }
 
 function keysFromDocument(document: unknown, fetchedAtMs: number): Keys {
-  // Checks the shape; a key it can not use fails the tokens of that key only.
+  // Checks the form of the document; an unusable key fails only the tokens signed with it.
   const byToken = createLocalJWKSet(document as JSONWebKeySet);
   const kids = byToken.jwks().keys.flatMap(({ kid }) => (typeof kid === 'string' ? [kid] : []));
   return { byToken, kids: new Set(kids), fetchedAtMs };
 }
 
-/** A redirect is refused: who may publish keys is a setting, not an answer. */
+/** Fetches the JWK set. A redirect is refused: a setting decides who publishes keys, not a response. */
 async function fetchDocument(url: URL): Promise<unknown> {
   const response = await fetch(url, {
     redirect: 'error',
@@ -134,7 +134,7 @@ async function fetchDocument(url: URL): Promise<unknown> {
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new Error(`the endpoint answered ${response.status}`);
+    throw new Error(`the endpoint responded with ${response.status}`);
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -11,17 +11,17 @@ import { isVisibleAscii } from '../text/visible-ascii.ts';
 import type { Caller } from './identity.ts';
 import { openIssuerKeys, type IssuerKeysLog } from './issuer-keys.ts';
 
-/** Who a token speaks for. */
+/** The caller that a valid token names. */
 export interface VerifiedToken {
-  /** Named by `sub`, without limits: those come from elsewhere. */
+  /** Named by `sub`; its limits come from elsewhere. */
   readonly caller: Caller;
-  /** What the token allows; absent when it says nothing of it. */
+  /** What the token allows; absent without a scope claim. */
   readonly scopes?: readonly string[];
 }
 
-/** Tells tokens (RFC 7519) of one issuer, made for this gateway, from all others. */
+/** The verifier of JWTs (RFC 7519): it accepts tokens of one issuer that were made for this gateway. */
 export interface JwtVerifier {
-  /** Undefined for every token that is not valid, and while no keys are at hand. Never throws. */
+  /** Undefined for a token that is not valid, and while there are no keys. Never rejects. */
   verify(token: string): Promise<VerifiedToken | undefined>;
   /** Stops fetching keys. */
   close(): void;
@@ -34,14 +34,14 @@ export interface JwtVerifierOptions {
   readonly jwksUrl: string;
   /** Absent: all of `jwtAlgorithms`. */
   readonly algorithms?: readonly string[] | undefined;
-  /** Milliseconds of the wall clock: tokens expire by it, and keys age by it. */
+  /** Milliseconds since 1970: tokens expire by it, and keys age by it. */
   readonly nowMs: () => number;
   readonly log?: IssuerKeysLog | undefined;
 }
 
 /**
- * Signatures by a private key only. With a shared secret (HS256) the issuer's
- * public key would serve as that secret to everybody; RFC 8725, section 2.1.
+ * The accepted algorithms: signatures by a private key only. With a shared secret
+ * (HS256), anyone could sign with the issuer's public key (RFC 8725, section 2.1).
  */
 export const jwtAlgorithms: readonly string[] = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
@@ -50,7 +50,7 @@ export const jwtAlgorithms: readonly string[] = [
 
 const clockToleranceS = 30;
 const tokenLengthMax = 16_384;
-// Of one algorithm, in the answer to a token that names none of them.
+// Keys of one algorithm that are tried for a token without `kid`.
 const keysTriedMax = 8;
 const subjectCharactersMax = 128;
 
@@ -89,7 +89,7 @@ export function openJwtVerifier({
   };
 }
 
-/** In the clear, the keys could be replaced on their way, and with them every token. */
+/** The URL of the keys. Over plain http, keys could be replaced on the way, and then tokens forged. */
 function keysUrlFromText(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
@@ -113,7 +113,7 @@ function headerOf(token: string): { alg: string; kid: string | undefined } | und
   }
 }
 
-/** Why a token is not valid is nobody's business: it would help whoever makes them up. */
+/** The claims of a valid token. Why another token is not valid is not reported: that would help to forge one. */
 async function payloadOf(
   token: string,
   keys: JWTVerifyGetKey,
@@ -127,7 +127,7 @@ async function payloadOf(
   }
 }
 
-/** A token without `kid`, where the issuer has several keys of its kind: during a rotation. */
+/** The same for a token without `kid` of an issuer with several keys of its algorithm, as during a rotation. */
 async function payloadOfAny(
   token: string,
   candidates: errors.JWKSMultipleMatchingKeys,
@@ -142,7 +142,7 @@ async function payloadOfAny(
       if (result !== undefined) return result.payload;
     }
   } catch {
-    // A key that can not be read: there is no valid signature to be found with it.
+    // An unreadable key: no signature can be verified with it.
   }
   return undefined;
 }
@@ -151,12 +151,12 @@ function verifiedFromPayload(payload: JWTPayload): VerifiedToken | undefined {
   const { sub, scope, scp } = payload;
   if (typeof sub !== 'string' || !isVisibleAscii(sub, subjectCharactersMax)) return undefined;
   const caller: Caller = { name: sub };
-  // RFC 8693, section 4.2, and what issuers made before it.
+  // `scope` is RFC 8693, section 4.2; `scp` is older.
   const claim = scope ?? scp;
   return claim === undefined ? { caller } : { caller, scopes: scopesFromClaim(claim) };
 }
 
-/** A claim that can not be read allows nothing, rather than everything. */
+/** The scopes of a claim. An unreadable claim allows nothing rather than everything. */
 function scopesFromClaim(claim: unknown): readonly string[] {
   if (typeof claim === 'string') return claim.split(' ').filter((name) => name !== '');
   if (!Array.isArray(claim)) return [];

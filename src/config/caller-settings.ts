@@ -27,7 +27,7 @@ const storeUrl = text
   })
   .transform((value) => value);
 
-/** Who may ask, how much, and what gateways remember of it. */
+/** The part of the settings about callers: who may call, within which limits, and where their records are kept. */
 export const callerSettings = {
   AUTH: setting(
     z
@@ -38,7 +38,7 @@ export const callerSettings = {
     {
       default: 'none',
       meaning:
-        'Who may ask: `none` everybody, `keys` callers with an API key, `jwt` callers with a token of your issuer, `passthrough` callers with a credential of the upstream, which is sent there in place of the gateway’s own.',
+        'Who may call: `none` every client, `keys` callers with an API key, `jwt` callers with a token of your issuer, `passthrough` callers with a credential of the upstream, which is sent there in place of the gateway’s own.',
     },
   ),
   API_KEYS_FILE: setting(path.optional(), {
@@ -48,7 +48,7 @@ export const callerSettings = {
   JWT_ISSUER: setting(text.optional(), { meaning: 'The `iss` that tokens must have.' }),
   JWT_AUDIENCE: setting(text.optional(), { meaning: 'The `aud` that tokens must have.' }),
   JWKS_URL: setting(url.optional(), {
-    meaning: 'Where the keys are that tokens are verified with; https, or http on loopback.',
+    meaning: 'URL of the keys that tokens are verified with; https, or http on loopback.',
   }),
   CALLER_MODELS: setting(names.optional(), {
     default: 'all',
@@ -68,11 +68,11 @@ export const callerSettings = {
   }),
   IMAGES_PER_MINUTE_MAX: setting(count.optional(), {
     default: '450 with a TLS upstream, else no limit',
-    meaning: 'Images a minute for all callers together; to be kept under the upstream’s quota.',
+    meaning: 'Images a minute for all callers together; keep it below the upstream’s quota.',
   }),
   IMAGES_PER_DAY_MAX: setting(count.optional(), {
     default: 'no limit',
-    meaning: 'Images a day for all callers together: a ceiling for what a day can cost.',
+    meaning: 'Images a day for all callers together: the most that a day can cost.',
   }),
   GATEWAY_SECRET: setting(sealSecret.optional(), {
     default: 'made and kept in DATA_DIR',

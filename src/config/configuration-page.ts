@@ -1,6 +1,6 @@
 import { settings } from './settings.ts';
 
-/** docs/configuration.md: every setting with its default and meaning. */
+/** The text of docs/configuration.md: every setting with its default and meaning. */
 export function configurationPage(): string {
   const rows = Object.entries(settings).map(
     ([name, { default: fallback, meaning }]) =>

@@ -1,8 +1,8 @@
 const inspect = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * A text that must not be printed. Turning it into a string, JSON or a log line
- * gives `[redacted]`; only `reveal` gives the text.
+ * A text that must never be printed. As a string, in JSON or in a log line it
+ * is `[redacted]`; only `reveal` returns the text.
  */
 export class Secret {
   readonly #text: string;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Secret } from './secret.ts';
 
-/** One setting: how its text is read, and what a person needs to know of it. */
+/** The declaration of one setting: how its text becomes a value, and what the documentation says about it. */
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   /** As the documentation prints it. */
@@ -17,10 +17,7 @@ export function setting<Schema extends z.ZodType>(
 }
 
 /** A text that `read` turns into a value; where that is undefined, the text is wrong. */
-export function readBy<Value extends NonNullable<unknown>>(
-  read: (text: string) => Value | undefined,
-  error: string,
-) {
+export function readBy<Value>(read: (text: string) => Value | undefined, error: string) {
   return z.string().transform((text, context): Value => {
     const value = read(text.trim());
     if (value !== undefined) return value;
@@ -29,7 +26,7 @@ export function readBy<Value extends NonNullable<unknown>>(
   });
 }
 
-/** A whole number within bounds. */
+/** A whole number between two bounds. */
 export function integer(bounds: { readonly min: number; readonly max: number }) {
   const detail = `must be a whole number from ${bounds.min} to ${bounds.max}`;
   return z
@@ -45,8 +42,8 @@ export const flag = z
   .transform((value) => value === 'true');
 
 /**
- * A secret without the white space that files end in; visible ASCII, as it goes
- * into a header. A scheme before it is left to whoever sends it.
+ * A secret, without the white space that files end with. Visible ASCII, because
+ * it is sent in a header. A scheme in front of it (`Bearer `) is kept.
  */
 export const secret = z
   .string()

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../text/host.ts';
 import { settings, type SettingValues } from './settings.ts';
 
-/** Everything that is wrong with the settings, at once. Holds names, never values. */
+/** All mistakes of the settings at once. Holds names of settings, never values of secrets. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly mistakes: readonly string[];
@@ -24,7 +24,7 @@ const credentialNames = [
 const jwtNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const;
 
 /**
- * Reads the settings from an environment. An empty value is an absent one.
+ * The values of all settings, read from environment variables. An empty variable counts as absent.
  *
  * @throws SettingsError with every mistake.
  */
@@ -44,7 +44,7 @@ export function settingsFromEnvironment(
   return values as SettingValues;
 }
 
-/** What is wrong between settings that are right one by one. */
+/** Mistakes between settings that are right one by one. */
 function contradictions(values: SettingValues): readonly string[] {
   const mistakes: string[] = [];
   const credentials = credentialNames.filter((name) => values[name] !== undefined);
@@ -69,17 +69,17 @@ function contradictions(values: SettingValues): readonly string[] {
 
 const mebibyte = 1_048_576;
 
-/** What one read may bring: the largest image, and what stands around it. */
+/** The largest response to one read: the largest image and the fields around it. */
 function readBytesMaxOf({ IMAGE_BYTES_MAX }: SettingValues): number {
   return IMAGE_BYTES_MAX + mebibyte;
 }
 
-/** Memory for all images together. */
+/** Bytes that all images together may take in memory. */
 export function imageMemoryBytesMaxOf(values: SettingValues): number {
   return values.PICTURE_BYTES_MAX ?? Math.max(512 * mebibyte, 4 * readBytesMaxOf(values));
 }
 
-/** Whether whoever reaches this gateway over a network may spend: meant, and worth a warning. */
+/** Whether every client on the network may spend. An operator may want that, but it deserves a warning. */
 export function isOpenToAll({ AUTH, HOST }: SettingValues): boolean {
   return AUTH === 'none' && !isLoopbackHost(HOST);
 }
@@ -109,7 +109,7 @@ function callerMistakes(values: SettingValues): readonly string[] {
   }
   if (isOpenToAll(values) && !values.ALLOW_ANONYMOUS) {
     mistakes.push(
-      'HOST: listening away from loopback with AUTH=none lets anybody spend; set AUTH=keys, or ALLOW_ANONYMOUS=true if that is meant',
+      'HOST: listening away from loopback with AUTH=none lets every client spend; set AUTH=keys, or ALLOW_ANONYMOUS=true if that is meant',
     );
   }
   return mistakes;
@@ -118,7 +118,7 @@ function callerMistakes(values: SettingValues): readonly string[] {
 function realUpstreamMistakes(values: SettingValues, credentials: number): readonly string[] {
   const mistakes: string[] = [];
   const isPlaintext = values.UPSTREAM_ADDRESS?.startsWith('http://') === true;
-  // A plaintext upstream is one of the operator's own, the emulator for one, and may ask for nothing.
+  // A plaintext upstream is the operator's own, such as the emulator, and may need no credential.
   if (credentials === 0 && !isPlaintext && values.AUTH !== 'passthrough') {
     mistakes.push(`UPSTREAM_ADDRESS: needs one credential: ${credentialNames.join(', ')}`);
   }

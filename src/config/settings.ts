@@ -61,7 +61,12 @@ const mediaTypes = z.string().transform((input, context) => {
 const timeoutMs = integer({ min: 100, max: 600_000 });
 const port = integer({ min: 0, max: 65_535 });
 
-/** Every setting of the gateway, by the name of its environment variable. */
+/**
+ * Every setting of the gateway, by the name of its environment variable.
+ *
+ * This is the table alone: `settings-from-environment.ts` reads it, and
+ * docs/configuration.md is generated from it.
+ */
 export const settings = {
   HOST: setting(text.default('127.0.0.1'), {
     default: '127.0.0.1',
@@ -78,11 +83,11 @@ export const settings = {
   METRICS_PORT: setting(port.optional(), {
     default: 'off',
     meaning:
-      'Port that answers GET /metrics for Prometheus; 0 takes any free one and logs it. Unset, nothing is counted.',
+      'Port of GET /metrics for Prometheus; 0 takes any free one and logs it. Unset, nothing is counted.',
   }),
   METRICS_HOST: setting(text.default('127.0.0.1'), {
     default: '127.0.0.1',
-    meaning: 'Address of that port. It asks nobody for a credential.',
+    meaning: 'Address of that port. It asks for no credential.',
   }),
   CORS_ORIGINS: setting(corsOrigins.optional(), {
     default: 'none',
@@ -92,7 +97,7 @@ export const settings = {
   ALLOW_ANONYMOUS: setting(flag.default(false), {
     default: 'false',
     meaning:
-      'Must be `true` to listen anywhere but on loopback with `AUTH=none`: whoever reaches the gateway then spends on its account.',
+      'Must be `true` to listen anywhere but on loopback with `AUTH=none`: every client that reaches the gateway then spends on its account.',
   }),
   UPSTREAM_ADDRESS: setting(address.optional(), {
     default: 'the embedded upstream',
@@ -181,7 +186,7 @@ export const settings = {
   }),
   CONNECT_TIMEOUT_MS: setting(timeoutMs.default(5_000), {
     default: '5000',
-    meaning: 'How long a connection to the upstream may take before it is dialled anew.',
+    meaning: 'How long a connection to the upstream may take before the gateway dials again.',
   }),
   IMAGE_BYTES_MAX: setting(integer({ min: 1_024, max: 268_435_456 }).default(16_777_216), {
     default: '16777216',
@@ -203,13 +208,14 @@ export const settings = {
   }),
   OPERATIONS_TRACKED_MAX: setting(integer({ min: 100, max: 10_000_000 }).default(50_000), {
     default: '50000',
-    meaning: 'Operations whose state is remembered; one that was forgotten is asked for again.',
+    meaning:
+      'Operations whose state is remembered; a forgotten one is read from the upstream again.',
   }),
   ...callerSettings,
   CONNECTIONS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(16_384), {
     default: '16384',
     meaning:
-      'Connections at once; those above it are closed as they come. Each takes a file descriptor.',
+      'Connections at once; further ones are closed when they come. Each takes a file descriptor.',
   }),
   LOG_LEVEL: setting(
     z
@@ -222,12 +228,12 @@ export const settings = {
   DRAIN_DELAY_MS: setting(integer({ min: 0, max: 600_000 }).default(5_000), {
     default: '5000',
     meaning:
-      'How long everything is served on after SIGTERM, while /readyz says 503: what load balancers need to notice. SIGINT, from a person at a terminal, skips it.',
+      'How long after SIGTERM everything is still served while /readyz says 503, so that load balancers notice. SIGINT, from a person at a terminal, skips it.',
   }),
   SHUTDOWN_TIMEOUT_MS: setting(timeoutMs.default(25_000), {
     default: '25000',
     meaning:
-      'How long after SIGTERM, DRAIN_DELAY_MS included, requests in flight are cut; the process ends at most 5 s later. More than DRAIN_DELAY_MS.',
+      'How long after SIGTERM, DRAIN_DELAY_MS included, requests in flight may go on; the process ends at most 5 s later. More than DRAIN_DELAY_MS.',
   }),
   EMULATOR_PORT: setting(port.default(0), {
     default: 'any',

@@ -1,27 +1,27 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 
-/** Key material of at least 32 bytes; what either sealed opens, the current one seals. */
+/** The secrets of a gateway, at least 32 bytes each. The current one seals; both open. */
 export interface SealSecrets {
   readonly current: Uint8Array;
-  /** Still opens while a new secret takes over. */
+  /** The former secret, while a new one replaces it. */
   readonly previous?: Uint8Array | undefined;
 }
 
 /**
- * Seals bytes so that they can't be read, guessed or altered outside: key id,
- * nonce, ciphertext and tag of AES-256-GCM.
+ * A seal: it turns bytes into others that cannot be read, guessed or altered
+ * outside. The result is key id, nonce, ciphertext and tag of AES-256-GCM.
  *
- * The nonce is a MAC of contents and context, so the same contents give the
- * same bytes, and no nonce is ever used for two different contents.
+ * The nonce is a MAC of contents and context. So the same contents give the
+ * same bytes, and no nonce is used for two different contents.
  */
 export interface Seal {
   /** @param context Must be the same to open; it is not part of the result. */
   seal(contents: Uint8Array, context: string): Buffer;
-  /** Undefined for whatever was not sealed so, by a live secret, in this context. */
+  /** Undefined for bytes that were not sealed in this context under one of the secrets. */
   open(sealed: Uint8Array, context: string): Buffer | undefined;
 }
 
-/** Bytes that a seal adds to the contents. */
+/** Number of bytes that a seal adds to the contents. */
 export const sealOverheadBytes = 29;
 
 const keyIdBytes = 1;
@@ -36,7 +36,7 @@ interface SealKeys {
   readonly nonceKey: Buffer;
 }
 
-/** @param purpose Keeps what is sealed for one use from being opened for another. */
+/** @param purpose Bytes that were sealed for one purpose do not open for another. */
 export function openSeal(secrets: SealSecrets, purpose: string): Seal {
   const current = keysFromSecret(secrets.current, purpose);
   const live = [current];
@@ -44,7 +44,7 @@ export function openSeal(secrets: SealSecrets, purpose: string): Seal {
   return {
     seal: (contents, context) => sealed(current, contents, context),
     open(bytes, context) {
-      // One byte may name both secrets; the tag decides.
+      // Both secrets may have the same one-byte id; the tag decides.
       for (const keys of live) {
         const contents = keys.id === bytes[0] ? opened(keys, bytes, context) : undefined;
         if (contents !== undefined) return contents;
@@ -95,8 +95,8 @@ function opened(keys: SealKeys, bytes: Uint8Array, context: string): Buffer | un
 }
 
 /**
- * The bytes of a base64url text; undefined unless it is the one text that they
- * encode to. Node's own decoder takes aliases and skips what it does not know.
+ * The bytes of a base64url text; undefined unless encoding them gives the same
+ * text. Node's own decoder accepts several texts for the same bytes.
  */
 export function canonicalBytes(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');

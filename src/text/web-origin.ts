@@ -10,7 +10,7 @@ const neverSent: ReadonlySet<string> = new Set(['ws', 'wss', 'ftp', 'file', 'dat
 const appOrigin = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9._~-]+(?::[0-9]{1,5})?)$/;
 
 /**
- * An origin in the form that all spellings of it share: `https://Example.com:443/`
+ * An origin in the form that equal origins share: `https://Example.com:443/`
  * and `https://example.com` are one. Undefined for anything else, `null` too.
  */
 export function webOriginFromText(text: string): string | undefined {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { apiKeyHash, isApiKeyText, newApiKey } from '../../src/callers/api-key.ts';
 
-it('is a prefix, 160 bits and a checksum, and never the same twice', () => {
+it('is a prefix, 160 random bits and a checksum', () => {
   const keys = Array.from({ length: 1_000 }, newApiKey);
   expect(new Set(keys.map(({ text }) => text)).size).toBe(1_000);
   for (const { text, sha256, hint } of keys) {
@@ -27,7 +27,7 @@ it('spreads its 160 bits over all of its digits', () => {
   expect(seen[0]?.size).toBeGreaterThan(10);
 });
 
-it('is told from a mistyped one without a look-up', () => {
+it('differs from a mistyped one without a look-up', () => {
   const { text } = newApiKey();
   const other = (character: string) => (character === 'a' ? 'b' : 'a');
   for (let index = 0; index < text.length; index += 1) {

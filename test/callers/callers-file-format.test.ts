@@ -17,7 +17,7 @@ describe('the text of a keys file', () => {
   const key = keyEntry();
   const caller = { name: 'shop', keys: [key] };
 
-  it('comes back as it was written', () => {
+  it('is read back as it was written', () => {
     const entries = { callers: [{ ...caller, models: ['yandex-art'], imagesPerDayMax: 5 }] };
     expect(callersFromText(textFromCallers(entries))).toEqual(entries);
     expect(callersFromText(`\uFEFF${textFromCallers(entries)}`)).toEqual(entries);
@@ -33,12 +33,12 @@ describe('the text of a keys file', () => {
     ['has a limit of 0', { callers: [{ ...caller, imagesPerDayMax: 0 }] }, 'from 1 to 1000000'],
     ['has an empty list of models', { callers: [{ ...caller, models: [] }] }, 'must name a model'],
     ['has an odd name', { callers: [{ ...caller, name: 'a b' }] }, 'callers[0].name: must be'],
-  ])('that %s is refused, and the fault named by its place', (_, content, words) => {
+  ])('that %s is refused, and the place of the violation is named', (_, content, words) => {
     const text = typeof content === 'string' ? content : JSON.stringify(content);
     expect(() => callersFromText(text)).toThrow(words);
   });
 
-  it('is never quoted in what is said of it', () => {
+  it('is never quoted in an error', () => {
     const secret = newApiKey().text;
     const places = [
       { callers: [{ name: secret, keys: [secret] }] },
@@ -60,7 +60,7 @@ describe('the text of a keys file', () => {
 });
 
 describe('a changed keys file', () => {
-  it('keeps limits with the caller, whatever becomes of its keys', () => {
+  it('keeps the limits of a caller when its keys change', () => {
     const [first, second] = [keyEntry(), keyEntry()];
     const limits = { imagesPerMinuteMax: 3 };
     const one = withKey({ callers: [] }, { name: 'shop', key: first, limits });
@@ -72,7 +72,7 @@ describe('a changed keys file', () => {
     expect(none?.callers).toEqual([{ name: 'shop', keys: [], ...limits }]);
   });
 
-  it('tells when there was no such key', () => {
+  it('is undefined when there was no such key', () => {
     const entries = withKey({ callers: [] }, { name: 'shop', key: keyEntry() });
     expect(withoutKey(entries, { name: 'blog' })).toBeUndefined();
     expect(withoutKey(entries, { name: 'shop', hint: 'igk_????' })).toBeUndefined();

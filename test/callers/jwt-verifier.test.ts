@@ -37,7 +37,7 @@ function open(algorithms?: readonly string[]): JwtVerifier {
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 describe('a token', () => {
-  it('of the issuer speaks for its subject', async () => {
+  it('of the issuer names its subject as the caller', async () => {
     expect(await verifier.verify(await key.token())).toEqual({ caller: { name: 'shop' } });
     const scoped = await verifier.verify(await key.token({ scope: 'images:create other' }));
     expect(scoped?.scopes).toEqual(['images:create', 'other']);
@@ -52,7 +52,7 @@ describe('a token', () => {
 
   it.each([
     ['another issuer', { iss: 'https://elsewhere.example' }],
-    ['another audience', { aud: 'somebody-else' }],
+    ['another audience', { aud: 'another-service' }],
     ['a time that is over', { exp: 1_795_478_000 }],
     ['a time that has not begun', { nbf: 1_799_999_999 }],
     ['no end', { exp: undefined }],
@@ -62,11 +62,11 @@ describe('a token', () => {
     expect(await verifier.verify(await key.token(claims as JWTPayload))).toBeUndefined();
   });
 
-  it('with a scope that can not be read allows nothing', async () => {
+  it('with an unreadable scope claim allows nothing', async () => {
     expect((await verifier.verify(await key.token({ scope: 7 })))?.scopes).toEqual([]);
   });
 
-  it('is good for 30 s more, for clocks that differ', async () => {
+  it('is valid for 30 s after its end, because clocks differ', async () => {
     const token = await key.token();
     await verifier.verify(token);
     nowMs += 629_000;
@@ -75,7 +75,7 @@ describe('a token', () => {
     expect(await verifier.verify(token)).toBeUndefined();
   });
 
-  it('without a signature, or with the public key for a secret, is none', async () => {
+  it('without a signature, or signed with the public key as a secret, is refused', async () => {
     const good = await key.token();
     const [, payload = ''] = good.split('.');
     const unsigned = `${base64url({ alg: 'none', kid: 'first' })}.${payload}.`;
@@ -90,7 +90,7 @@ describe('a token', () => {
     }
   });
 
-  it('changed anywhere is none', async () => {
+  it('is refused when any byte of it is changed', async () => {
     const token = await key.token();
     const last = token.length - 1;
     // The last character carries bits that do not count; jose refuses those, too, or reads the same bytes.
@@ -103,7 +103,7 @@ describe('a token', () => {
     }
   });
 
-  it('that brings its own key, or names where one lies, is none', async () => {
+  it('that brings its own key, or a URL of one, is refused', async () => {
     const other = await startTokenIssuer(() => nowMs);
     const foreign = await other.addKey('first');
     for (const header of [{ jwk: foreign.publicJwk }, { jku: other.url }]) {
@@ -113,7 +113,7 @@ describe('a token', () => {
     await other.close();
   });
 
-  it('of an algorithm that is not among the fixed ones is none', async () => {
+  it('of an algorithm that is not listed is refused', async () => {
     const strict = open(['RS256']);
     expect(await strict.verify(await key.token())).toBeUndefined();
     strict.close();
@@ -128,7 +128,7 @@ describe('the keys', () => {
     expect(keys.fetches).toBe(1);
   });
 
-  it('may rotate: a new one is found, one that was withdrawn ends', async () => {
+  it('may rotate: a new key is fetched, a removed key is refused', async () => {
     const old = await key.token({ exp: Math.floor(nowMs / 1000) + 7_200 });
     await verifier.verify(old);
     const second = await keys.addKey('second');
@@ -140,13 +140,13 @@ describe('the keys', () => {
     await eventually(async () => (await verifier.verify(old)) === undefined);
   });
 
-  it('are not fetched again for a flood of ids that nobody knows', async () => {
+  it('are not fetched again for a flood of unknown ids', async () => {
     await verifier.verify(await key.token());
     const flood = Array.from({ length: 300 }, (_, index) => key.token({}, { kid: `no-${index}` }));
-    const answers = await Promise.all(
+    const results = await Promise.all(
       (await Promise.all(flood)).map((token) => verifier.verify(token)),
     );
-    expect(answers.every((answer) => answer === undefined)).toBe(true);
+    expect(results.every((result) => result === undefined)).toBe(true);
     for (let index = 0; index < 20; index += 1) {
       await verifier.verify(await key.token({}, { kid: `later-${index}` }));
     }
@@ -154,7 +154,7 @@ describe('the keys', () => {
     expect(await verifier.verify(await key.token())).toBeDefined();
   });
 
-  it('that are known hold for 24 h while the issuer is down, and unknown ones are closed', async () => {
+  it('that are known are accepted for 24 h while the issuer is down; unknown ones are refused', async () => {
     await verifier.verify(await key.token());
     const unknown = await keys.addKey('unknown');
     keys.isBroken = true;
@@ -170,7 +170,7 @@ describe('the keys', () => {
     await eventually(async () => (await verifier.verify(await key.token())) !== undefined);
   });
 
-  it('that are no keys open nothing', async () => {
+  it('in a broken document open nothing', async () => {
     const broken = await startTokenIssuer();
     const others = openJwtVerifier({
       ...{ issuer, audience, jwksUrl: broken.url, nowMs: () => nowMs, log: { warn() {} } },

@@ -66,7 +66,7 @@ describe('npm run keys', () => {
     expect((await keys('revoke', 'shop', first, '--file', file)).code).toBe(1);
   });
 
-  it('removes a caller with everything it had', async () => {
+  it('removes a caller with all its keys', async () => {
     const file = newPath();
     await keys('create', 'shop', '--file', file);
     await keys('create', 'blog', '--file', file);
@@ -76,7 +76,7 @@ describe('npm run keys', () => {
     expect((await keys('remove', 'shop', '--file', file)).code).toBe(1);
   });
 
-  it('loses none of eight keys that are made at once', async () => {
+  it('keeps all of eight keys that are made at once', async () => {
     const file = newPath();
     const names = Array.from({ length: 8 }, (_, index) => `caller-${index}`);
     const results = await Promise.all(names.map((name) => keys('create', name, '--file', file)));
@@ -106,7 +106,7 @@ describe('npm run keys', () => {
     await expect(stat(file)).rejects.toThrow('ENOENT');
   });
 
-  it('changes no file that it can not read', async () => {
+  it('leaves a file that it cannot read as it is', async () => {
     const file = join(folder, 'broken.json');
     await writeFile(file, '{"callers": 1}');
     const { code, stderr } = await keys('create', 'shop', '--file', file);

@@ -23,8 +23,8 @@ const real = {
   FOLDER_ID: 'b1g',
 };
 
-describe('the configuration', () => {
-  it('needs nothing', () => {
+describe('the settings', () => {
+  it('have a default each', () => {
     expect(settingsFromEnvironment({})).toMatchObject({
       HOST: '127.0.0.1',
       PORT: 8080,
@@ -37,11 +37,11 @@ describe('the configuration', () => {
     });
   });
 
-  it('takes a real upstream with three settings', () => {
+  it('need three values for a real upstream', () => {
     expect(mistakes(real)).toEqual([]);
   });
 
-  it('reports all mistakes at once, by name', () => {
+  it('have their mistakes reported all at once, by name', () => {
     const found = mistakes({
       PORT: '99999',
       LOG_LEVEL: 'loud',
@@ -70,7 +70,7 @@ describe('the configuration', () => {
     [{ OPERATIONS_ADDRESS: 'http://127.0.0.1:1' }, /needs UPSTREAM_ADDRESS/],
     [{ GATEWAY_SECRET: 'x'.repeat(32), GATEWAY_SECRET_FILE: 'f' }, /set one of them/],
     [{ DRAIN_DELAY_MS: '25000' }, /DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS/],
-  ])('refuses the contradiction %j', (environment, expected) => {
+  ])('may not contradict each other: %j', (environment, expected) => {
     expect(mistakes(environment).join()).toMatch(expected);
   });
 
@@ -81,7 +81,7 @@ describe('the configuration', () => {
     [{ UPSTREAM_ADDRESS: 'http://127.0.0.1:50051' }],
     [{ UPSTREAM_ADDRESS: '[::1]:443', UPSTREAM_IAM_TOKEN: 'Bearer t1.abc', FOLDER_ID: 'f' }],
     [{ ...real, FOLDER_ID: '', DEFAULT_MODEL: 'art://f/m' }],
-  ])('takes %j', (environment) => {
+  ])('may be %j', (environment) => {
     expect(mistakes(environment)).toEqual([]);
   });
 
@@ -89,18 +89,18 @@ describe('the configuration', () => {
     ['*', '*'],
     ['https://App.Example.com:443/', ['https://app.example.com']],
     ['https://*.Example.com, tauri://localhost', ['https://*.example.com', 'tauri://localhost']],
-  ])('takes CORS_ORIGINS=%s in the form that requests are compared with', (text, origins) => {
+  ])('hold CORS_ORIGINS=%s in the form that requests are compared with', (text, origins) => {
     expect(settingsFromEnvironment({ CORS_ORIGINS: text }).CORS_ORIGINS).toEqual(origins);
   });
 
   it.each(['https://*.com', 'https://a.example/app', '*, https://a.example', 'null', 'a.example'])(
-    'refuses CORS_ORIGINS=%s, which can never match',
+    'may not be CORS_ORIGINS=%s, which can never match',
     (text) => {
       expect(mistakes({ CORS_ORIGINS: text }).join()).toMatch(/^CORS_ORIGINS: must be/);
     },
   );
 
-  it('never prints a secret', () => {
+  it('never print a secret', () => {
     const values = settingsFromEnvironment({
       ...real,
       GATEWAY_SECRET: 'canary-secret-canary-secret-canary',
@@ -114,7 +114,7 @@ describe('the configuration', () => {
     expect(found.join()).not.toContain('canary');
   });
 
-  it('documents every setting', () => {
+  it('are all documented', () => {
     const page = configurationPage();
     for (const [name, { meaning }] of Object.entries(settings)) {
       expect(page).toContain(`| \`${name}\` |`);
