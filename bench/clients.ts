@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
+import { send } from '../test/support/http-client.ts';
 
 // The clients of a whole life: one creates an image, ten more look at it.
 
@@ -13,35 +14,18 @@ interface Order {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 2_000 });
 
-function send(
-  method: string,
-  url: string,
-  body?: string,
-): Promise<{ status: number; body: Buffer }> {
-  return new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-    const call = request(url, { method, agent, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }),
-      );
-    });
-    call.on('error', reject);
-    call.end(body);
-  });
-}
+const get = (url: string) => send(url, { agent });
 
 /** The hash of the image that one client ends up with. */
 async function view(origin: string, id: string, style: Order['style']): Promise<string> {
   const image = `${origin}/operations/${id}/image`;
-  if (style === 'wait') return sha256Of((await send('GET', `${image}?wait=60`)).body);
+  if (style === 'wait') return sha256Of((await get(`${image}?wait=60`)).body);
   for (;;) {
-    const { body } = await send('GET', `${origin}/operations/${id}`);
+    const { body } = await get(`${origin}/operations/${id}`);
     if ((JSON.parse(body.toString()) as { done: boolean }).done) break;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
-  return sha256Of((await send('GET', image)).body);
+  return sha256Of((await get(image)).body);
 }
 
 function sha256Of(body: Buffer): string {
@@ -49,7 +33,7 @@ function sha256Of(body: Buffer): string {
 }
 
 async function live({ origin, viewers, style }: Order): Promise<string[]> {
-  const { body } = await send('POST', `${origin}/v1/images`, JSON.stringify({ prompt: 'a cat' }));
+  const { body } = await send(`${origin}/v1/images`, { agent, body: { prompt: 'a cat' } });
   const { id } = JSON.parse(body.toString()) as { id: string };
   return Promise.all(Array.from({ length: viewers + 1 }, () => view(origin, id, style)));
 }

@@ -5,7 +5,7 @@ import { runningOperation, succeededOperation } from '../support/fake-upstream.t
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
-import { exchange } from './raw-caller.ts';
+import { exchange } from '../support/raw-exchange.ts';
 import { smuggledId, smuggledRequest } from './smuggling-corpus.ts';
 
 let upstream: RawUpstream;

@@ -8,7 +8,7 @@ import { edgeLimits } from '../../src/http/edge/edge-limits.ts';
 import { openGuardedServer } from '../../src/http/edge/guarded-server.ts';
 import { startGateway } from '../support/gateway.ts';
 import { PacedReader } from './paced-reader.ts';
-import { exchange } from './raw-caller.ts';
+import { exchange } from '../support/raw-exchange.ts';
 
 /** Longer than anything should take here, on a machine that is busy with other things. */
 const longMs = 6_000;

@@ -7,7 +7,7 @@ import { startGateway, type Gateway } from '../support/gateway.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import * as raw from '../support/raw-responses.ts';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts';
-import { exchange } from './raw-caller.ts';
+import { exchange } from '../support/raw-exchange.ts';
 import { smuggledId, smuggledRequest, smugglingCorpus } from './smuggling-corpus.ts';
 
 let upstream: RawUpstream;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exchange } from '../edge/raw-caller.ts';
+import { exchange } from '../support/raw-exchange.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 
 let gateway: Gateway;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { checkResponse, openFuzzedGateway } from '../fuzzed-gateway.ts';
 import { openTarget, type FuzzTarget } from '../fuzz-target.ts';
-import { PromptUpstream } from '../prompt-upstream.ts';
+import { InstantUpstream } from '../instant-upstream.ts';
 import { createInputs, type CreateInput } from '../surfaces.ts';
 
 interface BodyInput extends CreateInput {
@@ -24,7 +24,7 @@ export const bodies: FuzzTarget = {
   name: 'bodies',
   share: 0.15,
   async open() {
-    const upstream = new PromptUpstream();
+    const upstream = new InstantUpstream();
     const gateway = await openFuzzedGateway({}, upstream);
     return openTarget<BodyInput>({
       inputs: fc

@@ -3,8 +3,8 @@ import { apiKeysFile } from '../../support/api-keys.ts';
 import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import { openTarget, type FuzzTarget } from '../fuzz-target.ts';
 import { oddHeaders, type OddHeaders } from '../odd-headers.ts';
-import { PromptUpstream } from '../prompt-upstream.ts';
-import { SocketClient } from '../socket-client.ts';
+import { InstantUpstream } from '../instant-upstream.ts';
+import { KeptConnection } from '../kept-connection.ts';
 import { createSurfaces } from '../surfaces.ts';
 
 interface HeadersInput {
@@ -49,15 +49,15 @@ export const headers: FuzzTarget = {
   name: 'headers',
   share: 0.1,
   async open() {
-    const upstream = new PromptUpstream();
+    const upstream = new InstantUpstream();
     const keys = await apiKeysFile({ shop: {} });
     const gateways = {
       none: await openFuzzedGateway({ CORS_ORIGINS: 'https://example.org' }, upstream),
       keys: await openFuzzedGateway({ AUTH: 'keys', API_KEYS_FILE: keys.path }, upstream),
     };
     const clients = {
-      none: new SocketClient(gateways.none.origin),
-      keys: new SocketClient(gateways.keys.origin),
+      none: new KeptConnection(gateways.none.origin),
+      keys: new KeptConnection(gateways.keys.origin),
     };
     return openTarget<HeadersInput>({
       inputs: fc
@@ -70,7 +70,7 @@ export const headers: FuzzTarget = {
       async check({ auth, method, path, headers: given, body }) {
         const spentBefore = upstream.spent;
         const hasBody = body !== '';
-        const response = await clients[auth].ask({
+        const response = await clients[auth].send({
           method,
           path,
           headers: {
@@ -80,7 +80,7 @@ export const headers: FuzzTarget = {
             }),
             ...given,
           },
-          body,
+          ...(hasBody && { body: Buffer.from(body, 'latin1') }),
         });
         const spent = upstream.spent - spentBefore;
         checkResponse(response, { method, path, spent }, gateways[auth].takeViolations());

@@ -3,8 +3,8 @@ import { anyBytes, mutatedTexts } from '../byte-mutation.ts';
 import { anonymousTenant, checkResponse, openFuzzedGateway, sealedIds } from '../fuzzed-gateway.ts';
 import type { OperationForm } from '../../../src/operations/operation-id.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { PromptUpstream } from '../prompt-upstream.ts';
-import { SocketClient } from '../socket-client.ts';
+import { InstantUpstream } from '../instant-upstream.ts';
+import { KeptConnection } from '../kept-connection.ts';
 
 interface PathInput {
   readonly method: string;
@@ -110,9 +110,9 @@ export const paths: FuzzTarget = {
   name: 'paths',
   share: 0.1,
   async open() {
-    const upstream = new PromptUpstream();
+    const upstream = new InstantUpstream();
     const gateway = await openFuzzedGateway({}, upstream);
-    const client = new SocketClient(gateway.origin);
+    const client = new KeptConnection(gateway.origin);
     return openTarget<PathInput>({
       inputs: fc.record({
         method: fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'),
@@ -122,7 +122,7 @@ export const paths: FuzzTarget = {
         ),
       }),
       async check({ method, path }) {
-        const response = await client.ask({ method, path, headers: {} });
+        const response = await client.send({ method, path });
         const asked = { method, path, spent: upstream.spent };
         checkResponse(response, asked, gateway.takeViolations());
         const named = /^(?:\/v1)?\/operations\/([^/?#]+)(?:\/image|\/events)?(?:\?|$)/

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { anyBytes, mutatedTexts } from '../byte-mutation.ts';
 import { anonymousTenant, openFuzzedGateway, sealedIds, shortened } from '../fuzzed-gateway.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
-import { PromptUpstream } from '../prompt-upstream.ts';
-import { exchange, SocketClient } from '../socket-client.ts';
+import { InstantUpstream } from '../instant-upstream.ts';
+import { exchangePieces } from '../../support/raw-exchange.ts';
+import { KeptConnection } from '../kept-connection.ts';
 import { createSurfaces } from '../surfaces.ts';
 
 interface SocketInput {
@@ -85,8 +86,7 @@ const pieces = fc.oneof(
 );
 
 /** Every response on a connection must begin like one. */
-function statusesOf(said: Buffer): readonly number[] {
-  const text = said.toString('latin1');
+function statusesOf(text: string): readonly number[] {
   promise(text === '' || /^HTTP\/1\.1 [1-5][0-9]{2} /.test(text), () => text.slice(0, 80));
   // An image may hold anything, but its bytes are known and hold no status line.
   return Array.from(text.matchAll(/HTTP\/1\.1 ([1-5][0-9]{2}) /g), ([, status]) => Number(status));
@@ -99,9 +99,9 @@ export const sockets: FuzzTarget = {
   name: 'sockets',
   share: 0.06,
   async open() {
-    const upstream = new PromptUpstream();
+    const upstream = new InstantUpstream();
     const gateway = await openFuzzedGateway({}, upstream);
-    const client = new SocketClient(gateway.origin);
+    const client = new KeptConnection(gateway.origin);
     let inputs = 0;
     let creates = 0;
     return openTarget<SocketInput>({
@@ -119,10 +119,11 @@ export const sockets: FuzzTarget = {
           .toSorted((a, b) => a - b)
           .map((split) => Math.round((split / 1_000) * bytes.length));
         const writes = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
-        const said = await exchange(gateway.origin, writes);
-        const statuses = statusesOf(said);
+        const limits = { ends: true, limitMs: 30_000 };
+        const { text: received } = await exchangePieces(gateway.origin.href, writes, limits);
+        const statuses = statusesOf(received);
         const isOwnFailure = statuses.some((status) => status >= 500);
-        promise(!isOwnFailure, () => said.toString('latin1').slice(0, 800));
+        promise(!isOwnFailure, () => received.slice(0, 800));
         // The one method that Node reads and Fastify's router responds to by itself: a bare 404.
         const violations = gateway.takeViolations().filter((text) => !text.startsWith('PRI '));
         promise(violations.length === 0, () => `broken contract: ${shortened(violations)}`);
@@ -132,7 +133,7 @@ export const sockets: FuzzTarget = {
         promise(isSpentOnCreates, () => `${upstream.spent} paid for ${creates} creates`);
         inputs += 1;
         if (inputs % askEvery !== 0) return;
-        const live = await client.ask({ method: 'GET', path: '/livez', headers: {} });
+        const live = await client.send({ method: 'GET', path: '/livez' });
         promise(live.status === 200, `no longer alive: ${live.status}`);
       },
       async close() {

@@ -8,7 +8,7 @@ import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
 const slowOneOf = 8;
 
 /** An upstream without a network that succeeds at once, and counts the Generates that would be billed. */
-export class PromptUpstream implements UpstreamClient {
+export class InstantUpstream implements UpstreamClient {
   readonly ready = true;
   /** Generates taken. */
   spent = 0;
