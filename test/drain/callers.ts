@@ -11,7 +11,7 @@ export interface Target {
   readonly record: DrainRecord;
 }
 
-/** Operations that were made before the drain, to be read during it. */
+/** Operations created before the drain, to be read during it. */
 interface Operations {
   readonly quick: string;
   readonly endless: string;
@@ -23,7 +23,7 @@ const pauseMinMs = 100;
 const pauseSpreadMs = 400;
 const probeEveryMs = 100;
 
-/** A client of one gateway, with one connection that it keeps for as long as it may. */
+/** A client of one gateway, with one connection that it keeps as long as possible. */
 class Caller {
   readonly #target: Target;
   readonly #agent: Agent;
@@ -33,19 +33,15 @@ class Caller {
     this.#agent = new Agent({ keepAlive, maxSockets: 1 });
   }
 
-  /** One request, written down whatever comes of it. Undefined: no answer, and the caller gives up. */
-  async send(
-    what: string,
-    path: string,
-    asked: HttpRequest = {},
-  ): Promise<HttpResponse | undefined> {
+  /** One recorded request. Undefined: there was no response, and the caller stops. */
+  async send(what: string, path: string, asked: HttpRequest = {}): Promise<HttpResponse | undefined> {
     const { origin, record, name } = this.#target;
     const requestId = `${name}-${what.replaceAll(/\W+/g, '_')}-${record.nextNumber()}`;
     const headers = { ...asked.headers, 'x-request-id': requestId };
     try {
-      const answer = await send(`${origin}${path}`, { ...asked, agent: this.#agent, headers });
-      record.answered(requestId, answer);
-      return answer;
+      const response = await send(`${origin}${path}`, { ...asked, agent: this.#agent, headers });
+      record.answered(requestId, response);
+      return response;
     } catch (error) {
       if (!(error instanceof NoResponse)) throw error;
       record.unanswered(requestId, error);
@@ -54,18 +50,18 @@ class Caller {
     }
   }
 
-  /** The same again and again until there is no answer. */
+  /** The same request again and again until there is no response. */
   async keepSending(what: string, path: string, asked: HttpRequest = {}): Promise<void> {
     while ((await this.send(what, path, asked)) !== undefined) await pause();
   }
 
-  /** Follows an operation to the end of the stream, and then has an image made on the same connection. */
+  /** Follows an operation to the end of the stream, then creates images on the same connection. */
   async followThenCreate(what: string, eventsPath: string): Promise<void> {
     const isFollowed = await this.send(what, eventsPath, events);
     if (isFollowed !== undefined) await this.keepCreating(`${what}, create`, { kind: 'quick' });
   }
 
-  /** Images, one after the other, until there is no answer. */
+  /** Creates images one after the other until there is no response. */
   async keepCreating(what: string, form: CreateForm): Promise<void> {
     const { record, name } = this.#target;
     for (;;) {
@@ -75,9 +71,9 @@ class Caller {
         ...(form.isKeyed === true && { 'idempotency-key': prompt.replaceAll(' ', '-') }),
       };
       const path = form.path ?? '/v1/images';
-      const answer = await this.send(what, path, { headers, body: { prompt, ...form.body } });
-      record.told(prompt, answer);
-      if (answer === undefined) return;
+      const response = await this.send(what, path, { headers, body: { prompt, ...form.body } });
+      record.created(prompt, response);
+      if (response === undefined) return;
       await pause();
     }
   }
@@ -95,20 +91,20 @@ function pause(): Promise<void> {
   return sleep(pauseMinMs + Math.random() * pauseSpreadMs);
 }
 
-/** Has the images made that are read later. @throws Error when that does not work. */
+/** Creates the operations that are read later. @throws Error when that fails. */
 export async function prepare(target: Target): Promise<Operations> {
   const caller = new Caller(target);
   const make = async (kind: ImageKind) => {
     const prompt = `${kind} ${target.name} before`;
-    const answer = await caller.send('prepare', '/v1/images', { body: { prompt } });
-    target.record.told(prompt, answer);
-    if (answer?.status !== 202) throw new Error(`an image was answered with ${answer?.status}`);
-    return (JSON.parse(answer.body.toString()) as { id: string }).id;
+    const response = await caller.send('prepare', '/v1/images', { body: { prompt } });
+    target.record.created(prompt, response);
+    if (response?.status !== 202) throw new Error(`a create got ${response?.status}`);
+    return (JSON.parse(response.body.toString()) as { id: string }).id;
   };
   return { quick: await make('quick'), endless: await make('endless'), large: await make('large') };
 }
 
-/** All that goes on while the gateway drains. Resolves when it takes nothing more of any of them. */
+/** The load during the drain. Resolves when the gateway accepts no further request of any caller. */
 export async function load(target: Target, operations: Operations): Promise<void> {
   const caller = () => new Caller(target);
   const { quick, endless } = operations;
@@ -134,18 +130,18 @@ export async function load(target: Target, operations: Operations): Promise<void
   ]);
 }
 
-/** Asks as a load balancer does: a connection for each question. */
+/** Reads `/readyz` as a load balancer does: with a new connection each time. */
 async function probe(target: Target): Promise<void> {
   const caller = new Caller(target, { keepAlive: false });
   for (;;) {
-    const answer = await caller.send('probe', '/readyz');
-    if (answer === undefined) return;
-    target.record.probed(answer.status);
+    const response = await caller.send('probe', '/readyz');
+    if (response === undefined) return;
+    target.record.probed(response.status);
     await sleep(probeEveryMs);
   }
 }
 
-/** Connections that do nothing: open, silent in the middle of a request, and deaf to their image. */
+/** Connections without progress: idle, silent in the middle of a request, or not reading their image. */
 export class IdleCrowd {
   readonly #sockets: Socket[] = [];
   readonly #port: number;
@@ -154,11 +150,11 @@ export class IdleCrowd {
     this.#port = Number(new URL(origin).port);
   }
 
-  /** @param stalled Paths of what is asked for and not read. */
+  /** @param stalled Paths that are requested and then not read. */
   gather(stalled: readonly string[]): void {
     for (const text of ['', '', 'GET /livez HT']) this.#open(text).resume();
     for (const path of stalled) {
-      // Never read: the first bytes stay where they are.
+      // Never read, so the socket stays full.
       this.#open(`GET ${path} HTTP/1.1\r\nHost: gateway\r\n\r\n`).pause();
     }
   }

@@ -1,7 +1,7 @@
 import type { HttpResponse, NoResponse } from '../support/http-client.ts';
 
-/** What a caller was told about one image. */
-type Told =
+/** What a response told a caller about one image. */
+type Outcome =
   | { readonly kind: 'accepted'; readonly id: string }
   | { readonly kind: 'not_started' | 'unknown' | 'nothing' };
 
@@ -11,20 +11,20 @@ interface Unanswered {
   readonly afterMs: number;
 }
 
-/** Everything that callers of one gateway saw of its end. */
+/** The record of what the callers of one gateway saw of its drain. */
 export class DrainRecord {
   #number = 0;
-  #answers = 0;
-  #answersAfterTerm = 0;
+  #responses = 0;
+  #responsesAfterTerm = 0;
   #acceptedAfterTerm = 0;
   #refusals = 0;
   #termAtMs = Infinity;
   #unreadyAtMs: number | undefined;
   #closedAtMs: number | undefined;
-  readonly #told = new Map<string, Told>();
+  readonly #outcomes = new Map<string, Outcome>();
   readonly #unanswered: Unanswered[] = [];
   readonly #odd: string[] = [];
-  /** Ids of requests that the gateway's log tells of. */
+  /** Ids of the requests in the gateway's log. */
   readonly #reached = new Set<string>();
 
   nextNumber(): number {
@@ -32,7 +32,7 @@ export class DrainRecord {
     return this.#number;
   }
 
-  /** SIGTERM is sent now. */
+  /** To be called when SIGTERM is sent. */
   terminated(): void {
     this.#termAtMs = performance.now();
   }
@@ -47,16 +47,16 @@ export class DrainRecord {
     if (status === 503) this.#unreadyAtMs ??= performance.now();
   }
 
-  answered(requestId: string, answer: HttpResponse): void {
-    this.#answers += 1;
+  answered(requestId: string, response: HttpResponse): void {
+    this.#responses += 1;
     const isAfterTerm = performance.now() > this.#termAtMs;
-    if (isAfterTerm) this.#answersAfterTerm += 1;
-    const text = answer.status === 503 ? answer.body.toString() : '';
+    if (isAfterTerm) this.#responsesAfterTerm += 1;
+    const text = response.status === 503 ? response.body.toString() : '';
     const isRefusal = text.includes('"code":"draining"');
     if (isRefusal) this.#refusals += 1;
     const isUnready = text.includes('"status":"draining"');
-    const isFine = answer.status < 300 || isRefusal || isUnready || isTimeout(answer);
-    if (!isFine) this.#odd.push(`${requestId} was answered with ${answer.status} ${text}`);
+    const isFine = response.status < 300 || isRefusal || isUnready || isTimeout(response);
+    if (!isFine) this.#odd.push(`${requestId} got ${response.status} ${text}`);
   }
 
   unanswered(requestId: string, error: NoResponse): void {
@@ -65,21 +65,23 @@ export class DrainRecord {
     this.#unanswered.push({ requestId, error, afterMs: nowMs - this.#termAtMs });
   }
 
-  told(prompt: string, answer: HttpResponse | undefined): void {
-    const told = toldOf(answer);
-    this.#told.set(prompt, told);
-    if (told.kind === 'accepted' && performance.now() > this.#termAtMs)
+  created(prompt: string, response: HttpResponse | undefined): void {
+    const outcome = outcomeOf(response);
+    this.#outcomes.set(prompt, outcome);
+    if (outcome.kind === 'accepted' && performance.now() > this.#termAtMs)
       this.#acceptedAfterTerm += 1;
   }
 
   /** Ids of the operations that callers hold. */
   ids(): readonly string[] {
-    return [...this.#told.values()].flatMap((told) => (told.kind === 'accepted' ? [told.id] : []));
+    return [...this.#outcomes.values()].flatMap((outcome) =>
+      outcome.kind === 'accepted' ? [outcome.id] : [],
+    );
   }
 
   /**
-   * Requests that were lost: without a whole answer although they were sent on
-   * a connection in use, or the gateway's own log tells of them.
+   * The lost requests: those without a complete response that were sent on a
+   * connection in use, or that the gateway's log contains.
    */
   losses(): readonly string[] {
     return this.#unanswered
@@ -90,48 +92,48 @@ export class DrainRecord {
       );
   }
 
-  /** What else is not as it has to be, in words. */
-  faults(billed: ReadonlyMap<string, readonly string[]>): readonly string[] {
-    const faults = [...this.#odd];
-    if (this.#unreadyAtMs === undefined) faults.push('never said that it is not ready');
+  /** Every other violation of the promise, in words. */
+  violations(billed: ReadonlyMap<string, readonly string[]>): readonly string[] {
+    const violations = [...this.#odd];
+    if (this.#unreadyAtMs === undefined) violations.push('was never unready');
     if (this.#closedAtMs !== undefined && this.#closedAtMs < (this.#unreadyAtMs ?? Infinity)) {
-      faults.push('stopped listening before it said that it is not ready');
+      violations.push('stopped listening before it was unready');
     }
-    if (this.#acceptedAfterTerm === 0) faults.push('took no create after SIGTERM');
-    for (const [prompt, told] of this.#told) {
+    if (this.#acceptedAfterTerm === 0) violations.push('accepted no create after SIGTERM');
+    for (const [prompt, { kind }] of this.#outcomes) {
       const bills = billed.get(prompt)?.length ?? 0;
-      const isHonest =
-        told.kind === 'accepted' ? bills === 1 : bills === 0 || told.kind === 'unknown';
-      if (!isHonest) faults.push(`${prompt}: ${told.kind}, and billed ${bills} times`);
+      const isHonest = kind === 'accepted' ? bills === 1 : bills === 0 || kind === 'unknown';
+      if (!isHonest) violations.push(`${prompt}: ${kind}, but billed ${bills} times`);
     }
-    return faults;
+    return violations;
   }
 
   figures() {
     const isReset = ({ requestId, error }: Unanswered) =>
       error.code !== 'ECONNREFUSED' && !error.isReused && !this.#reached.has(requestId);
     return {
-      answers: this.#answers,
-      'answers after SIGTERM': this.#answersAfterTerm,
+      responses: this.#responses,
+      'responses after SIGTERM': this.#responsesAfterTerm,
       'creates accepted after SIGTERM': this.#acceptedAfterTerm,
       'creates refused as draining': this.#refusals,
-      'outcomes unknown': [...this.#told.values()].filter(({ kind }) => kind === 'unknown').length,
+      'outcomes unknown': [...this.#outcomes.values()].filter(({ kind }) => kind === 'unknown')
+        .length,
       'new connections that met the closing listener': this.#unanswered.filter(isReset).length,
     };
   }
 }
 
-/** An image that was not ready when the waiting was over: its id is in the answer. */
+/** Whether the image was not ready when the wait ended: the response holds its id. */
 function isTimeout({ status, headers }: HttpResponse): boolean {
   return status === 504 && headers['x-operation-id'] !== undefined;
 }
 
-function toldOf(answer: HttpResponse | undefined): Told {
-  if (answer === undefined) return { kind: 'nothing' };
-  const id = answer.headers['x-operation-id'];
+function outcomeOf(response: HttpResponse | undefined): Outcome {
+  if (response === undefined) return { kind: 'nothing' };
+  const id = response.headers['x-operation-id'];
   if (typeof id === 'string') return { kind: 'accepted', id };
-  const text = answer.body.toString();
-  // Errors of OpenAI tell no outcome: this one's meaning is fixed.
+  const text = response.body.toString();
+  // OpenAI's errors have no outcome, but this code means not_started.
   const isUnspent = text.includes('"outcome":"not_started"') || text.includes('"code":"draining"');
   return { kind: isUnspent ? 'not_started' : 'unknown' };
 }

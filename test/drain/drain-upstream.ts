@@ -14,20 +14,20 @@ import {
 import { serviceDefinitionFromDescriptor } from '../../src/grpc/service-definition.ts';
 import { runningOperation, succeededOperation } from '../support/fake-upstream.ts';
 
-/** What becomes of an image, by the first word of its prompt. */
+/** The fate of an image, chosen by the first word of its prompt. */
 export type ImageKind =
   /** Accepted and done soon. */
   | 'quick'
-  /** Accepted as late as the gateway waits for it, nearly. */
+  /** Accepted shortly before the gateway's deadline. */
   | 'late'
   /** Never done. */
   | 'endless'
-  /** Larger than what a connection holds without being read. */
+  /** Larger than the buffers of a connection that no one reads. */
   | 'large';
 
 export interface DrainUpstream {
   readonly address: string;
-  /** Ids of the operations that were billed, by prompt. */
+  /** Ids of the billed operations, by prompt. */
   readonly billed: ReadonlyMap<string, readonly string[]>;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ const head = Buffer.from(
   'hex',
 );
 
-/** An upstream that draws nothing, bills at once and answers in its own time. */
+/** An upstream that draws nothing, bills at once, and responds after a set delay. */
 export async function startDrainUpstream(): Promise<DrainUpstream> {
   const imageOf = (bytes: number) => Buffer.concat([head, randomFillSync(Buffer.alloc(bytes))]);
   const images = { quick: imageOf(200_000), large: imageOf(14 * 1_048_576) };

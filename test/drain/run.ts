@@ -1,6 +1,6 @@
 /**
  * Sends SIGTERM to gateways under load, with callers of every kind, and counts
- * what got lost.
+ * what is lost.
  *
  *     npm run test:drain -- [--terms N] [--at-once N]
  */
@@ -25,7 +25,7 @@ const { values } = parseArgs({
 });
 const terms = Number(values.terms);
 const exitMsMax = 31_000;
-/** A gateway that does not end by itself is ended then, and counted as failed. */
+/** When a gateway that does not exit is killed, and counted as failed. */
 const killAfterMs = 45_000;
 
 const upstream = await startDrainUpstream();
@@ -42,11 +42,11 @@ const start = (name: string, onLine?: (line: string) => void) =>
     { ...environment, DATA_DIR: join(dataDirectory, name) },
     onLine,
   );
-/** Knows of no operation but by the ids that callers hold. */
+/** A gateway that knows operations only by the ids that callers hold. */
 const witness = await start('witness');
 
 const losses: string[] = [];
-const faults: string[] = [];
+const violations: string[] = [];
 const totals = new Map<string, number>();
 const exitMs: number[] = [];
 let fetched = 0;
@@ -67,9 +67,9 @@ async function drainUnderLoad(target: Target, gateway: GatewayProcess): Promise<
   const operations = await prepare(target);
   const crowd = new IdleCrowd(target);
   const loaded = load(target, operations);
-  // At any moment of what goes on.
+  // SIGTERM comes at a random moment of the load.
   await sleep(1_000 + Math.random() * 1_000);
-  // Every second one has somebody who holds it up for as long as it lets them.
+  // Every second gateway has a stalled reader, which delays it as long as it is allowed to.
   const isHeldUp = /[02468]$/.test(name);
   crowd.gather(isHeldUp ? [`/operations/${operations.large}/image?wait=30`] : []);
   await sleep(500);
@@ -81,33 +81,34 @@ async function drainUnderLoad(target: Target, gateway: GatewayProcess): Promise<
   await gateway.exited;
   clearTimeout(force);
   exitMs.push(performance.now() - startMs);
-  await gateway.said;
+  await gateway.logRead;
   await loaded;
   crowd.leave();
 
-  const told = (fault: string) => `${name}: ${fault}`;
-  losses.push(...record.losses().map(told));
-  faults.push(...record.faults(upstream.billed).map(told));
-  if (gateway.exitCode !== 0) faults.push(told(`ended with ${gateway.exitCode ?? 'a signal'}`));
+  const named = (violation: string) => `${name}: ${violation}`;
+  losses.push(...record.losses().map(named));
+  violations.push(...record.violations(upstream.billed).map(named));
+  if (gateway.exitCode !== 0)
+    violations.push(named(`exited with ${gateway.exitCode ?? 'a signal'}`));
   for (const [what, count] of Object.entries(record.figures())) {
     totals.set(what, (totals.get(what) ?? 0) + count);
   }
   await inParallel(record.ids(), 4, async (id) => {
     let status = 503;
-    // The upstream of a busy machine may be late: that is no loss.
+    // A late upstream on a busy machine is no loss.
     for (let left = 20; left > 0 && status >= 500; left -= 1) {
       ({ status } = await send(`${witness.origin}/operations/${id}`));
       if (status >= 500) await sleep(500);
     }
     if (status === 200) fetched += 1;
-    else losses.push(told(`an accepted operation is answered elsewhere with ${status}`));
+    else losses.push(named(`another gateway returns ${status} for an accepted operation`));
   });
 }
 
 const startMs = performance.now();
 const numbers = Array.from({ length: terms }, (_, index) => index + 1);
 await inParallel(numbers, Number(values['at-once']), (number) =>
-  drain(number).catch((error: unknown) => void faults.push(`d${number}: ${String(error)}`)),
+  drain(number).catch((error: unknown) => void violations.push(`d${number}: ${String(error)}`)),
 );
 await witness.stop();
 await upstream.close();
@@ -116,8 +117,8 @@ await rm(dataDirectory, { recursive: true, force: true });
 const sorted = exitMs.toSorted((a, b) => a - b);
 const longestMs = sorted.at(-1) ?? Infinity;
 const inSeconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-if (exitMs.length < terms) faults.push(`${terms - exitMs.length} gateways were not drained`);
-if (longestMs > exitMsMax) faults.push(`the longest drain took ${inSeconds(longestMs)}`);
+if (exitMs.length < terms) violations.push(`${terms - exitMs.length} gateways were not drained`);
+if (longestMs > exitMsMax) violations.push(`the longest drain took ${inSeconds(longestMs)}`);
 const figures = {
   drains: exitMs.length,
   ...Object.fromEntries(totals),
@@ -128,13 +129,14 @@ const figures = {
   took: inSeconds(performance.now() - startMs),
 };
 process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
-for (const fault of [...losses, ...faults].slice(0, 40)) process.stderr.write(`${fault}\n`);
-const isMet = losses.length === 0 && faults.length === 0;
+for (const violation of [...losses, ...violations].slice(0, 40))
+  process.stderr.write(`${violation}\n`);
+const isMet = losses.length === 0 && violations.length === 0;
 recordFigure({
   promise: 'P16',
   says: 'a gateway that is stopped loses nothing it has accepted',
   goal: '200 SIGTERMs under load with event streams, stalled readers and silent sockets: 0 accepted requests lost, exit in ≤ 31 s',
-  seen: `${exitMs.length} SIGTERMs, ${totals.get('answers after SIGTERM') ?? 0} answers after them: ${losses.length} lost; ${fetched} accepted operations fetched elsewhere; longest exit ${inSeconds(longestMs)}`,
+  seen: `${exitMs.length} SIGTERMs, ${totals.get('responses after SIGTERM') ?? 0} responses after them: ${losses.length} lost; ${fetched} accepted operations fetched elsewhere; longest exit ${inSeconds(longestMs)}`,
   isMet,
   by: `npm run test:drain -- --terms ${terms}`,
 });

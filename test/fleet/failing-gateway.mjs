@@ -1,6 +1,6 @@
-// A gateway that kills itself, as `kill -9` does, when it comes to the point it
-// was told: FAILPOINT=name, FAIL_AT=which time it gets there. It is the built
-// gateway; only its ports are watched from outside.
+// A gateway that kills itself, as `kill -9` does, at a failpoint: FAILPOINT=name,
+// FAIL_AT=at which time it is reached. It is the built gateway; only its store
+// and its upstream are wrapped.
 import { buildApp } from '../../dist/app.js';
 import { settingsFromEnvironment } from '../../dist/config/settings-from-environment.js';
 import { openLog } from '../../dist/observability/log.js';
@@ -14,7 +14,7 @@ function reach(name) {
   if (left <= 0) process.kill(process.pid, 'SIGKILL');
 }
 
-/** The point before a call, and the one behind its answer. */
+/** The failpoints before a call and after its result. */
 async function around(name, call) {
   reach(`before ${name}`);
   const result = await call();
@@ -42,10 +42,10 @@ function throughUpstream(client) {
   return {
     generate(request, options) {
       return around('generate', () => {
-        const answer = client.generate(request, options);
-        // The request has left and the answer is not here yet.
+        const result = client.generate(request, options);
+        // The request is sent and there is no response yet.
         setImmediate(() => reach('during generate'));
-        return answer;
+        return result;
       });
     },
     getOperation: (id, options) => client.getOperation(id, options),

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Which program runs: the gateway as it is shipped, or one that fails on order. */
+/** The program: the gateway as it is shipped, or one that kills itself at a failpoint. */
 export type Entry = 'dist/main.js' | 'test/fleet/failing-gateway.mjs';
 
-/** A gateway as a process of its own. */
+/** A gateway in its own process. */
 export class GatewayProcess {
   readonly origin: string;
-  /** Resolves when the last line of its log was read. */
-  readonly said: Promise<unknown>;
+  /** Resolves when the last line of its log is read. */
+  readonly logRead: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
@@ -23,15 +23,15 @@ export class GatewayProcess {
       child.exitCode === null && child.signalCode === null
         ? once(child, 'exit')
         : Promise.resolve();
-    // Its last lines may come after its exit.
-    this.said = child.stdout === null ? Promise.resolve() : once(child.stdout, 'close');
+    // Its last lines may arrive after its exit.
+    this.logRead = child.stdout === null ? Promise.resolve() : once(child.stdout, 'close');
   }
 
   /**
    * Starts it and waits until it listens.
    *
-   * @param onLine Told of every line of its log.
-   * @throws Error with what it said when it ends before that.
+   * @param onLine Called with every line of its log.
+   * @throws Error with its output when it ends before that.
    */
   static async start(
     entry: Entry,
@@ -45,17 +45,20 @@ export class GatewayProcess {
         PORT: '0',
         LOG_LEVEL: 'info',
         DRAIN_DELAY_MS: '0',
-        // Gateways of a test share few cores: what they shed for that is no matter of it.
+        // Gateways of a test share few cores, which must not count as overload.
         LOOP_DELAY_MS_MAX: '10000',
         ...environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let said = '';
-    child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)));
+    let errors = '';
+    child.stderr.on(
+      'data',
+      (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4_000)),
+    );
     const origin = await new Promise<string>((resolve, reject) => {
       child.once('exit', (code, signal) =>
-        reject(new Error(`the gateway ended early (${code ?? signal}): ${said}`)),
+        reject(new Error(`the gateway ended early (${code ?? signal}): ${errors}`)),
       );
       let isListening = false;
       createInterface({ input: child.stdout }).on('line', (line) => {
@@ -73,7 +76,7 @@ export class GatewayProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves when the process is gone, however it ended. */
+  /** Resolves when the process has ended, in any way. */
   get exited(): Promise<unknown> {
     return this.#exited;
   }
@@ -83,18 +86,18 @@ export class GatewayProcess {
     return this.#child.exitCode ?? undefined;
   }
 
-  /** At once, without a word, as a machine that loses power. */
+  /** Ends it at once, as a loss of power does. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#exited;
   }
 
-  /** Tells it to stop, without waiting. */
+  /** Sends SIGTERM, without waiting. */
   terminate(): void {
     this.#child.kill('SIGTERM');
   }
 
-  /** As an orchestrator stops it. */
+  /** Sends SIGTERM and waits for the exit, as an orchestrator does. */
   async stop(): Promise<void> {
     this.terminate();
     await this.#exited;

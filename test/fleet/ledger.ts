@@ -1,26 +1,26 @@
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 
-/** What a caller was told about one key, in order. */
-export type Told =
+/** What one response outcomes a caller about its key. */
+export type Outcome =
   | { readonly kind: 'accepted'; readonly id: string }
   | { readonly kind: 'not_started'; readonly code: string }
   | { readonly kind: 'unknown'; readonly code: string }
-  /** The connection broke, or nobody listened. */
+  /** The connection broke, or no gateway listened. */
   | { readonly kind: 'nothing' };
 
-/** The upstream with its bills, and what callers were told: what has to agree in the end. */
-export class Books {
+/** The upstream's bills and the outcomes that callers saw, which must agree in the end. */
+export class Ledger {
   readonly emulator: Emulator;
-  /** Operations that were billed, by prompt; every key has a prompt of its own. */
+  /** Billed operations by prompt; every key has its own prompt. */
   readonly #billed: ReadonlyMap<string, readonly string[]>;
-  readonly #told = new Map<string, Told[]>();
+  readonly #outcomes = new Map<string, Outcome[]>();
 
   private constructor(emulator: Emulator, billed: ReadonlyMap<string, readonly string[]>) {
     this.emulator = emulator;
     this.#billed = billed;
   }
 
-  static async open(options: { readonly latencyMs: number }): Promise<Books> {
+  static async open(options: { readonly latencyMs: number }): Promise<Ledger> {
     const billed = new Map<string, string[]>();
     const emulator = await startEmulator({
       ...options,
@@ -31,44 +31,46 @@ export class Books {
         billed.set(prompt, [...(billed.get(prompt) ?? []), operationId]);
       },
     });
-    return new Books(emulator, billed);
+    return new Ledger(emulator, billed);
   }
 
-  tell(key: string, told: Told): void {
-    this.#told.set(key, [...(this.#told.get(key) ?? []), told]);
+  record(key: string, outcome: Outcome): void {
+    this.#outcomes.set(key, [...(this.#outcomes.get(key) ?? []), outcome]);
   }
 
   keys(): readonly string[] {
-    return [...this.#told.keys()];
+    return [...this.#outcomes.keys()];
   }
 
-  /** Keys with the ids their callers hold. */
+  /** The ids that callers hold, by key. */
   ids(): ReadonlyMap<string, string> {
     const ids = new Map<string, string>();
-    for (const [key, told] of this.#told) {
-      for (const answer of told) if (answer.kind === 'accepted') ids.set(key, answer.id);
+    for (const [key, outcomes] of this.#outcomes) {
+      for (const outcome of outcomes) if (outcome.kind === 'accepted') ids.set(key, outcome.id);
     }
     return ids;
   }
 
-  /** Everything that does not agree, in words. */
-  faults(): readonly string[] {
-    return [...this.#told].flatMap(([key, told]) =>
-      faultsOf(told, this.#billed.get(promptOf(key))?.length ?? 0).map(
-        (fault) => `${key}: ${fault} (told ${told.map(inWords).join(', ')})`,
+  /** Every disagreement between bills and outcomes, in words. */
+  violations(): readonly string[] {
+    return [...this.#outcomes].flatMap(([key, outcomes]) =>
+      violationsOf(outcomes, this.#billed.get(promptOf(key))?.length ?? 0).map(
+        (violation) => `${key}: ${violation} (seen ${outcomes.map(inWords).join(', ')})`,
       ),
     );
   }
 
   figures(): Record<string, number> {
-    const all = [...this.#told];
+    const all = [...this.#outcomes];
     const billedTimes = (key: string) => this.#billed.get(promptOf(key))?.length ?? 0;
-    const last = (kind: Told['kind']) => all.filter(([, told]) => told.at(-1)?.kind === kind);
+    const last = (kind: Outcome['kind']) =>
+      all.filter(([, outcomes]) => outcomes.at(-1)?.kind === kind);
     return {
       keys: all.length,
-      answers: all.reduce((sum, [, told]) => sum + told.length, 0),
-      'connections lost': all.flatMap(([, told]) => told.filter(({ kind }) => kind === 'nothing'))
-        .length,
+      responses: all.reduce((sum, [, outcomes]) => sum + outcomes.length, 0),
+      'connections lost': all.flatMap(([, outcomes]) =>
+        outcomes.filter(({ kind }) => kind === 'nothing'),
+      ).length,
       accepted: last('accepted').length,
       'unknown, and paid': last('unknown').filter(([key]) => billedTimes(key) === 1).length,
       'unknown, not paid': last('unknown').filter(([key]) => billedTimes(key) === 0).length,
@@ -77,26 +79,28 @@ export class Books {
   }
 }
 
-/** The prompt that goes with a key. */
+/** The prompt of a key. */
 export function promptOf(key: string): string {
   return `a red cat, number ${key}`;
 }
 
-function faultsOf(told: readonly Told[], billed: number): readonly string[] {
-  const faults: string[] = [];
-  const ids = new Set(told.flatMap((answer) => (answer.kind === 'accepted' ? [answer.id] : [])));
-  if (billed > 1) faults.push(`paid ${billed} times`);
-  if (ids.size > 1) faults.push('stands for more than one operation');
-  if (ids.size > 0 && billed === 0) faults.push('accepted, and never billed');
-  if (ids.size > 0 && told.at(-1)?.kind !== 'accepted')
-    faults.push('was accepted, and then forgotten');
-  if (billed > 0 && told.every(({ kind }) => kind === 'not_started')) {
-    faults.push('paid, and told that nothing was spent');
+function violationsOf(outcomes: readonly Outcome[], billed: number): readonly string[] {
+  const violations: string[] = [];
+  const ids = new Set(
+    outcomes.flatMap((outcome) => (outcome.kind === 'accepted' ? [outcome.id] : [])),
+  );
+  if (billed > 1) violations.push(`paid ${billed} times`);
+  if (ids.size > 1) violations.push('has more than one operation');
+  if (ids.size > 0 && billed === 0) violations.push('accepted, but never billed');
+  if (ids.size > 0 && outcomes.at(-1)?.kind !== 'accepted')
+    violations.push('was accepted, then forgotten');
+  if (billed > 0 && outcomes.every(({ kind }) => kind === 'not_started')) {
+    violations.push('paid, but reported as not started');
   }
-  return faults;
+  return violations;
 }
 
-function inWords(told: Told): string {
-  if (told.kind === 'accepted') return told.id.slice(-6);
-  return told.kind === 'nothing' ? 'nothing' : `${told.kind} (${told.code})`;
+function inWords(outcome: Outcome): string {
+  if (outcome.kind === 'accepted') return outcome.id.slice(-6);
+  return outcome.kind === 'nothing' ? 'nothing' : `${outcome.kind} (${outcome.code})`;
 }

@@ -1,18 +1,18 @@
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** One address in front of several, in turn. */
+/** One address in front of several gateways, used in turn. */
 export interface LoadBalancer {
   readonly origin: string;
-  /** Requests each one was given. */
+  /** How many requests each gateway got. */
   readonly served: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
 
 /**
- * Passes each request on to the next one that takes connections. A request that
- * may have arrived somewhere is never sent a second time: its caller sees the
- * connection break, and decides.
+ * A load balancer that forwards each request to the next gateway that accepts
+ * connections. A request that may have reached one is never sent again: its
+ * caller sees the connection break, and decides.
  */
 export async function startLoadBalancer(origins: () => readonly string[]): Promise<LoadBalancer> {
   const served = new Map<string, number>();

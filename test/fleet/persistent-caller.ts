@@ -1,32 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promptOf, type Books, type Told } from './ledger.ts';
+import { promptOf, type Ledger, type Outcome } from './ledger.ts';
 
 export interface CallerOptions {
-  readonly books: Books;
-  /** Where to send the next request; undefined while nobody listens. */
+  readonly ledger: Ledger;
+  /** Address of the next request; undefined while no gateway listens. */
   readonly origin: () => string | undefined;
-  /** Ends the caller's patience for good. */
+  /** When the caller gives up. */
   readonly deadlineMs: number;
 }
 
 const requestTimeoutMs = 50_000;
 
 /**
- * Wants one image, and asks with one key until it is told how that ended:
- * accepted, or unknown for good.
+ * A caller that wants one image and repeats its create, with one key, until the
+ * outcome is final: accepted, or unknown.
  */
 export async function persist(key: string, options: CallerOptions): Promise<void> {
   while (performance.now() < options.deadlineMs) {
-    const told = await ask(key, options);
-    options.books.tell(key, told);
-    if (told.kind === 'accepted') return;
-    if (told.kind === 'unknown' && told.code === 'outcome_unknown') return;
-    await sleep(told.kind === 'nothing' ? 50 : 100);
+    const outcome = await ask(key, options);
+    options.ledger.record(key, outcome);
+    if (outcome.kind === 'accepted') return;
+    if (outcome.kind === 'unknown' && outcome.code === 'outcome_unknown') return;
+    await sleep(outcome.kind === 'nothing' ? 50 : 100);
   }
 }
 
-/** One create under the key. */
-export async function ask(key: string, { origin }: Pick<CallerOptions, 'origin'>): Promise<Told> {
+/** One create with the key. */
+export async function ask(
+  key: string,
+  { origin }: Pick<CallerOptions, 'origin'>,
+): Promise<Outcome> {
   const base = origin();
   if (base === undefined) return { kind: 'nothing' };
   try {
@@ -45,7 +48,7 @@ export async function ask(key: string, { origin }: Pick<CallerOptions, 'origin'>
   }
 }
 
-/** Whether the image of an id can be had, however often it takes to ask. */
+/** Whether the image of an id can be fetched, with as many tries as it takes. */
 export async function fetchImage(id: string, options: CallerOptions): Promise<boolean> {
   while (performance.now() < options.deadlineMs) {
     try {
@@ -56,7 +59,7 @@ export async function fetchImage(id: string, options: CallerOptions): Promise<bo
       if (response.status === 200 && bytes.byteLength > 1_000) return true;
       if (response.status === 404 || response.status === 410) return false;
     } catch {
-      // Lost on the way; the id is still good.
+      // The connection broke; the id is still valid.
     }
     await sleep(50);
   }

@@ -2,38 +2,38 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Connection } from '../../bench/connection.ts';
 
-// A crowd that waits: each with a connection of its own, by long poll or on an event stream.
+// The crowd: a process of many waiters, each on its own connection, with a long poll or an event stream.
 
 export interface JoinOrder {
   readonly join: {
     readonly origin: string;
     readonly ids: readonly string[];
     readonly perOperation: number;
-    /** Of all, those who listen to events. */
+    /** Part of the waiters that use an event stream. */
     readonly eventsShare: number;
   };
 }
 
-/** One who was told that the operation ended. */
-export interface ToldWaiter {
+/** A waiter that learned that its operation ended. */
+export interface ServedWaiter {
   readonly id: string;
   readonly askedAtMs: number;
-  readonly toldAtMs: number;
+  readonly servedAtMs: number;
 }
 
 export interface CrowdResult {
-  readonly told: readonly ToldWaiter[];
-  /** Who heard something else, or whose connection broke, with the first of what they heard. */
+  readonly served: readonly ServedWaiter[];
+  /** Waiters that got something else, or whose connection broke, with the first such response. */
   readonly wrong: number;
   readonly firstWrong: string;
   readonly waiting: number;
 }
 
-/** Connections are opened a few at a time, so that none is turned away. */
+/** How many connections are opened at a time, so that none is refused. */
 const opening = 100;
-/** A limit that passes is no end: such a waiter asks again. */
+/** How often a waiter asks again when its wait ends without a result. */
 const asksMax = 200;
-/** Who is sent away sooner than that comes back after a moment. */
+/** A wait that ends sooner than this is repeated after a pause. */
 const soonMs = 5_000;
 const pauseMs = 1_000;
 
@@ -42,11 +42,11 @@ interface Waiting {
 }
 
 const waiting = new Set<Waiting>();
-let told: ToldWaiter[] = [];
+let served: ServedWaiter[] = [];
 let wrong = 0;
 let firstWrong = '';
 
-function mistaken(heard: string): void {
+function wrongResponse(heard: string): void {
   wrong += 1;
   if (wrong === 1) firstWrong = heard.slice(0, 200);
 }
@@ -68,7 +68,7 @@ async function join({ join: order }: JoinOrder): Promise<{ readonly waiting: num
   return { waiting: waiting.size };
 }
 
-/** Resolves when the request is on its way. */
+/** Resolves when the request is sent. */
 async function poll(origin: string, id: string): Promise<void> {
   const connection = new Connection(origin);
   await connection.opened();
@@ -93,8 +93,8 @@ async function poll(origin: string, id: string): Promise<void> {
         continue;
       }
       if (status === 200 && text.includes(id) && text.includes('"status":"succeeded"'))
-        told.push({ id, askedAtMs, toldAtMs: Date.now() });
-      else mistaken(`${status} ${text}`);
+        served.push({ id, askedAtMs, servedAtMs: Date.now() });
+      else wrongResponse(`${status} ${text}`);
       break;
     }
     waiting.delete(waiter);
@@ -119,23 +119,23 @@ async function listen(origin: string, id: string): Promise<void> {
   waiting.add(waiter);
   socket.on('data', (chunk: Buffer) => {
     heard = (heard + chunk.toString('latin1')).slice(-4_000);
-    const isTold = heard.includes('event: succeeded') && heard.includes(id);
-    if (isOver || !isTold) return;
-    told.push({ id, askedAtMs, toldAtMs: Date.now() });
+    const isServed = heard.includes('event: succeeded') && heard.includes(id);
+    if (isOver || !isServed) return;
+    served.push({ id, askedAtMs, servedAtMs: Date.now() });
     waiter.leave();
   });
   socket.on('close', () => {
     waiting.delete(waiter);
-    if (!isOver) mistaken(`the stream ended after ${heard}`);
+    if (!isOver) wrongResponse(`the stream ended after ${heard}`);
   });
   socket.write(`GET /operations/${id}/events HTTP/1.1\r\nhost: load\r\n\r\n`);
 }
 
-/** Waits until nobody waits any more, or the time is up; then starts anew. */
+/** Resolves when no waiter is left, or the time is over; then the crowd is empty again. */
 async function settle(untilMs: number): Promise<CrowdResult> {
   while (waiting.size > 0 && Date.now() < untilMs)
     await new Promise((resolve) => setTimeout(resolve, 20));
-  const result = { told, wrong, firstWrong, waiting: waiting.size };
+  const result = { served, wrong, firstWrong, waiting: waiting.size };
   leave();
   return result;
 }
@@ -143,7 +143,7 @@ async function settle(untilMs: number): Promise<CrowdResult> {
 function leave(): object {
   for (const waiter of waiting) waiter.leave();
   waiting.clear();
-  told = [];
+  served = [];
   wrong = 0;
   firstWrong = '';
   return {};
@@ -161,5 +161,5 @@ process.on('message', (message: Message) => {
   void done.then((result) => process.send?.(result));
 });
 process.send?.({ ready: true });
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.exit());

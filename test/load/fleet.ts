@@ -8,7 +8,7 @@ import { neverBusy } from './report.ts';
 
 export const fleetSize = 3;
 
-/** Three gateways on one Redis, in front of one upstream. */
+/** Three gateways on one Redis and one upstream. */
 export interface Fleet {
   readonly upstream: Child;
   readonly flow: Child;
@@ -17,7 +17,7 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Each caller has the limits given, and a key of its own. */
+/** A fleet in which each caller has the given limits and its own key. */
 export async function openFleet(
   callers: Readonly<Record<string, CallerLimitsJson>>,
   settings: Record<string, string>,
@@ -57,7 +57,7 @@ export async function openFleet(
   };
 }
 
-/** A create as it goes onto the wire. */
+/** A create as it is sent. */
 export function createOf(key: string): string {
   const body = JSON.stringify({ prompt: 'a red cat in a spaceship' });
   return [
@@ -66,7 +66,7 @@ export function createOf(key: string): string {
   ].join('\r\n');
 }
 
-/** Has an image made; its id. */
+/** Creates an image. @returns Its id. */
 export async function idOf(origin: string, key: string): Promise<string> {
   const response = await fetch(`${origin}/v1/images`, {
     method: 'POST',

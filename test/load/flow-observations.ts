@@ -1,22 +1,22 @@
 import type { FlowOrder } from './flow.ts';
 
-/** How long callers of a flow wait: later answers are of no use to them. */
+/** How long callers of a flow wait: a later response is of no use to them. */
 export const patienceMs = 2_000;
 
-/** One stream in one phase, or all in one second: what became due in it, and what was answered in it. */
+/** The counts of one stream in one phase, or of all in one second: requests due in it, and responses in it. */
 export interface Tally {
   readonly due: number;
-  /** 2xx and 304, while the caller was still there. */
+  /** 2xx and 304 within the caller's patience. */
   readonly good: number;
-  /** The same, when the caller had given up. */
+  /** 2xx and 304 after the caller had given up. */
   readonly late: number;
-  /** 429 and 503: told to come back. */
+  /** 429 and 503. */
   readonly refused: number;
-  /** Any other answer, or a connection that broke. */
+  /** Any other response, or a broken connection. */
   readonly failed: number;
-  /** Callers who got no connection, and none of these was sent. */
+  /** Requests that were never sent, because no connection was free in time. */
   readonly gaveUp: number;
-  /** From the moment the request was due. */
+  /** Measured from the moment when the request was due. */
   readonly goodP50Ms: number;
   readonly goodP99Ms: number;
   readonly refusedP99Ms: number;
@@ -27,12 +27,12 @@ export interface FlowResult {
   readonly phases: readonly Readonly<Record<string, Tally>>[];
   /** All streams together, by the second in which they were due. */
   readonly seconds: readonly Tally[];
-  /** Status codes with how often each came. */
+  /** How often each status code came. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly unanswered: number;
-  /** How late the generator's own clock ticked: what it could not send in time. */
+  /** How late the generator's timer was: what it could not send in time. */
   readonly tickLateP99Ms: number;
-  /** Of one core. */
+  /** Used part of one core. */
   readonly cpuShare: number;
 }
 
@@ -61,13 +61,13 @@ class Cell {
   }
 }
 
-/** The value below which the share lies; 0 of none. */
+/** The value below which the share lies; 0 if there are none. */
 function quantile(sorted: readonly number[], share: number): number {
   return Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? 0) * 10) / 10;
 }
 
-/** Keeps the books of a flow. */
-export class FlowBook {
+/** The observations of a flow. */
+export class FlowObservations {
   unanswered = 0;
   readonly #order: FlowOrder;
   readonly #phases: readonly (readonly Cell[])[];
@@ -92,16 +92,16 @@ export class FlowBook {
     for (const cell of this.#cells(stream, scheduledMs)) cell.gaveUp += 1;
   }
 
-  answered(answer: {
+  answered(response: {
     readonly stream: number;
     readonly scheduledMs: number;
     readonly status: number;
     readonly tookMs: number;
   }): void {
-    const { status, tookMs } = answer;
+    const { status, tookMs } = response;
     this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
     const isGood = (status >= 200 && status < 300) || status === 304;
-    for (const cell of this.#cells(answer.stream, answer.scheduledMs + tookMs)) {
+    for (const cell of this.#cells(response.stream, response.scheduledMs + tookMs)) {
       if (isGood && tookMs > patienceMs) cell.late += 1;
       else if (isGood) cell.goodMs.push(tookMs);
       else if (status === 429 || status === 503) cell.refusedMs.push(tookMs);

@@ -1,14 +1,14 @@
 import { Connection } from '../../bench/connection.ts';
-import { FlowBook, patienceMs, type FlowResult } from './flow-observations.ts';
+import { FlowObservations, patienceMs, type FlowResult } from './flow-observations.ts';
 
-// Callers who do not wait for each other: requests leave on a schedule, whether or not earlier ones were answered.
+// The flow: a process that sends requests on a schedule, whether or not earlier ones have a response (open loop).
 
-/** Requests of one kind. */
+/** The requests of one kind. */
 export interface Stream {
   readonly name: string;
-  /** As they go onto the wire, used in turn. */
+  /** Requests as they are sent, used in turn. */
   readonly requests: readonly string[];
-  /** How many leave in a second, for each phase. In a closed loop only their proportions count. */
+  /** How many are sent per second, for each phase. In a closed loop only the proportions count. */
   readonly perSecond: readonly number[];
 }
 
@@ -16,14 +16,14 @@ export interface FlowOrder {
   readonly origins: readonly string[];
   readonly streams: readonly Stream[];
   readonly phaseSeconds: readonly number[];
-  /** Most connections at once; a request that finds none free waits for one. */
+  /** Most connections at once; a request waits when none is free. */
   readonly connectionsMax: number;
-  /** Present: so many callers each ask again as soon as they were answered, which shows the capacity. */
+  /** Present: a closed loop of so many callers, each of which sends when it has a response; shows the capacity. */
   readonly closedLoop?: number;
 }
 
 const tickMs = 2;
-/** Answers that are still to come when the last request has left are awaited for so long. */
+/** How long responses are awaited after the last request. */
 const afterMsMax = 30_000;
 
 interface Departure {
@@ -33,10 +33,10 @@ interface Departure {
 
 class Flow {
   readonly #order: FlowOrder;
-  readonly #book: FlowBook;
+  readonly #observations: FlowObservations;
   readonly #free: Connection[] = [];
   readonly #queue: Departure[] = [];
-  /** Of the queue, those before it have left. */
+  /** Index of the first request in the queue that is not sent. */
   #head = 0;
   readonly #sent: number[];
   #open = 0;
@@ -47,7 +47,7 @@ class Flow {
   constructor(order: FlowOrder) {
     this.#order = order;
     this.#sent = order.streams.map(() => 0);
-    this.#book = new FlowBook(order);
+    this.#observations = new FlowObservations(order);
   }
 
   async run(): Promise<FlowResult> {
@@ -56,9 +56,9 @@ class Flow {
     const { user, system } = process.cpuUsage(cpu);
     const cpuShare = (user + system) / 1_000 / this.#nowMs();
     while (this.#inFlight > 0 && this.#nowMs() < this.#endMs + afterMsMax) await ticks();
-    this.#book.unanswered += this.#inFlight;
+    this.#observations.unanswered += this.#inFlight;
     for (const connection of this.#free) connection.close();
-    return this.#book.result(cpuShare);
+    return this.#observations.result(cpuShare);
   }
 
   get #endMs(): number {
@@ -77,13 +77,13 @@ class Flow {
       const due = streams.map(() => 0);
       const phaseEndMs = phaseStartMs + seconds * 1_000;
       for (let nowMs = this.#nowMs(); nowMs < phaseEndMs; nowMs = this.#nowMs()) {
-        this.#book.ticked(nowMs - lastTickMs - tickMs);
+        this.#observations.ticked(nowMs - lastTickMs - tickMs);
         lastTickMs = nowMs;
         for (const [index, { perSecond }] of streams.entries()) {
           const gapMs = 1_000 / (perSecond[phase] ?? 0);
           for (; phaseStartMs + (due[index] ?? 0) * gapMs <= nowMs; due[index]! += 1) {
             const scheduledMs = phaseStartMs + (due[index] ?? 0) * gapMs;
-            this.#book.due(index, scheduledMs);
+            this.#observations.due(index, scheduledMs);
             this.#queue.push({ stream: index, scheduledMs });
           }
         }
@@ -96,7 +96,7 @@ class Flow {
     this.#head = this.#queue.length;
   }
 
-  /** Sends what is due as far as there are connections. */
+  /** Sends due requests while there are connections. */
   #drain(): void {
     for (; this.#head < this.#queue.length; this.#head += 1) {
       const departure = this.#queue[this.#head]!;
@@ -114,7 +114,7 @@ class Flow {
 
   #giveUp(index: number): void {
     const { stream, scheduledMs } = this.#queue[index]!;
-    this.#book.gaveUp(stream, scheduledMs);
+    this.#observations.gaveUp(stream, scheduledMs);
   }
 
   #connection(): Connection | undefined {
@@ -136,7 +136,12 @@ class Flow {
     this.#inFlight += 1;
     const { status } = await connection.request(text, false);
     this.#inFlight -= 1;
-    this.#book.answered({ stream, scheduledMs, status, tookMs: this.#nowMs() - scheduledMs });
+    this.#observations.answered({
+      stream,
+      scheduledMs,
+      status,
+      tookMs: this.#nowMs() - scheduledMs,
+    });
     if (connection.isOpen) this.#free.push(connection);
     else this.#open -= 1;
     if (this.#head < this.#queue.length) this.#drain();
@@ -153,7 +158,7 @@ class Flow {
         const connection = this.#connection();
         if (connection === undefined) return;
         const departure = { stream, scheduledMs: this.#nowMs() };
-        this.#book.due(stream, departure.scheduledMs);
+        this.#observations.due(stream, departure.scheduledMs);
         await this.#send(connection, departure);
       }
     };
@@ -169,5 +174,5 @@ process.on('message', (order: FlowOrder) => {
   void new Flow(order).run().then((result) => process.send?.(result));
 });
 process.send?.({ ready: true });
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.exit());

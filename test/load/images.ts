@@ -39,13 +39,13 @@ interface Seen {
   readonly others: string;
   readonly refusals: number;
   readonly waiters: number;
-  readonly waitersTold: string;
+  readonly waitersSeen: string;
   readonly peakMib: number;
   readonly stallMs: number;
   readonly seconds: number;
 }
 
-/** The largest images, readers who stop in the middle of them, and many who wait: memory is bounded (P12). */
+/** Memory with the largest images, readers that stop in the middle, and many waiters (P12). */
 export async function showImages({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
   const cell = await openCell({
@@ -63,7 +63,7 @@ export async function showImages({ isShort }: RunOptions): Promise<Report> {
   }, 100);
   try {
     const seen = await shown({ cell, readers, stallers, crowd }, sizes);
-    // The kernel's own peak sees what falls between two looks.
+    // The peak that the kernel keeps also covers the time between two samples.
     const peakMib = Math.max(peakKib, residentKib(cell.gateway.pid).peak) / 1_024;
     return reportOf(sizes, { ...seen, peakMib });
   } finally {
@@ -104,7 +104,7 @@ async function shown(
   const untilMs = Date.now() + 60_000;
   const readAll = (paths: readonly string[], atOnce: number) =>
     readers.ask<{ results: ReadImage[] }>({ read: { origin, paths, atOnce, untilMs } });
-  // One process reads both, and keeps them apart by their place.
+  // One process reads both; the index tells them apart.
   const { results } = await readAll([...inline, ...asked], 8);
   const { stallMs } = await cell.gateway.ask<ProbeReport>({});
   const isRight = ({ sha256 }: ReadImage, place: number) => sha256 === hashes[place % sizes.images];
@@ -120,10 +120,10 @@ async function shown(
     right: images.filter(isRight).length,
     inlineRight: inlineResults.filter(isRight).length,
     inlineRefused: inlineResults.filter(({ status }) => status === 503).length,
-    others: others.length === 0 ? '' : `, also answered: ${others.join(', ')}`,
+    others: others.length === 0 ? '' : `, other statuses: ${others.join(', ')}`,
     refusals: results.reduce((sum, { refusals }) => sum + refusals, 0),
     waiters: waiting,
-    waitersTold: isHeld
+    waitersSeen: isHeld
       ? 'all still wait'
       : `${held.waiting} still wait, ${held.wrong} wrong: ${held.firstWrong}`,
     seconds: (performance.now() - beganMs) / 1_000,
@@ -136,7 +136,7 @@ function reportOf(sizes: Sizes, seen: Seen): Report {
   const facts: Check[] = [
     fact('memory stays within 1 GiB', peakMib <= residentMibMax, memory),
     fact(
-      'readers stop in the middle of an image, or are refused one',
+      'readers stop in the middle of an image, or are refused',
       stalled > 0 && stalled <= sizes.stalled,
       `${stalled} of ${sizes.stalled} stopped reading, the others were refused`,
     ),
@@ -146,14 +146,14 @@ function reportOf(sizes: Sizes, seen: Seen): Report {
       `${right} of ${asked}${seen.others}, after ${seen.refusals} refusals in all`,
     ),
     fact(
-      'base64 JSON is right, or refused as too much for now',
+      'base64 JSON is right, or refused as overload',
       inlineRight + inlineRefused === sizes.inline,
       `${inlineRight} right and ${inlineRefused} refused of ${sizes.inline}`,
     ),
     fact(
       'waiters are not disturbed',
-      seen.waitersTold === 'all still wait',
-      `${seen.waiters}: ${seen.waitersTold}`,
+      seen.waitersSeen === 'all still wait',
+      `${seen.waiters}: ${seen.waitersSeen}`,
     ),
   ];
   const checks = [
@@ -167,7 +167,7 @@ function reportOf(sizes: Sizes, seen: Seen): Report {
         promise: 'P12',
         says: 'Memory is bounded by bytes',
         goal: '64 × 16 MiB images + 32 stalled readers + 10,000 waiters: RSS ≤ 1 GiB',
-        seen: `${sizes.images} × 16 MiB + ${stalled} stalled readers + ${seen.waiters} waiters: ${memory}; ${right} of ${asked} images and ${inlineRight} of ${sizes.inline} base64 answers right after ${seen.refusals} refusals in ${seen.seconds.toFixed(0)} s; longest stall of the loop ${stallMs.toFixed(0)} ms`,
+        seen: `${sizes.images} × 16 MiB + ${stalled} stalled readers + ${seen.waiters} waiters: ${memory}; ${right} of ${asked} images and ${inlineRight} of ${sizes.inline} base64 responses right after ${seen.refusals} refusals in ${seen.seconds.toFixed(0)} s; longest stall of the loop ${stallMs.toFixed(0)} ms`,
         isMet: areMet(facts),
         by: 'npm run load -- images',
       },

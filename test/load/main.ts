@@ -1,11 +1,10 @@
 /**
- * What the gateway does under load, each scenario with fresh processes on
- * loopback:
+ * The load scenarios, each with fresh processes on loopback:
  *
  *     npm run load -- SCENARIO… [--short] [--minutes N]
  *
- * Without a name, all but the soak in their long form; with --short all of
- * them, judged only by what holds on any machine.
+ * Without a name it runs all but the soak in their long form; with --short all
+ * of them, judged only by checks that hold on any machine.
  */
 import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
@@ -44,11 +43,11 @@ for (const name of positionals.length === 0 ? all : positionals) {
   process.stdout.write(`\n${name}\n`);
   const { checks, figures } = await scenario({ isShort, minutes: Number(values.minutes) });
   for (const { says, seen, isMet, isFact } of checks) {
-    // The times of a short run on a busy machine say nothing.
+    // The times of a short run on a busy machine mean nothing.
     const isJudged = isFact || !isShort;
-    const verdict = isMet ? 'pass' : isJudged ? 'FAIL' : 'not judged';
+    const result = isMet ? 'pass' : isJudged ? 'FAIL' : 'not judged';
     if (isJudged && !isMet) missed += 1;
-    process.stdout.write(`  ${verdict} · ${says}: ${seen}\n`);
+    process.stdout.write(`  ${result} · ${says}: ${seen}\n`);
   }
   if (!isShort) for (const figure of figures) recordFigure(figure);
   process.stdout.write(`  ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n`);

@@ -12,7 +12,7 @@ import { mostInWindow, windowsOver } from './window.ts';
 const quiet = ['anna', 'boris', 'clara', 'dora', 'emil'] as const;
 const createsPerSecond = 3;
 const pollsPerSecond = 20;
-/** Of the noisy one, which then asks for twenty times as much. */
+/** The limit of the noisy caller, which sends twenty times as much. */
 const noisyPerMinuteMax = 180;
 const noiseFactor = 20;
 const callers = {
@@ -20,15 +20,15 @@ const callers = {
   noisy: { imagesPerMinuteMax: noisyPerMinuteMax },
 };
 const resultReadsPerSecondMax = 50;
-/** Where quiet rounds differ by more, the machine is what moves them. */
+/** If quiet rounds differ by more, the machine causes the differences. */
 const restlessRatio = 2;
 const imagesPerMinuteMax = 450;
 const usableShare = 0.95;
 
 interface Sizes {
-  /** Pairs that do not count: the compiler has to see the code first. */
+  /** Pairs that do not count, in which the engine compiles the code. */
   readonly warmUps: number;
-  /** Quiet and noisy rounds in turn, each so long. */
+  /** Pairs of a quiet and a noisy round, each of `roundSeconds`. */
   readonly pairs: number;
   readonly roundSeconds: number;
   readonly readSeconds: number;
@@ -39,13 +39,13 @@ export const long: Sizes = {
   ...{ warmUps: 1, pairs: 6, roundSeconds: 10 },
   ...{ readSeconds: 20, minuteSeconds: 130 },
 };
-/** Longer rounds than the three seconds in which the noisy one uses its burst up. */
+/** Rounds longer than the three seconds in which the noisy caller uses up its burst. */
 const short: Sizes = {
   ...{ warmUps: 0, pairs: 1, roundSeconds: 5 },
   ...{ readSeconds: 4, minuteSeconds: 4 },
 };
 
-/** What one tenant's noise, the fleet's reads and the shared limit come to (P8). */
+/** The effect of a noisy tenant, the reads of a fleet, and the shared limit (P8). */
 export async function showNeighbours({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
   const reports = [await noise(sizes), await reads(sizes), await minute(sizes)];
@@ -59,7 +59,7 @@ interface Round {
   readonly createP99Ms: number;
   readonly pollP99Ms: number;
   readonly lost: number;
-  /** Told to come back, or answered too late. */
+  /** 429, 503, or a late response. */
   readonly turnedAway: number;
   readonly noisyRefused: number;
   readonly noisyGood: number;
@@ -148,14 +148,14 @@ function noiseReport(rounds: { readonly quiet: Round[]; readonly noisy: Round[] 
   const lost = sum((round) => round.lost);
   const turnedAway = sum((round) => round.turnedAway);
   const refused = sum(({ noisyRefused }) => noisyRefused);
-  const admitted = sum(({ noisyGood }) => noisyGood);
+  const accepted = sum(({ noisyGood }) => noisyGood);
   const checks: Check[] = [
     fact('the others lose nothing to a noisy tenant', lost === 0, `${lost} lost`),
     goal('the others are not turned away', turnedAway === 0, `${turnedAway} refused or late`),
     fact(
       'the noisy tenant is held to its limit',
       refused > 0,
-      `${admitted} admitted, ${refused} refused`,
+      `${accepted} accepted, ${refused} refused`,
     ),
     goal('p99 of the others’ creates moves by less than 20 %', create.moved < 0.2, create.text),
     goal('p99 of the others’ polls moves by less than 20 %', poll.moved < 0.2, poll.text),
@@ -165,15 +165,15 @@ function noiseReport(rounds: { readonly quiet: Round[]; readonly noisy: Round[] 
     part: 'noise',
     says: '… one noisy tenant at 20 times its rate',
     goal: 'moves the others’ p99 by less than 20 %',
-    seen: `${rounds.quiet.length} quiet and as many noisy rounds in turn, medians: creates ${create.text}; polls ${poll.text}; the noisy one had ${admitted} admitted and ${refused} refused`,
+    seen: `${rounds.quiet.length} quiet and as many noisy rounds in turn, medians: creates ${create.text}; polls ${poll.text}; the noisy one had ${accepted} accepted and ${refused} refused`,
     isMet: areMet(checks),
     by: 'npm run load -- neighbours',
   };
-  // Where the machine itself moved the figures, nothing was seen.
+  // If the machine caused the differences, there is no figure.
   return { checks, figures: isCalm ? [figure] : [] };
 }
 
-/** Everybody wants to be told, faster than the quota of result reads allows. */
+/** Waiters that ask for more result reads than the quota allows. */
 export async function reads({ readSeconds }: Sizes): Promise<Report> {
   const fleet = await openFleet(
     callers,
@@ -190,7 +190,7 @@ export async function reads({ readSeconds }: Sizes): Promise<Report> {
     for (let made = 0; made < 60; made += 1) {
       ids.push(await idOf(fleet.origins[made % fleetSize] ?? '', key));
     }
-    // Once the gateways have heard of each other, each takes its share.
+    // Time for the gateways to learn of each other, so that each takes its share.
     await sleep(7_000);
     const fromMs = Date.now();
     const waits = ids.map((id, index) =>
@@ -217,7 +217,7 @@ function readsReport(getsAtMs: readonly number[], seconds: number): Report {
   const most = mostInWindow(getsAtMs, 1_000);
   const usable = resultReadsPerSecondMax * 0.8;
   const used = getsAtMs.length / seconds / usable;
-  const seen = `${getsAtMs.length} reads in ${seconds.toFixed(0)} s by ${fleetSize} gateways: ${over} windows of 1 s over ${resultReadsPerSecondMax}, at most ${most}; ${(used * 100).toFixed(0)} % of the ${usable} a second that are used at most`;
+  const seen = `${getsAtMs.length} reads in ${seconds.toFixed(0)} s by ${fleetSize} gateways: ${over} windows of 1 s over ${resultReadsPerSecondMax}, at most ${most}; ${(used * 100).toFixed(0)} % of the ${usable} a second that may be used`;
   const checks = [
     fact('the fleet’s rates together are the share of the quota', used <= 1.1, seen),
     goal('no second is over the quota of result reads', over === 0, `at most ${most}`),
@@ -235,7 +235,7 @@ function readsReport(getsAtMs: readonly number[], seconds: number): Report {
   return { checks, figures: [figure] };
 }
 
-/** Everybody wants images, faster than the limit of all gateways together allows. */
+/** Callers that ask for more images than the limit over all gateways allows. */
 export async function minute({ minuteSeconds }: Sizes): Promise<Report> {
   const fleet = await openFleet(
     callers,
@@ -278,7 +278,7 @@ function minuteReport(
   const checks = [
     fact('the fleet keeps its limit of images a minute', over === 0, seen),
     fact(
-      'every create is accepted or told to come back',
+      'every create is accepted or refused with Retry-After',
       others.length === 0,
       others.join(', ') || '202 and 429',
     ),

@@ -17,16 +17,16 @@ const finished = 200;
 /** Of 20 requests. */
 const mix = { create: 6, poll: 10, image: 4 } as const;
 const loadShare = 0.75;
-/** A gateway that others keep from its core for longer shows the machine, and not itself. */
+/** If the gateway waits longer for its core, the run shows the machine and not the gateway. */
 const waitedShareMax = 0.15;
-/** Closed loops before the one that tells the capacity: the compiler has to see the code first. */
+/** Closed loops before the one that measures the capacity, in which the engine compiles the code. */
 const warmUps = 2;
 const overloadFactor = 5;
 
-/** What stands in the way of more. */
+/** What limits the throughput. */
 type Bound = 'cpu' | 'upstream' | 'limit';
 
-/** Creates a second that the upstream takes where it is what bounds, and the gateway's own limit a little below. */
+/** Creates per second that the upstream accepts where it is the limit; the gateway's own limit is the same. */
 const upstreamCreatesPerSecond = 50;
 
 interface Overload {
@@ -34,13 +34,13 @@ interface Overload {
   readonly capacity: Tally;
   readonly perSecond: number;
   readonly peakMib: number;
-  /** Of one core: what the gateway used, and how long it was ready to and had none. */
+  /** Parts of one core: what the gateway used, and what it waited for. */
   readonly gatewayCpu: number;
   readonly gatewayWaited: number;
   readonly phaseSeconds: readonly number[];
 }
 
-/** Open loop at 1×, 5× and 1× of what it can do: goodput, how fast refusals are, and how fast it is back (P6). */
+/** Open loop at 1×, 5× and 1× of the capacity: goodput, latency of refusals, time to recover (P6). */
 export async function showOverload({ isShort }: RunOptions): Promise<Report> {
   const bounds: readonly Bound[] = isShort ? ['cpu', 'limit'] : ['cpu', 'upstream', 'limit'];
   const reports: Report[] = [];
@@ -51,7 +51,7 @@ export async function showOverload({ isShort }: RunOptions): Promise<Report> {
   };
 }
 
-/** The same for one bound. */
+/** The same with one limit. */
 export async function overloaded(bound: Bound, isShort: boolean): Promise<Report> {
   const seconds = isShort ? 3 : 20;
   const cell = await openCell({ imageBytes, ...cellOf(bound) });
@@ -109,7 +109,7 @@ async function measured(parts: {
     ...{ origins, connectionsMax: 2_000, phaseSeconds },
     streams: streams((name) =>
       [1, overloadFactor, 1].map(
-        // Where creates are bounded from outside, they alone go over: who only looks is not held back.
+        // Where only creates are limited, only creates exceed the limit: reads go on.
         (factor) =>
           ((bound === 'cpu' || name === 'create' ? factor : 1) * perSecond * mix[name]) / shares,
       ),
@@ -130,7 +130,7 @@ async function measured(parts: {
   };
 }
 
-/** Ids of operations whose images are in memory. */
+/** Ids of finished operations whose images are in memory. */
 async function finishedOperations({ origin }: Cell, count: number): Promise<readonly string[]> {
   const ids: string[] = [];
   for (let tries = 0; ids.length < count && tries < 10 * count; tries += 1) {
@@ -142,13 +142,13 @@ async function finishedOperations({ origin }: Cell, count: number): Promise<read
     await response.arrayBuffer();
     const id = response.headers.get('x-operation-id');
     if (response.ok && id !== null) ids.push(id);
-    // A machine that is busy already, or the limit that the run is about.
+    // Refused by a busy machine, or by the limit under test.
     else await sleep(100);
   }
   return ids;
 }
 
-/** What the overload is of: everything, or creates. */
+/** The requests that are overloaded: all, or only creates. */
 function bearing(bound: Bound, phase: Readonly<Record<string, Tally>>): Tally {
   const { create } = phase;
   return total(bound === 'cpu' || create === undefined ? phase : { create });
@@ -171,7 +171,7 @@ function total(tallies: Readonly<Record<string, Tally>>): Tally {
   };
 }
 
-/** Seconds of the last phase until goodput and latency are, and stay, what they were in the first. */
+/** Seconds of the last phase until goodput and latency are as in the first phase, and stay so. */
 function secondsUntilBack({ result, phaseSeconds, perSecond }: Overload): number {
   const [first = 0, second = 0] = phaseSeconds;
   const calm = result.seconds.slice(1, first);
@@ -205,7 +205,7 @@ function reportOf(bound: Bound, run: Overload): Report {
   const name = names[bound];
   const machine = `the gateway had its core ${(run.gatewayCpu * 100).toFixed(0)} % of the time, and waited for it ${(run.gatewayWaited * 100).toFixed(0)} %`;
   const checks: Check[] = [
-    fact(`${name}: every request is answered or refused`, answersAllOf(run), inWords(result)),
+    fact(`${name}: every request gets a response`, areAllAnswered(run), inWords(result)),
     fact(
       `${name}: memory stays bounded`,
       run.peakMib < 768,
@@ -220,7 +220,7 @@ function reportOf(bound: Bound, run: Overload): Report {
     goal(
       `${name}: goodput at ${overloadFactor}× is at least 90 % of its peak`,
       share >= 0.9,
-      `${(share * 100).toFixed(0)} % (${(storm.good / seconds).toFixed(0)} of ${peak.toFixed(0)} a second; offered ${(storm.due / seconds).toFixed(0)})`,
+      `${(share * 100).toFixed(0)} % (${(storm.good / seconds).toFixed(0)} of ${peak.toFixed(0)} per second; offered ${(storm.due / seconds).toFixed(0)})`,
     ),
     goal(
       `${name}: refusals within 50 ms (p99)`,
@@ -229,7 +229,7 @@ function reportOf(bound: Bound, run: Overload): Report {
     ),
     goal(`${name}: back within 5 s`, back <= 5, `${back} s`),
   ];
-  const seen = `${name}: ${(share * 100).toFixed(0)} % of peak goodput (${(storm.good / seconds).toFixed(0)} of ${peak.toFixed(0)} a second, ${(storm.due / seconds).toFixed(0)} offered), ${storm.refused} refusals, p99 ${storm.refusedP99Ms} ms; ${storm.gaveUp} got no connection, ${storm.late} no answer within 2 s, ${storm.failed} connections broke; back after ${back} s; ${machine}`;
+  const seen = `${name}: ${(share * 100).toFixed(0)} % of peak goodput (${(storm.good / seconds).toFixed(0)} of ${peak.toFixed(0)} per second, ${(storm.due / seconds).toFixed(0)} offered), ${storm.refused} refusals, p99 ${storm.refusedP99Ms} ms; ${storm.gaveUp} got no connection, ${storm.late} no response within 2 s, ${storm.failed} connections broke; back after ${back} s; ${machine}`;
   const figure: Figure = {
     promise: 'P6',
     part: bound,
@@ -239,12 +239,12 @@ function reportOf(bound: Bound, run: Overload): Report {
     isMet: areMet(checks),
     by: 'npm run load -- overload',
   };
-  // Where the generator or the machine was what held it back, nothing was seen.
+  // If the generator or the machine was the limit, there is no figure.
   return { checks, figures: isGenerator && isMachine ? [figure] : [] };
 }
 
-/** Nobody hangs, and nothing but good answers and refusals comes, connections that broke aside. */
-function answersAllOf({ result }: Overload): boolean {
+/** Whether no request hangs, and every response is good or a refusal (broken connections aside). */
+function areAllAnswered({ result }: Overload): boolean {
   const answered = Object.keys(result.statuses).map(Number);
   return (
     result.unanswered === 0 && answered.every((status) => [0, 200, 202, 429, 503].includes(status))

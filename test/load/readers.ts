@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-// Those who fetch images and hash them, and those who ask for one and then stop reading.
+// The readers: a process that fetches images and hashes them, or requests images and then stops reading.
 
 interface ReadOrder {
   readonly read: {
     readonly origin: string;
     readonly paths: readonly string[];
     readonly atOnce: number;
-    /** A gateway that is out of room is asked again until then. */
+    /** Until when a refused request is repeated. */
     readonly untilMs: number;
   };
 }
@@ -19,12 +19,12 @@ interface StallOrder {
   readonly stall: { readonly origin: string; readonly paths: readonly string[] };
 }
 
-/** Of one path. */
+/** The result of one path. */
 export interface ReadImage {
   readonly status: number;
-  /** Of the image, taken out of the JSON where it is in one. */
+  /** Hash of the image, also where it is in JSON. */
   readonly sha256: string;
-  /** How often it was told to come back before. */
+  /** How often it was refused before. */
   readonly refusals: number;
 }
 
@@ -80,7 +80,7 @@ async function readAll({ read }: ReadOrder): Promise<object> {
   return { results };
 }
 
-/** Each reads its first bytes, and then nothing. */
+/** Opens connections that read the first bytes of an image, then nothing. */
 async function stall({ stall: order }: StallOrder): Promise<object> {
   const { hostname, port } = new URL(order.origin);
   let begun = 0;
@@ -114,5 +114,5 @@ process.on('message', (message: ReadOrder | StallOrder | { readonly release: tru
   void done.then((result) => process.send?.(result));
 });
 process.send?.({ ready: true });
-// Not longer than whoever started it.
+// Ends with the process that started it.
 process.on('disconnect', () => process.exit());

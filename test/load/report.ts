@@ -1,14 +1,14 @@
 import type { Figure } from '../support/figure.ts';
 
-/** One thing that a run has to show. */
+/** One check of a run. */
 export interface Check {
-  /** What has to hold. */
+  /** What must hold. */
   readonly says: string;
   readonly seen: string;
   readonly isMet: boolean;
   /**
-   * Whether it holds on any machine, however slow and busy: nothing is lost,
-   * wrong or without bounds. A short run is judged by these alone.
+   * Whether it must hold on any machine, however slow and busy: nothing is lost,
+   * wrong or unbounded. A short run is judged by these only.
    */
   readonly isFact: boolean;
 }
@@ -18,30 +18,30 @@ export interface RunOptions {
   readonly minutes: number;
 }
 
-/** What a scenario found. */
+/** The result of a scenario. */
 export interface Report {
   readonly checks: readonly Check[];
-  /** Of the promises it shows; only kept from long runs. */
+  /** Figures for the promises; recorded only from long runs. */
   readonly figures: readonly Figure[];
 }
 
-/** A fact: it must hold everywhere. */
+/** A check that must hold on any machine. */
 export function fact(says: string, isMet: boolean, seen: string): Check {
   return { says, seen, isMet, isFact: true };
 }
 
-/** A figure that depends on the machine. */
+/** A check that depends on the machine. */
 export function goal(says: string, isMet: boolean, seen: string): Check {
   return { says, seen, isMet, isFact: false };
 }
 
-/** All of them, in a few words. */
+/** Whether all checks are met. */
 export function areMet(checks: readonly Check[]): boolean {
   return checks.every(({ isMet }) => isMet);
 }
 
 /**
- * For scenarios that are not about overload: a machine that is busy with other
- * things must not make the gateway refuse what they begin with.
+ * Settings for scenarios that are not about overload: the gateway must not refuse
+ * their requests because the machine is busy with other work.
  */
 export const neverBusy = { LOOP_DELAY_MS_MAX: '60000' };

@@ -13,18 +13,18 @@ import type { FlowResult } from './flow-observations.ts';
 import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 
 const imageBytes = 50_000;
-/** Small, so that what fills up by design is full within the first minutes. */
+/** Small limits, so that caches are full within the first minutes. */
 const bounds = { RESULT_CACHE_BYTES_MAX: '1048576', OPERATIONS_TRACKED_MAX: '2000', ...neverBusy };
 const perSecond = { create: 20, poll: 150, inline: 10, image: 30 } as const;
 const waitedFor = 10;
 const waitersPerOperation = 10;
 const shortSeconds = 12;
-/** Of a gateway that nobody is connected to. */
+/** Handles of a gateway without connections. */
 const idleHandlesMax = 10;
-/** Slices at the start that only fill what is bounded. */
+/** Part of the slices, at the start, in which caches fill. */
 const settlingShare = 0.25;
 
-/** One slice of load, and what the gateway was when it was over. */
+/** One slice of load, and the state of the gateway after it. */
 interface Slice {
   readonly minutes: number;
   readonly heapMib: number;
@@ -33,14 +33,14 @@ interface Slice {
   readonly handles: number;
   readonly stallMs: number;
   readonly p99Ms: number;
-  /** Broken, wrong or never told. */
+  /** Broken, wrong or missing responses. */
   readonly lost: number;
-  /** Told to come back: the machine was busy with something else. */
+  /** 429 and 503, because the machine was busy. */
   readonly refused: number;
   readonly good: number;
 }
 
-/** A mixed load for as long as asked: nothing may grow. */
+/** A mixed load over a long time, in which nothing may grow. */
 export async function showSoak({ isShort, minutes }: RunOptions): Promise<Report> {
   const sliceSeconds = isShort ? 3 : 60;
   const slices = isShort ? shortSeconds / sliceSeconds : Math.max(4, Math.round(minutes));
@@ -73,7 +73,7 @@ async function soaked(
     join: { origin: cell.origin, ids, perOperation: waitersPerOperation, eventsShare: 0.3 },
   };
   await crowd.ask(join);
-  const told = await crowd.ask<CrowdResult>({ settleUntilMs: Date.now() + 60_000 });
+  const served = await crowd.ask<CrowdResult>({ settleUntilMs: Date.now() + 60_000 });
   const get = (suffix: string) => ids.map((id) => getRequest(`/operations/${id}${suffix}`));
   const order: FlowOrder = {
     origins: [cell.origin],
@@ -100,15 +100,15 @@ async function soaked(
     p99Ms: Math.max(...tallies.map(({ goodP99Ms }) => goodP99Ms)),
     lost:
       unanswered +
-      told.wrong +
-      (waitedFor * waitersPerOperation - told.told.length) +
+      served.wrong +
+      (waitedFor * waitersPerOperation - served.served.length) +
       sum(({ failed }) => failed),
     refused: sum(({ refused }) => refused),
     good: sum(({ good }) => good),
   };
 }
 
-/** What the gateway is when it has nothing to do, or after 10 s. */
+/** The state of the gateway when it is idle, or after 10 s. */
 async function idle({ gateway }: Cell): Promise<ProbeReport> {
   for (let looks = 0; ; looks += 1) {
     const probe = await gateway.ask<ProbeReport>({ settle: true });
@@ -132,7 +132,7 @@ function inWords({
   return `${minutes.toFixed(1)} min: ${memory}, ${files} files, ${handles} handles, stall ${stallMs.toFixed(0)} ms, p99 ${p99Ms} ms, ${lost} lost, ${refused} refused`;
 }
 
-/** Of the straight line nearest to the points (least squares). */
+/** Slope of the straight line nearest to the points (least squares). */
 function slopeOf(points: readonly { readonly x: number; readonly y: number }[]): number {
   const mean = (pick: (point: { x: number; y: number }) => number) =>
     points.reduce((sum, point) => sum + pick(point), 0) / points.length;
@@ -158,7 +158,7 @@ function reportOf(slices: readonly Slice[], { isShort }: { readonly isShort: boo
   const lost = sum((slice) => slice.lost);
   const heap = perHour(({ heapMib }) => heapMib);
   const resident = perHour(({ residentMib }) => residentMib);
-  const trend = (value: number) => `${value > 0 ? '+' : ''}${value.toFixed(1)} MiB an hour`;
+  const trend = (value: number) => `${value > 0 ? '+' : ''}${value.toFixed(1)} MiB per hour`;
   const checks: Check[] = [
     fact(
       'nothing is lost',
@@ -166,7 +166,7 @@ function reportOf(slices: readonly Slice[], { isShort }: { readonly isShort: boo
       `${lost} lost and ${sum(({ refused }) => refused)} refused of ${sum(({ good, refused }) => good + refused) + lost}`,
     ),
     fact(
-      'sockets and files are given back',
+      'sockets and files are closed',
       last.files <= first.files + 4,
       `${first.files} → ${last.files} files, ${first.handles} → ${last.handles} handles`,
     ),

@@ -3,18 +3,18 @@ import { quantileOf } from './window.ts';
 
 /** Waiters of each operation. */
 export const perOperation = 20;
-/** 0.8 × the vendor's 50 a second. */
+/** 0.8 × the vendor's 50 per second. */
 const readsPerSecondMax = 40;
 
 export interface Sizes {
   readonly operations: number;
-  /** All started at once; they end within this range. */
+  /** Operations that start together end within this range. */
   readonly atOnceMs: readonly [min: number, max: number];
-  /** Started one after the other over the first time, each taking the second ± 2 %. */
+  /** Operations that start one after the other within `startMs` take `takesMs` ± 2 %. */
   readonly inTurnMs: { readonly startMs: number; readonly takesMs: number };
 }
 
-/** What waiters cost, and what is left of them. */
+/** The cost of waiters, and what is left when they have gone. */
 export interface Stay {
   readonly kibPerWaiter: number;
   readonly heapKibPerWaiter: number;
@@ -23,14 +23,14 @@ export interface Stay {
   readonly getsAfter: number;
 }
 
-/** When waiters were told, and what it took. */
+/** How late waiters got their results, and how many Gets that took. */
 export interface Lateness {
   readonly waiters: number;
-  readonly told: number;
+  readonly served: number;
   readonly wrong: string;
-  /** From the end of the operation, or from when the waiter asked if that was later. */
+  /** From the end of the operation, or from the request of the waiter if that was later. */
   readonly afterEndMs: readonly number[];
-  /** From the moment the gateway itself could know. */
+  /** From the moment the gateway could know. */
   readonly afterKnownMs: readonly number[];
   readonly getsInSecondMax: number;
   readonly gets: number;
@@ -39,13 +39,13 @@ export interface Lateness {
 }
 
 function inWords(late: Lateness): string {
-  const { waiters, told, wrong, afterEndMs, afterKnownMs } = late;
+  const { waiters, served, wrong, afterEndMs, afterKnownMs } = late;
   const ms = (values: readonly number[]) =>
     [0.5, 0.99, 1].map((share) => quantileOf(values, share).toFixed(0)).join(', ');
-  return `${told} of ${waiters} told${wrong}, ${ms(afterEndMs)} ms after the end (p50, p99, last), ${ms(afterKnownMs)} ms after the gateway knew; ${late.gets} Gets, at most ${late.getsInSecondMax} in a second and ${late.getsAtOnceMax} of one operation at once`;
+  return `${served} of ${waiters} got the result${wrong}, ${ms(afterEndMs)} ms after the end (p50, p99, last), ${ms(afterKnownMs)} ms after the gateway knew; ${late.gets} Gets, at most ${late.getsInSecondMax} in a second and ${late.getsAtOnceMax} of one operation at once`;
 }
 
-/** What is promised of waiters, and whether it was seen. */
+/** The report on the promises P9 and P10. */
 export function waitersReport(
   sizes: Sizes,
   { stay, atOnce, inTurn }: { stay: Stay; atOnce: Lateness; inTurn: Lateness },
@@ -53,8 +53,8 @@ export function waitersReport(
   const waiters = sizes.operations * perOperation;
   const isInBudget = ({ getsInSecondMax }: Lateness) => getsInSecondMax <= readsPerSecondMax;
   const isSingle = Math.max(atOnce.getsAtOnceMax, inTurn.getsAtOnceMax) <= 1;
-  const areTold = [atOnce, inTurn].every(
-    ({ waiters, told, wrong }) => told === waiters && wrong === '',
+  const areServed = [atOnce, inTurn].every(
+    ({ waiters, served, wrong }) => served === waiters && wrong === '',
   );
   const lastEndMs = quantileOf(inTurn.afterEndMs, 1);
   const knownMs = Math.max(quantileOf(atOnce.afterKnownMs, 1), quantileOf(inTurn.afterKnownMs, 1));
@@ -63,8 +63,8 @@ export function waitersReport(
   const isGone = stay.socketsLeft === 0 && stay.getsAfter === 0 && stay.freedShare > 0.8;
   const checks: Check[] = [
     fact(
-      'every waiter is told the right thing',
-      areTold,
+      'every waiter gets the right result',
+      areServed,
       `at once: ${inWords(atOnce)}; in turn: ${inWords(inTurn)}`,
     ),
     fact(
@@ -77,19 +77,23 @@ export function waitersReport(
       [atOnce, inTurn].every(({ gets, seconds }) => gets <= readsPerSecondMax * (seconds + 1)),
       `${atOnce.gets} in ${atOnce.seconds.toFixed(0)} s and ${inTurn.gets} in ${inTurn.seconds.toFixed(0)} s`,
     ),
-    fact('nobody is left when they have gone', isGone, left),
+    fact('nothing is left when the waiters have gone', isGone, left),
     goal(
       'at most 40 Gets in any second',
       isInBudget(atOnce) && isInBudget(inTurn),
       `${atOnce.getsInSecondMax} and ${inTurn.getsInSecondMax}`,
     ),
     goal(
-      'told within 2 s of the end, where the ends are spread',
+      'results within 2 s of the end, where the ends are spread',
       lastEndMs <= 2_000,
       `${lastEndMs.toFixed(0)} ms`,
     ),
     goal('at most 20 KiB a waiter', stay.kibPerWaiter <= 20, cost),
-    goal('told within 1 s of what the gateway knows', knownMs <= 1_000, `${knownMs.toFixed(0)} ms`),
+    goal(
+      'results within 1 s of when the gateway knows',
+      knownMs <= 1_000,
+      `${knownMs.toFixed(0)} ms`,
+    ),
   ];
   const [minMs, maxMs] = sizes.atOnceMs;
   const { startMs, takesMs } = sizes.inTurnMs;
@@ -103,25 +107,25 @@ export function waitersReport(
         says: 'Polling within the budget: one Get in flight per operation and process',
         goal: '10,000 waiters on 500 operations: ≤ 40 Get/s, every waiter told ≤ 2 s after done',
         seen: `operations of ${takesMs / 1_000} s ± 2 % started over ${startMs / 1_000} s: ${inWords(inTurn)}`,
-        isMet: areTold && isSingle && isInBudget(inTurn) && lastEndMs <= 2_000,
+        isMet: areServed && isSingle && isInBudget(inTurn) && lastEndMs <= 2_000,
         by,
       },
       {
         promise: 'P9',
         part: 'at-once',
-        says: '… when all 500 start in one moment, where 40 reads a second can not be enough: 80 operations are as many as can be looked at every 2 s',
+        says: '… when all 500 start in one moment, where 40 reads per second cannot be enough: they allow a read of 80 operations every 2 s',
         goal: '≤ 40 Get/s, one Get in flight, every waiter told ≤ 2 s after done',
         seen: `operations of ${minMs / 1_000} … ${maxMs / 1_000} s: ${inWords(atOnce)}`,
         isMet:
-          areTold && isSingle && isInBudget(atOnce) && quantileOf(atOnce.afterEndMs, 1) <= 2_000,
+          areServed && isSingle && isInBudget(atOnce) && quantileOf(atOnce.afterEndMs, 1) <= 2_000,
         by,
       },
       {
         promise: 'P10',
         says: 'Waiting is cheap',
         goal: '10,000 waiters ≤ 20 KiB each, all told ≤ 1 s after the event, 0 left after they disconnect',
-        seen: `${waiters} waiters, a quarter on event streams: ${cost}, told ≤ ${knownMs.toFixed(0)} ms after the gateway knew; left: ${left}`,
-        isMet: areTold && isGone && stay.kibPerWaiter <= 20 && knownMs <= 1_000,
+        seen: `${waiters} waiters, a quarter on event streams: ${cost}, results ≤ ${knownMs.toFixed(0)} ms after the gateway knew; left: ${left}`,
+        isMet: areServed && isGone && stay.kibPerWaiter <= 20 && knownMs <= 1_000,
         by,
       },
     ],

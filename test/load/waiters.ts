@@ -35,25 +35,25 @@ const short: Sizes = {
   inTurnMs: { startMs: 2_500, takesMs: 3_000 },
 };
 
-interface Stand {
+interface Setup {
   readonly cell: Cell;
   readonly crowd: Child;
   readonly sizes: Sizes;
 }
 
-/** Thousands who wait for hundreds of images: what they cost, when they are told, what is left of them (P9, P10). */
+/** Thousands of waiters for hundreds of images: their cost, how late their results are, what they leave behind (P9, P10). */
 export async function showWaiters({ isShort }: RunOptions): Promise<Report> {
   const sizes = isShort ? short : long;
-  const stay = await inStand(sizes, stayed);
-  const inTurn = await inStand(sizes, toldInTurn);
-  const atOnce = await inStand(sizes, toldAtOnce);
+  const stay = await withSetup(sizes, stayed);
+  const inTurn = await withSetup(sizes, servedInTurn);
+  const atOnce = await withSetup(sizes, servedAtOnce);
   return waitersReport(sizes, { stay, atOnce, inTurn });
 }
 
-/** Fresh processes for each part: a gateway that has learned other durations asks at other times. */
-async function inStand<Result>(
+/** Runs one part with fresh processes: a gateway that has learned other durations polls at other times. */
+async function withSetup<Result>(
   sizes: Sizes,
-  show: (stand: Stand) => Promise<Result>,
+  show: (setup: Setup) => Promise<Result>,
 ): Promise<Result> {
   const cell = await openCell({
     imageBytes,
@@ -70,11 +70,11 @@ async function inStand<Result>(
   }
 }
 
-/** They come, they stay, and they go before anything has ended. */
-async function stayed({ cell, crowd, sizes }: Stand): Promise<Stay> {
+/** Waiters come, stay, and leave before any operation has ended. */
+async function stayed({ cell, crowd, sizes }: Setup): Promise<Stay> {
   await takes(cell, [hourMs, hourMs]);
   const ids = await cell.create(sizes.operations, 1);
-  // Once before it counts: code and pools that the first waiters need stay for the next ones.
+  // Warms up: code and pools of the first waiters stay for the next ones.
   await join(crowd, cell, ids.slice(0, Math.ceil(sizes.operations / 10)));
   await sleep(1_000);
   await crowd.ask({ leave: true });
@@ -118,7 +118,7 @@ async function settled(cell: Cell): Promise<{
 const spare = 4;
 const goneWithinS = 20;
 
-/** Waits until hardly more is open than that; what is then. */
+/** Resolves with what is open, once that is hardly more than `max` or the time is over. */
 async function untilGone(cell: Cell, max: Open): Promise<Open> {
   for (let waitedS = 0; ; waitedS += 1) {
     const files = openFiles(cell.gateway.pid) - spare;
@@ -139,25 +139,25 @@ function join(crowd: Child, cell: Cell, ids: readonly string[]) {
   return crowd.ask<{ readonly waiting: number }>(order);
 }
 
-/** All operations start together. */
-async function toldAtOnce(stand: Stand): Promise<Lateness> {
-  const { cell, crowd, sizes } = stand;
+/** Lateness when all operations start together. */
+async function servedAtOnce(setup: Setup): Promise<Lateness> {
+  const { cell, crowd, sizes } = setup;
   await takes(cell, sizes.atOnceMs);
-  await teach(stand);
-  return lateness(stand, async () => {
+  await teach(setup);
+  return lateness(setup, async () => {
     const ids = await cell.create(sizes.operations, 1);
     await join(crowd, cell, ids);
     return ids;
   });
 }
 
-/** As many wait at once, but the operations' ends are spread so that the quota of reads suffices. */
-async function toldInTurn(stand: Stand): Promise<Lateness> {
-  const { cell, crowd, sizes } = stand;
+/** Lateness when the ends are spread, so that the quota of reads suffices. */
+async function servedInTurn(setup: Setup): Promise<Lateness> {
+  const { cell, crowd, sizes } = setup;
   const { startMs, takesMs } = sizes.inTurnMs;
   await takes(cell, [takesMs * 0.98, takesMs * 1.02]);
-  await teach(stand);
-  return lateness(stand, async () => {
+  await teach(setup);
+  return lateness(setup, async () => {
     const ids: string[] = [];
     const beganMs = performance.now();
     while (ids.length < sizes.operations) {
@@ -171,8 +171,8 @@ async function toldInTurn(stand: Stand): Promise<Lateness> {
   });
 }
 
-/** The gateway learns from earlier operations how long they take. */
-async function teach({ cell, crowd }: Stand): Promise<void> {
+/** Lets the gateway learn how long operations take. */
+async function teach({ cell, crowd }: Setup): Promise<void> {
   const ids = await cell.create(taught, 1);
   const order: JoinOrder = {
     join: { origin: cell.origin, ids, perOperation: 1, eventsShare: 0 },
@@ -182,7 +182,7 @@ async function teach({ cell, crowd }: Stand): Promise<void> {
 }
 
 async function lateness(
-  { cell, crowd }: Stand,
+  { cell, crowd }: Setup,
   start: () => Promise<readonly string[]>,
 ): Promise<Lateness> {
   const startedMs = Date.now();
@@ -193,16 +193,16 @@ async function lateness(
   const first = before.endsAtMs.length;
   const placeOf = new Map(ids.map((id, index) => [id, first + index]));
   const late = (since: readonly (number | null)[]) =>
-    result.told
-      .map(({ id, askedAtMs, toldAtMs }) => {
+    result.served
+      .map(({ id, askedAtMs, servedAtMs }) => {
         const sinceMs = since[placeOf.get(id) ?? -1] ?? Number.NaN;
-        return toldAtMs - Math.max(sinceMs, askedAtMs);
+        return servedAtMs - Math.max(sinceMs, askedAtMs);
       })
       .toSorted((a, b) => a - b);
   const getsAtMs = after.getsAtMs.filter((atMs) => atMs >= startedMs);
   return {
     waiters: ids.length * perOperation,
-    told: result.told.length,
+    served: result.served.length,
     wrong: result.wrong === 0 ? '' : `${result.wrong} wrong: ${result.firstWrong}`,
     afterEndMs: late(after.endsAtMs),
     afterKnownMs: late(after.reportedAtMs),

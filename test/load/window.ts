@@ -1,4 +1,4 @@
-/** Most of the moments that lie within any span of that length, its end not counted. */
+/** The largest number of moments in any window of that length, without its end. */
 export function mostInWindow(momentsMs: readonly number[], lengthMs: number): number {
   const sorted = momentsMs.toSorted((a, b) => a - b);
   let most = 0;
@@ -10,7 +10,7 @@ export function mostInWindow(momentsMs: readonly number[], lengthMs: number): nu
   return most;
 }
 
-/** Spans of that length, each beginning with one of the moments, that hold more than `max`. */
+/** The number of windows of that length, each starting at one of the moments, with more than `max`. */
 export function windowsOver(momentsMs: readonly number[], lengthMs: number, max: number): number {
   const sorted = momentsMs.toSorted((a, b) => a - b);
   let over = 0;
@@ -22,7 +22,7 @@ export function windowsOver(momentsMs: readonly number[], lengthMs: number, max:
   return over;
 }
 
-/** The value below which that share of sorted values lies; 1 is the greatest. */
+/** The value below which that share of the sorted values lies; 1 gives the greatest. */
 export function quantileOf(sorted: readonly number[], share: number): number {
   return sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
 }
