@@ -69,7 +69,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       else work();
     },
     announce: () => Promise.resolve(1),
-    withdrawAnnouncement: () => Promise.resolve(),
+    endAnnouncement: () => Promise.resolve(),
     async close() {
       clearInterval(timer);
       await root.close();

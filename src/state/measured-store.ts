@@ -38,8 +38,8 @@ export function measuredStore(store: StateStore, observer: StoreObserver): State
     returnClaims: (claims) => watch('returnClaims', () => store.returnClaims(claims)),
     announce: (gatewayId, aliveForMs) =>
       watch('announce', () => store.announce(gatewayId, aliveForMs)),
-    withdrawAnnouncement: (gatewayId) =>
-      watch('withdrawAnnouncement', () => store.withdrawAnnouncement(gatewayId)),
+    endAnnouncement: (gatewayId) =>
+      watch('endAnnouncement', () => store.endAnnouncement(gatewayId)),
     close: () => store.close(),
   };
 }

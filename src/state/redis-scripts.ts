@@ -110,4 +110,4 @@ return redis.call('ZCARD', KEYS[1])
 `;
 
 /** KEYS: the gateways. ARGV: the one that stops. */
-export const withdrawAnnouncementScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;
+export const endAnnouncementScript = `return redis.call('ZREM', KEYS[1], ARGV[1])`;

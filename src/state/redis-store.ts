@@ -5,7 +5,7 @@ import {
   announceScript,
   returnClaimsScript,
   swapScript,
-  withdrawAnnouncementScript,
+  endAnnouncementScript,
 } from './redis-scripts.ts';
 import type {
   ClaimsResult,
@@ -73,8 +73,8 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
       );
       return Number(reply);
     },
-    async withdrawAnnouncement(gatewayId) {
-      await commands.eval(withdrawAnnouncementScript, [gatewaysKey], [gatewayId]);
+    async endAnnouncement(gatewayId) {
+      await commands.eval(endAnnouncementScript, [gatewaysKey], [gatewayId]);
     },
     async close() {
       commands.close();

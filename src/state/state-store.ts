@@ -57,7 +57,7 @@ export interface StateStore {
   announce(gatewayId: string, aliveForMs: number): Promise<number>;
 
   /** Ends the announcement: the gateway no longer counts as alive. */
-  withdrawAnnouncement(gatewayId: string): Promise<void>;
+  endAnnouncement(gatewayId: string): Promise<void>;
 
   /** Closes every connection and file. Later calls reject. */
   close(): Promise<void>;

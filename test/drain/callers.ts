@@ -34,7 +34,11 @@ class Caller {
   }
 
   /** One recorded request. Undefined: there was no response, and the caller stops. */
-  async send(what: string, path: string, asked: HttpRequest = {}): Promise<HttpResponse | undefined> {
+  async send(
+    what: string,
+    path: string,
+    asked: HttpRequest = {},
+  ): Promise<HttpResponse | undefined> {
     const { origin, record, name } = this.#target;
     const requestId = `${name}-${what.replaceAll(/\W+/g, '_')}-${record.nextNumber()}`;
     const headers = { ...asked.headers, 'x-request-id': requestId };

@@ -33,7 +33,7 @@ function throughStore(store) {
     takeClaims: (claims) => around('claims', () => store.takeClaims(claims)),
     returnClaims: (claims) => store.returnClaims(claims),
     announce: (id, forMs) => store.announce(id, forMs),
-    withdrawAnnouncement: (id) => store.withdrawAnnouncement(id),
+    endAnnouncement: (id) => store.endAnnouncement(id),
     close: () => store.close(),
   };
 }

@@ -94,7 +94,7 @@ export function simulatedStore(state: SimulatedState, transport: Transport = dir
     takeClaims: (claims) => transport(() => state.admit(claims), plain),
     returnClaims: (claims) => transport(() => state.giveBack(claims), plain),
     announce: (id, aliveForMs) => transport(() => state.announce(id, aliveForMs), plain),
-    withdrawAnnouncement: (id) => transport(() => state.withdraw(id), plain),
+    endAnnouncement: (id) => transport(() => state.withdraw(id), plain),
     close: () => Promise.resolve(),
   };
 }

@@ -254,7 +254,7 @@ function describeSeveral(ends: () => readonly [StateStore, StateStore]): void {
     await sleep(150);
     expect(await one.announce('a', 10_000)).toBe(1);
     await two.announce('b', 10_000);
-    await two.withdrawAnnouncement('b');
+    await two.endAnnouncement('b');
     expect(await one.announce('a', 10_000)).toBe(1);
   });
 }

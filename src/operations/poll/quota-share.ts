@@ -49,7 +49,7 @@ export class QuotaShare {
     if (!store.isShared) return;
     // Reads from now on come out of what is already the share of others.
     readRateLimiter.setRate(perSecond * newcomerShare);
-    await store.withdrawAnnouncement(gatewayId).catch(() => undefined);
+    await store.endAnnouncement(gatewayId).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
