@@ -16,6 +16,7 @@ import { shedNewWork } from './hooks/load-shedding.ts';
 import { logRequests } from './hooks/request-log.ts';
 import { observeRequests, type RequestObserver } from './hooks/request-observer.ts';
 import { refuseRepeatedHeaders } from './hooks/repeated-headers.ts';
+import { refuseUnsendableHeaders } from './hooks/sendable-headers.ts';
 import { openRequestContexts, requestIdOf } from './hooks/request-context.ts';
 import { traceRequests } from './hooks/request-trace.ts';
 import { documentRoutes } from './routes/document.ts';
@@ -73,6 +74,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   shedNewWork(app, services.shedding);
   authenticateRequests(app, authenticator);
   acceptJsonOnly(app);
+  refuseUnsendableHeaders(app);
 
   // Where errors become responses.
   app.setErrorHandler(handleError);
