@@ -41,7 +41,7 @@ export class QuotaShare {
     if (this.#options.store.isShared) void this.#beat();
   }
 
-  /** Withdraws the announcement, so that the others have the share at once. */
+  /** Ends the announcement, so that the others have the share at once. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer?.();

@@ -26,7 +26,7 @@ const badResponse = 'the upstream sent a response that can not be read';
 const tooLarge = 'the upstream sent more than the gateway accepts';
 const unreachable = 'the upstream can not be reached';
 const brokenOff = 'the connection to the upstream broke during the call';
-const tooLate = 'the upstream did not answer in time';
+const tooLate = 'the upstream did not respond in time';
 const unwritable = 'the request could not be written';
 const ended = 'the gateway ended the call';
 

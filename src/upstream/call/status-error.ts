@@ -61,7 +61,7 @@ const detailCharactersMax = 500;
 const plainDetails: Partial<Record<Reason, string>> = {
   upstream_error: 'the upstream failed',
   upstream_unavailable: 'the upstream can not be reached',
-  upstream_timeout: 'the upstream did not answer in time',
+  upstream_timeout: 'the upstream did not respond in time',
   quota_exceeded: 'the upstream accepts no more requests for now',
   invalid_request: 'the upstream refuses the request',
 };
@@ -84,7 +84,7 @@ export interface StatusContext {
   readonly prompts?: readonly string[];
 }
 
-/** The error for a call that did not succeed: who is at fault, and whether it may be paid for. */
+/** The error for a call that did not succeed: whose error it is, and whether the image may be paid for. */
 export function errorFromStatus(status: CallStatus, context: StatusContext): GatewayError {
   const local = localStatusOf(status);
   if (local !== undefined) return errorFromLocal(status, local, context);

@@ -29,7 +29,7 @@ export function channelOptions({ messageBytesMax, windowBytes }: ReceiveLimits):
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
-    // Servers answer faster pings with a GOAWAY that kills the calls in flight.
+    // After faster pings, servers send a GOAWAY that ends the calls in flight.
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 0,

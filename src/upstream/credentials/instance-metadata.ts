@@ -25,7 +25,7 @@ export function openInstanceMetadata({
   nowMs,
   timeoutMs = 2_000,
 }: InstanceMetadataOptions): () => Promise<IssuedToken> {
-  // Not the global agent, which can be told by the environment to use a proxy.
+  // Not the global agent: the environment can make it use a proxy.
   const agent = new Agent({ keepAlive: false });
   const url = new URL(path, origin);
   return async () => {

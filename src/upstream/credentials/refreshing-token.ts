@@ -99,7 +99,7 @@ export class RefreshingToken {
     void this.#refresh();
   }
 
-  /** Makes the next call request a token at once, even during a pause: the issuer would answer differently now. */
+  /** Makes the next call request a token at once, even during a pause: the issuer would decide differently now. */
   renew(): void {
     this.#isRenewalWanted = true;
     if (this.#failure !== undefined) this.#failure = { ...this.#failure, pauseMs: 0 };
