@@ -9,47 +9,50 @@ import * as raw from '../support/raw-responses.ts';
 
 const mebibyte = 1_048_576;
 
-/** @param id of the operation that is asked about. */
-type BadAnswer = (id: string) => raw.RawResponse;
+/** @param id of the operation that the call is about. */
+type BadResponse = (id: string) => raw.RawResponse;
 
-/** Everything that an upstream, or what stands before it, has been seen to answer. */
-export const badAnswers: ReadonlyMap<string, BadAnswer> = new Map<string, BadAnswer>([
-  ...[1, 2, 4, 8, 10, 13, 14, 15, 17, 99].map((code): [string, BadAnswer] => [
+/** The bad responses that upstreams and proxies before them are known to send. */
+export const badResponses: ReadonlyMap<string, BadResponse> = new Map<string, BadResponse>([
+  ...[1, 2, 4, 8, 10, 13, 14, 15, 17, 99].map((code): [string, BadResponse] => [
     `code ${code}`,
-    () => raw.status(code, 'on order'),
+    () => raw.status(code, 'injected'),
   ]),
-  ['grpc-status: banana', () => raw.status('banana', 'on order')],
-  ['grpc-status: NaN', () => raw.status(Number.NaN, 'on order')],
-  ['a status in trailers', () => raw.statusInTrailers(14, 'on order')],
+  ['grpc-status: banana', () => raw.status('banana', 'injected')],
+  ['grpc-status: NaN', () => raw.status(Number.NaN, 'injected')],
+  ['a status in trailers', () => raw.statusInTrailers(14, 'injected')],
   [
     'a status with broken details',
-    () => raw.status(13, 'on order', Buffer.from('ffffffff', 'hex')),
+    () => raw.status(13, 'injected', Buffer.from('ffffffff', 'hex')),
   ],
-  ['a status with 8 KiB of details', () => raw.status(13, 'on order', Buffer.alloc(8_192, 0x1a))],
+  ['a status with 8 KiB of details', () => raw.status(13, 'injected', Buffer.alloc(8_192, 0x1a))],
   ['a status whose text is an address', () => raw.status(14, 'connect ECONNREFUSED 10.0.0.1:443')],
   ['a reset', () => raw.reset(constants.NGHTTP2_CANCEL)],
   ['a reset without a code', () => raw.reset(constants.NGHTTP2_NO_ERROR)],
   ['a reset after the headers', () => raw.reset(constants.NGHTTP2_INTERNAL_ERROR, 'headers')],
-  ['a reset amid the message', () => raw.reset(constants.NGHTTP2_INTERNAL_ERROR, 'half a message')],
+  [
+    'a reset within the message',
+    () => raw.reset(constants.NGHTTP2_INTERNAL_ERROR, 'half a message'),
+  ],
   ['ENHANCE_YOUR_CALM', () => raw.enhanceYourCalm],
   ['a cut before the request is read', () => raw.cutAtOnce],
   ['a cut after the request', () => raw.cut()],
   ['a cut after the headers', () => raw.cut('headers')],
-  ['a cut amid the message', () => raw.cut('half a message')],
+  ['a cut within the message', () => raw.cut('half a message')],
   ['silence', () => raw.hang],
   ['silence after the headers', () => raw.hangAfterHeaders],
   ['two messages', (id) => raw.response([running(id), running(id)])],
   ['no message', () => raw.response([])],
   ['no trailers', (id) => raw.withoutTrailers(running(id))],
-  ['a message that says it is longer', () => raw.announce(50_000)],
-  ['a message that says it is 4 GiB', () => raw.announce(0xff_ff_ff_ff)],
+  ['a message shorter than announced', () => raw.announce(50_000)],
+  ['a message announced as 4 GiB', () => raw.announce(0xff_ff_ff_ff)],
   ['HTML with 200', () => raw.html(200)],
-  ...[301, 404, 429, 500, 502, 503].map((code): [string, BadAnswer] => [
+  ...[301, 404, 429, 500, 502, 503].map((code): [string, BadResponse] => [
     `HTML with ${code}`,
     () => raw.html(code),
   ]),
   ['a gzip bomb', () => raw.gzipBomb(64 * mebibyte)],
-  ['gzip that is none', () => raw.brokenGzip],
+  ['gzip that is not gzip', () => raw.brokenGzip],
   ['16 MiB of details', (id) => raw.ok(crowdedError(id, 16 * mebibyte))],
   ['60 KiB of details', () => raw.ok(crowdedError('another', 60_000))],
   ['a result of a wrong type', (id) => raw.ok(bytesOf(resultOf(id, 'type.googleapis.com/other')))],
@@ -65,7 +68,7 @@ export const badAnswers: ReadonlyMap<string, BadAnswer> = new Map<string, BadAns
   ['no id', () => raw.ok(bytesOf(runningOperation('')))],
   ['an id with line breaks', () => raw.ok(bytesOf(runningOperation('a\r\nb')))],
   ['an id of 2,000 characters', () => raw.ok(bytesOf(runningOperation('a'.repeat(2_000))))],
-  ['what is no protobuf', () => raw.ok(Buffer.from('ffffffff', 'hex'))],
+  ['bytes that are no protobuf', () => raw.ok(Buffer.from('ffffffff', 'hex'))],
   ['GOAWAY', () => raw.goaway(constants.NGHTTP2_NO_ERROR)],
   ['GOAWAY with an error', () => raw.goaway(constants.NGHTTP2_INTERNAL_ERROR)],
   [
@@ -88,7 +91,7 @@ function resultOf(id: string, typeUrl: string): Operation {
   return operation;
 }
 
-/** An operation whose error is full of details of two bytes each, which cost far more once decoded. */
+/** An operation whose error is full of empty details: two bytes each, and far more once parsed. */
 function crowdedError(id: string, detailsBytes: number): Uint8Array {
   const idBytes = Buffer.from(id);
   // google.rpc.Status: code 13, then empty `details`, field 3.

@@ -6,36 +6,41 @@ import { GatewayProcess } from '../fleet/gateway-process.ts';
 import { recordFigure, type Figure } from '../support/figure.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { TcpGate, type GateState } from '../support/tcp-gate.ts';
-import { Audience, type AudienceOptions, type FrontDoor } from './audience.ts';
-import type { History, Spent } from './history.ts';
+import {
+  ObservedCallers,
+  type ObservedCallersOptions,
+  type FrontDoor,
+} from './observed-callers.ts';
+import type { Observations, BilledTimes } from './observations.ts';
 import { ImageUpstream } from './image-upstream.ts';
 
-/** One kind of trouble, played through to its end. */
+/** One kind of upstream failure, with its recovery. */
 export interface Scenario {
   readonly name: string;
-  /** What holds, in the present tense. */
+  /** What must hold, in the present tense. */
   readonly fact: string;
-  /** Longest it may take, short and long. */
+  /** Longest duration of the short and the long form. */
   readonly secondsMax: readonly [short: number, long: number];
-  /** @returns What was seen, with its figures. */
-  readonly run: (stage: Stage) => Promise<string>;
+  /** @returns A sentence with the figures of the run. */
+  readonly run: (harness: Harness) => Promise<string>;
 }
 
-/** What a run of all scenarios adds up to. */
+/** The totals of a run of all scenarios. */
 export interface Tally {
   creates: number;
-  tellings: number;
-  bySpend: Record<string, number>;
-  faults: number;
+  reads: number;
+  byReport: Record<string, number>;
+  findings: number;
 }
 
-/** What a scenario is played on: it opens the parts, judges the history, and closes everything. */
-export class Stage {
+/** The parts of one scenario: it opens gateways and upstreams, audits the observations, and closes everything. */
+export class Harness {
   readonly isLong: boolean;
-  readonly faults: string[] = [];
+  readonly findings: string[] = [];
   readonly #tally: Tally;
   readonly #opened: (() => Promise<void>)[] = [];
-  readonly #heard: { readonly history: History; readonly spent: () => Spent }[] = [];
+  readonly #audited: { readonly observations: Observations; readonly ledger: () => BilledTimes }[] =
+    [];
 
   constructor(options: { readonly isLong: boolean; readonly tally: Tally }) {
     this.isLong = options.isLong;
@@ -54,7 +59,7 @@ export class Stage {
     return gate;
   }
 
-  /** A whole gateway; what it promises of answers and logs is checked when it closes. */
+  /** A whole gateway; its responses and log lines are checked when it closes. */
   async gateway(environment: Record<string, string>, options?: AppOptions): Promise<Gateway> {
     const gateway = await startGateway(
       { LOG_LEVEL: 'debug', SHUTDOWN_TIMEOUT_MS: '2000', ...environment },
@@ -64,7 +69,7 @@ export class Stage {
     return gateway;
   }
 
-  /** The same as a process of its own, for more connections than one process may have. */
+  /** A gateway in its own process, for more connections than one process may have. */
   async gatewayProcess(environment: Record<string, string>): Promise<FrontDoor> {
     const dataDirectory = await mkdtemp(join(tmpdir(), 'gateway-faults-'));
     this.closeLater(() => rm(dataDirectory, { recursive: true, force: true }));
@@ -72,7 +77,7 @@ export class Stage {
       DATA_DIR: dataDirectory,
       LOG_LEVEL: 'info',
       SHUTDOWN_TIMEOUT_MS: '2000',
-      // A loop that is busy with waiters, on a busy machine, is not what is played here.
+      // Load shedding for a busy event loop is not tested here.
       LOOP_DELAY_MS_MAX: '10000',
       ...environment,
     });
@@ -81,53 +86,56 @@ export class Stage {
     return { origin, fetch: (path, init) => fetch(new URL(path, origin), init) };
   }
 
-  /** What is opened last is closed first. */
+  /** Closes something when the scenario ends; the last one first. */
   closeLater(close: () => Promise<void>): void {
     this.#opened.push(close);
   }
 
-  /** Callers of a gateway. What they are told is compared with the upstream's books at the end. */
-  audience(
+  /** Callers of a gateway. Their observations are compared with the upstream's ledger at the end. */
+  callers(
     gateway: FrontDoor,
     upstream: ImageUpstream | undefined,
-    options: AudienceOptions,
-  ): Audience {
-    const audience = new Audience(gateway, options);
-    this.#heard.push({ history: audience.history, spent: () => upstream?.spent ?? new Map() });
-    return audience;
+    options: ObservedCallersOptions,
+  ): ObservedCallers {
+    const callers = new ObservedCallers(gateway, options);
+    this.#audited.push({
+      observations: callers.observations,
+      ledger: () => upstream?.billedTimes ?? new Map(),
+    });
+    return callers;
   }
 
-  /** Also of a scenario that broke off. */
-  judge(): void {
-    for (const { history, spent } of this.#heard.splice(0)) {
-      const faults = history.faults(spent());
-      this.faults.push(...faults);
-      this.#tally.creates += history.creates.length;
-      this.#tally.tellings += history.tellings.length;
-      this.#tally.faults += faults.length;
-      for (const { spend } of history.creates) {
-        this.#tally.bySpend[spend] = (this.#tally.bySpend[spend] ?? 0) + 1;
+  /** Audits all observations, also after a scenario failed. */
+  audit(): void {
+    for (const { observations, ledger } of this.#audited.splice(0)) {
+      const findings = observations.audit(ledger());
+      this.findings.push(...findings);
+      this.#tally.creates += observations.creates.length;
+      this.#tally.reads += observations.reads.length;
+      this.#tally.findings += findings.length;
+      for (const { reported } of observations.creates) {
+        this.#tally.byReport[reported] = (this.#tally.byReport[reported] ?? 0) + 1;
       }
     }
   }
 
-  demand(holds: boolean, what: string): void {
-    if (!holds) this.faults.push(what);
+  check(holds: boolean, finding: string): void {
+    if (!holds) this.findings.push(finding);
   }
 
-  /** Shows a figure; the short form shows too little to be kept. */
+  /** Prints a figure; only that of the long form is recorded. */
   figure(figure: Figure): void {
     if (this.isLong) recordFigure(figure);
     else {
       const { promise, isMet, seen, goal } = figure;
-      const verdict = isMet ? 'met' : 'MISSED';
-      process.stdout.write(`${promise} ${verdict}, short form: ${seen} (promised: ${goal})\n`);
+      const result = isMet ? 'met' : 'MISSED';
+      process.stdout.write(`${promise} ${result}, short form: ${seen} (promised: ${goal})\n`);
     }
   }
 
   async close(): Promise<void> {
     for (const close of this.#opened.splice(0).toReversed()) {
-      await close().catch((error: unknown) => this.faults.push(String(error)));
+      await close().catch((error: unknown) => this.findings.push(String(error)));
     }
   }
 }

@@ -17,7 +17,7 @@ import {
 } from '../support/fake-upstream.ts';
 import { okFrom, status, type RawResponse } from '../support/raw-responses.ts';
 import { startRawUpstream, type RawMethod, type RawUpstream } from '../support/raw-upstream.ts';
-import type { Spent } from './history.ts';
+import type { BilledTimes } from './observations.ts';
 
 interface ImageUpstreamOptions {
   /** From Generate to done; without it, operations run until `finishAll`. */
@@ -26,19 +26,19 @@ interface ImageUpstreamOptions {
 }
 
 /**
- * An upstream that can do right: it makes operations, finishes them with an
- * image of their own and cancels them, until it is ordered to misbehave. Its
- * books outlive its process.
+ * An upstream that works correctly until a test makes it misbehave: it creates
+ * operations, finishes each with its own image and cancels them. Its ledger
+ * survives a restart.
  */
 export class ImageUpstream {
-  /** The right answers. */
-  readonly right: Readonly<Record<RawMethod, RawResponse>>;
+  /** The correct responses. */
+  readonly correct: Readonly<Record<RawMethod, RawResponse>>;
   raw: RawUpstream;
   readonly port: number;
   readonly #options: ImageUpstreamOptions;
   readonly #acceptedAtMs = new Map<string, number>();
   readonly #canceled = new Set<string>();
-  readonly #ordered = new Map<string, RawResponse>();
+  readonly #injected = new Map<string, RawResponse>();
   readonly #earlier: RawUpstream[] = [];
   #isListening = true;
   #finishedAtMs = Infinity;
@@ -47,60 +47,60 @@ export class ImageUpstream {
     this.raw = raw;
     this.port = raw.port;
     this.#options = options;
-    this.right = {
+    this.correct = {
       Generate: okFrom(() => {
         const id = `up${this.#acceptedAtMs.size + 1}`;
         this.#acceptedAtMs.set(id, performance.now());
         return toBinary(OperationSchema, runningOperation(id));
       }),
-      Get: this.#answerAbout((bytes) => fromBinary(GetOperationRequestSchema, bytes).operationId),
-      Cancel: this.#answerAbout((bytes) => {
+      Get: this.#responseAbout((bytes) => fromBinary(GetOperationRequestSchema, bytes).operationId),
+      Cancel: this.#responseAbout((bytes) => {
         const { operationId } = fromBinary(CancelOperationRequestSchema, bytes);
         if (!this.#isDone(operationId)) this.#canceled.add(operationId);
         return operationId;
       }),
     };
-    this.behave();
+    this.recover();
   }
 
   static async start(options: ImageUpstreamOptions = {}): Promise<ImageUpstream> {
     return new ImageUpstream(await startRawUpstream(0, options.certificate), options);
   }
 
-  /** As the gateway's settings take it, for plaintext. */
+  /** In the form of the gateway's settings, for plaintext. */
   get address(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Does right from now on. */
-  behave(): void {
+  /** Works correctly from now on. */
+  recover(): void {
     for (const method of ['Generate', 'Get', 'Cancel'] as const) {
-      this.raw.on(method, this.right[method]);
+      this.raw.on(method, this.correct[method]);
     }
   }
 
-  /** Finishes all operations, also those that are begun later. */
+  /** Finishes all operations, also those accepted later. */
   finishAll(): void {
     this.#finishedAtMs = performance.now();
   }
 
-  /** The next Get or Cancel of this one operation is answered so; all others do right. */
-  order(operationId: string, answer: RawResponse): void {
-    this.#ordered.set(operationId, answer);
+  /** Sets the response to the next Get or Cancel of one operation. */
+  inject(operationId: string, response: RawResponse): void {
+    this.#injected.set(operationId, response);
   }
 
-  /** Nobody listens at the address any more. */
+  /** Stops listening. */
   async stop(): Promise<void> {
     if (this.#isListening) await this.raw.close();
     this.#isListening = false;
   }
 
-  /** Listens there again, and does right. */
+  /** Listens at the same address again, and works correctly. */
   async restart(): Promise<void> {
     this.#earlier.push(this.raw);
     this.raw = await startRawUpstream(this.port, this.#options.certificate);
     this.#isListening = true;
-    this.behave();
+    this.recover();
   }
 
   close(): Promise<void> {
@@ -112,40 +112,40 @@ export class ImageUpstream {
     return [...this.#acceptedAtMs.keys()].at(-1) ?? '';
   }
 
-  /** Calls of a method of which the whole request arrived. */
+  /** Calls of a method whose whole request arrived. */
   calls(method: RawMethod): number {
-    return this.#ledgers().filter(({ path }) => path.endsWith(`/${method}`)).length;
+    return this.#allCalls().filter(({ path }) => path.endsWith(`/${method}`)).length;
   }
 
-  /** The ledger: images begun, by prompt. */
-  get spent(): Spent {
-    const spent = new Map<string, number>();
-    for (const { path, message, isSpent } of this.#ledgers()) {
+  /** The ledger: how often each prompt was billed. */
+  get billedTimes(): BilledTimes {
+    const billedTimes = new Map<string, number>();
+    for (const { path, message, isSpent } of this.#allCalls()) {
       if (!isSpent || !path.endsWith('/Generate')) continue;
       const marker = fromBinary(ImageGenerationRequestSchema, message).messages[0]?.text ?? '';
-      spent.set(marker, (spent.get(marker) ?? 0) + 1);
+      billedTimes.set(marker, (billedTimes.get(marker) ?? 0) + 1);
     }
-    return spent;
+    return billedTimes;
   }
 
-  #ledgers() {
+  #allCalls() {
     return [...this.#earlier, this.raw].flatMap(({ calls }) => calls);
   }
 
-  #answerAbout(idOf: (request: Buffer) => string): RawResponse {
+  #responseAbout(idOf: (request: Buffer) => string): RawResponse {
     return {
       at: 'request',
       isRefusal: false,
       act: (stream, request) => {
         const id = idOf(request);
-        const ordered = this.#ordered.get(id);
-        this.#ordered.delete(id);
-        (ordered ?? this.#rightAnswer(id)).act(stream, request);
+        const injected = this.#injected.get(id);
+        this.#injected.delete(id);
+        (injected ?? this.#correctResponse(id)).act(stream, request);
       },
     };
   }
 
-  #rightAnswer(id: string): RawResponse {
+  #correctResponse(id: string): RawResponse {
     const operation = this.#operation(id);
     if (operation === undefined) return status(5, 'no such operation');
     return okFrom(() => toBinary(OperationSchema, operation));
@@ -153,7 +153,7 @@ export class ImageUpstream {
 
   #operation(id: string): Operation | undefined {
     if (!this.#acceptedAtMs.has(id)) return undefined;
-    if (this.#canceled.has(id)) return failedOperation(id, 1, 'cancelled on order');
+    if (this.#canceled.has(id)) return failedOperation(id, 1, 'cancelled');
     return this.#isDone(id) ? succeededOperation(id, imageOf(id)) : runningOperation(id);
   }
 
@@ -164,7 +164,7 @@ export class ImageUpstream {
   }
 }
 
-/** Every operation has an image that no other has. */
+/** The image of an operation, which no other operation has. */
 export function imageOf(id: string): Buffer {
   return Buffer.concat([tinyPng, Buffer.from(id)]);
 }

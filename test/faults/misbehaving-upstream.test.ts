@@ -62,9 +62,9 @@ describe('a create', () => {
     ['a cut connection', raw.cutConnection, 503, 'upstream_unavailable', 'unknown'],
     ['silence', raw.hang, 504, 'upstream_timeout', 'unknown'],
   ])(
-    'that ends with %s tells what became of the money, once',
-    async (_, answer, status, code, outcome) => {
-      upstream.on('Generate', answer);
+    'that ends with %s reports whether money was spent, and is sent once',
+    async (_, bad, status, code, outcome) => {
+      upstream.on('Generate', bad);
       const response = await gateway.create({ prompt: 'a cat' });
       const problem = await json(response);
       expect([response.status, problem['code'], problem['outcome']]).toEqual([
@@ -72,7 +72,7 @@ describe('a create', () => {
         code,
         outcome,
       ]);
-      // What may have been paid for is never called retryable.
+      // An image that may be paid for is never reported retryable.
       const mayRetry = outcome === 'not_started' && status === 429;
       expect([problem['retryable'], response.headers.has('retry-after')]).toEqual([
         mayRetry,
@@ -83,7 +83,7 @@ describe('a create', () => {
     },
   );
 
-  it('goes on although its caller is gone, and its answer is kept', async () => {
+  it('continues after its caller has left, and its result is kept', async () => {
     upstream.on('Generate', accepted);
     upstream.on('Get', running);
     const caller = new AbortController();
@@ -120,19 +120,19 @@ describe('an image', () => {
     ['a web page', raw.html(502)],
     ['nothing', raw.ok(new Uint8Array())],
     ['another operation', raw.ok(toBinary(OperationSchema, succeededOperation('up2')))],
-    ['what is no protobuf', raw.ok(Buffer.from('ffffffff', 'hex'))],
+    ['bytes that are no protobuf', raw.ok(Buffer.from('ffffffff', 'hex'))],
     ['a gzip bomb', raw.gzipBomb(1_000_000)],
     ['a result that is no image', raw.ok(operation(Buffer.from('<svg onload=alert(1)>')))],
-  ])('survives a poll that brings %s', async (_, answer) => {
+  ])('is served after a poll with %s', async (_, bad) => {
     const id = await created();
-    upstream.on('Get', answer, raw.ok(operation()));
+    upstream.on('Get', bad, raw.ok(operation()));
     const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
     const bytes = Buffer.from(await response.arrayBuffer());
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/png']);
     expect(bytes.equals(tinyPng)).toBe(true);
   });
 
-  it('over the limit is final, and says whose limit', async () => {
+  it('over the limit is a final failure that names the limit', async () => {
     const id = await created();
     upstream.on('Get', raw.ok(operation(Buffer.concat([tinyPng, Buffer.alloc(150_000)]))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
@@ -146,14 +146,14 @@ describe('an image', () => {
     });
   });
 
-  it('that came as base64 text is decoded', async () => {
+  it('that is sent as base64 text is decoded', async () => {
     const id = await created();
     upstream.on('Get', raw.ok(operation(Buffer.from(tinyPng.toString('base64')))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
     expect(Buffer.from(await response.arrayBuffer()).equals(tinyPng)).toBe(true);
   });
 
-  it('that is no image again and again is a bad result', async () => {
+  it('that is no image in repeated reads is a bad result', async () => {
     const id = await created();
     upstream.on('Get', raw.ok(operation(Buffer.from('<html><script>alert(1)</script>'))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=20`);
@@ -162,7 +162,7 @@ describe('an image', () => {
 });
 
 describe('an operation', () => {
-  it('is served as last known while the upstream is away', async () => {
+  it('is served in its last known state while the upstream is unavailable', async () => {
     const id = await created();
     upstream.on('Get', running);
     await json(await gateway.fetch(`/operations/${id}?wait=0.1`));
@@ -173,7 +173,7 @@ describe('an operation', () => {
     expect(response.headers.get('retry-after')).toBeTruthy();
   });
 
-  it('with an error is failed even when the upstream does not say done', async () => {
+  it('with an error has failed even when the upstream does not report it done', async () => {
     const id = await created();
     upstream.on(
       'Get',

@@ -1,18 +1,18 @@
 import dns from 'node:dns';
 
-/** A host name whose address changes on order, while every other name stays as it is. */
+/** A host name whose address a test can change; other names are not affected. */
 export interface MovingName {
   address: string;
-  /** Times it was looked up. */
+  /** How often it was looked up. */
   readonly lookups: number;
   release(): void;
 }
 
 /**
- * Stands in for the machine's own resolver at the one function that grpc-js
- * looks names up with; nothing of the machine is changed.
+ * Replaces the one function with which grpc-js looks names up; the machine's own
+ * resolver is not changed.
  */
-export function takeName(name: string, address: string): MovingName {
+export function overrideName(name: string, address: string): MovingName {
   const { lookup } = dns.promises;
   const moving = {
     address,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks again and again until it holds. An error counts as no.
+ * Repeats a check until it holds. An error counts as false.
  *
  * @returns How long that took, in milliseconds.
- * @throws Error when it does not within that time.
+ * @throws Error when it does not hold within that time.
  */
 export async function until(
   what: string,
@@ -26,7 +26,7 @@ export async function until(
   }
 }
 
-/** The value that so large a share of the others does not exceed. */
+/** The quantile of a list of numbers: 0.99 for the 99th percentile. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

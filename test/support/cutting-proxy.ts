@@ -1,20 +1,20 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** Which bytes are counted: to the server, or back from it. */
+/** The direction whose bytes are counted: to the server, or back. */
 export type Direction = 'request' | 'response';
 
-/** A part of the network that breaks after a number of bytes. */
+/** A network proxy that breaks the connection after a number of bytes. */
 export interface CuttingProxy {
   readonly address: string;
-  /** Bytes that went each way so far. */
+  /** Bytes forwarded in each direction. */
   readonly passed: Readonly<Record<Direction, number>>;
   close(): Promise<void>;
 }
 
 /**
- * Starts a proxy that destroys both ends after `bytes` bytes of one direction.
- * The bytes up to there arrive.
+ * Forwards one direction up to `bytes`, then destroys both ends; the bytes before
+ * that arrive.
  */
 export async function startCuttingProxy(
   targetPort: number,

@@ -1,8 +1,8 @@
 import { constants } from 'node:http2';
 import * as raw from '../../support/raw-responses.ts';
-import { Audience } from '../audience.ts';
+import { ObservedCallers } from '../observed-callers.ts';
 import type { ImageUpstream } from '../image-upstream.ts';
-import type { Scenario, Stage } from '../harness.ts';
+import type { Scenario, Harness } from '../harness.ts';
 import { until } from '../until.ts';
 
 const codes = {
@@ -10,101 +10,105 @@ const codes = {
   INTERNAL_ERROR: constants.NGHTTP2_INTERNAL_ERROR,
   ENHANCE_YOUR_CALM: constants.NGHTTP2_ENHANCE_YOUR_CALM,
 } as const;
-/** Of calls that a GOAWAY leaves without an answer; a right answer on a busy machine is sooner. */
+/** Ends calls that a GOAWAY leaves without a response; a correct response comes sooner, also on a busy machine. */
 const timeoutMs = 3_000;
 const healedMsMax = 30_000;
 
-/** A server that leaves: before, during and after a call, kindly and not, with the call looked at or not. */
+/** A server that sends GOAWAY before, during and after a call, graceful or not, with the call processed or not. */
 export const goaway: Scenario = {
   name: 'goaway',
   fact: 'a GOAWAY around a call costs at most an honest unknown; a graceful one costs nothing',
   secondsMax: [90, 300],
-  async run(stage) {
-    const rounds = stage.isLong ? 5 : 1;
-    const spends: Record<string, number> = {};
+  async run(harness) {
+    const rounds = harness.isLong ? 5 : 1;
+    const reports: Record<string, number> = {};
     for (let round = 0; round < rounds; round += 1) {
       await Promise.all(
         [aroundGenerates, aroundGets].map(async (around) => {
-          const upstream = await stage.upstream({ workMs: 0 });
-          const gateway = await stage.gateway({
+          const upstream = await harness.upstream({ workMs: 0 });
+          const gateway = await harness.gateway({
             UPSTREAM_ADDRESS: upstream.address,
             UPSTREAM_POLL_INTERVAL_MS: '20',
             GENERATE_TIMEOUT_MS: String(timeoutMs),
             GET_TIMEOUT_MS: String(timeoutMs),
           });
-          const audience = stage.audience(gateway, upstream, {
+          const callers = harness.callers(gateway, upstream, {
             createMsMax: timeoutMs,
             mayRefuse: [502, 503, 504],
           });
-          await untilAccepted(audience);
-          await around(audience, { upstream, stage, spends });
+          await untilAccepted(callers);
+          await around(callers, { upstream, harness, reports });
         }),
       );
     }
-    return `${rounds} rounds: ${JSON.stringify(spends)}`;
+    return `${rounds} rounds: ${JSON.stringify(reports)}`;
   },
 };
 
 interface Scene {
   readonly upstream: ImageUpstream;
-  readonly stage: Stage;
-  readonly spends: Record<string, number>;
+  readonly harness: Harness;
+  readonly reports: Record<string, number>;
 }
 
-async function aroundGenerates(audience: Audience, scene: Scene): Promise<void> {
-  const { upstream, stage } = scene;
-  const { Generate } = upstream.right;
+async function aroundGenerates(callers: ObservedCallers, scene: Scene): Promise<void> {
+  const { upstream, harness } = scene;
+  const { Generate } = upstream.correct;
   for (const [name, code] of Object.entries(codes)) {
     upstream.raw.leave(code);
-    await generate(audience, scene, `before, ${name}`);
-    await untilAccepted(audience);
+    await generate(callers, scene, `before, ${name}`);
+    await untilAccepted(callers);
     upstream.raw.on('Generate', raw.goaway(code), Generate);
-    await generate(audience, scene, `during, ${name}`);
-    await untilAccepted(audience);
-    // A stream of that connection has to be there before: the one just accepted is.
+    await generate(callers, scene, `during, ${name}`);
+    await untilAccepted(callers);
+    // Needs an earlier stream on that connection: the create that was just accepted.
     upstream.raw.on('Generate', raw.goawayUnread(code), Generate);
-    const unread = await generate(audience, scene, `during, unread, ${name}`);
-    stage.demand(unread !== 'accepted', 'a create that was not looked at was told accepted');
-    await untilAccepted(audience);
+    const unread = await generate(callers, scene, `during, unread, ${name}`);
+    harness.check(unread !== 'accepted', 'a create that was not processed was reported accepted');
+    await untilAccepted(callers);
     upstream.raw.on('Generate', raw.thenGoaway(Generate, code), Generate);
-    const after = await generate(audience, scene, `after, ${name}`);
-    stage.demand(after === 'accepted', `a GOAWAY ${name} after the answer took it away`);
-    await untilAccepted(audience);
+    const after = await generate(callers, scene, `after, ${name}`);
+    harness.check(after === 'accepted', `a GOAWAY ${name} after the response lost the response`);
+    await untilAccepted(callers);
   }
   upstream.raw.on('Generate', raw.goawayThen(Generate), Generate);
-  const graceful = await generate(audience, scene, 'during, answered all the same');
-  stage.demand(graceful === 'accepted', 'a graceful GOAWAY took an answer away');
-  await untilAccepted(audience);
+  const graceful = await generate(callers, scene, 'during, graceful');
+  harness.check(graceful === 'accepted', 'a graceful GOAWAY lost a response');
+  await untilAccepted(callers);
 }
 
-async function aroundGets(audience: Audience, { upstream }: Scene): Promise<void> {
-  const { Get } = upstream.right;
+async function aroundGets(callers: ObservedCallers, { upstream }: Scene): Promise<void> {
+  const { Get } = upstream.correct;
   const bad = Object.values(codes).flatMap((code) => [
     raw.goaway(code),
     raw.thenGoaway(Get, code),
     raw.goawayUnread(code),
   ]);
-  for (const answer of [...bad, raw.goawayThen(Get)]) {
-    const [first, second] = [await audience.created(), await audience.created()];
-    // The first read is the earlier stream that some of them need.
-    upstream.raw.on('Get', Get, answer, Get);
-    await audience.finished(first, { withinMs: healedMsMax });
-    await audience.finished(second, { withinMs: healedMsMax });
-    await audience.image(second);
+  for (const response of [...bad, raw.goawayThen(Get)]) {
+    const [first, second] = [await callers.created(), await callers.created()];
+    // Some responses need the earlier stream of the first read.
+    upstream.raw.on('Get', Get, response, Get);
+    await callers.finished(first, { withinMs: healedMsMax });
+    await callers.finished(second, { withinMs: healedMsMax });
+    await callers.image(second);
   }
 }
 
-async function generate(audience: Audience, { spends }: Scene, moment: string): Promise<string> {
-  const { spend } = await audience.create();
-  const name = `${moment}: ${spend}`;
-  spends[name] = (spends[name] ?? 0) + 1;
-  return spend;
+async function generate(
+  callers: ObservedCallers,
+  { reports }: Scene,
+  moment: string,
+): Promise<string> {
+  const { reported } = await callers.create();
+  const name = `${moment}: ${reported}`;
+  reports[name] = (reports[name] ?? 0) + 1;
+  return reported;
 }
 
-async function untilAccepted(audience: Audience): Promise<void> {
+async function untilAccepted(callers: ObservedCallers): Promise<void> {
   await until(
     'a create is accepted again',
-    async () => (await audience.create()).spend === 'accepted',
+    async () => (await callers.create()).reported === 'accepted',
     { withinMs: healedMsMax },
   );
 }

@@ -5,22 +5,22 @@ import type { Scenario } from '../harness.ts';
 
 const readsPerSecond = 25;
 const usableShareMin = 0.9;
-/** A few seconds, on a busy machine, show less. */
+/** The limit of the short form, for a few seconds on a busy machine. */
 const shortUsableShareMin = 0.5;
 const refusedShareMax = 0.1;
 
-/** The upstream takes half the result reads a second that it said, while many operations are waited for. */
+/** The upstream accepts half the published result reads per second, while callers wait for many operations. */
 export const halvedQuota: Scenario = {
   name: 'halved-quota',
-  fact: 'a smaller quota of reads is found out, used, and hardly exceeded',
+  fact: 'a smaller read quota is detected, used, and hardly exceeded',
   secondsMax: [120, 300],
-  async run(stage) {
-    const settleMs = stage.isLong ? 15_000 : 4_000;
-    const measureMs = stage.isLong ? 60_000 : 8_000;
-    const operations = stage.isLong ? 150 : 80;
-    const upstream = await stage.upstream();
-    const gateway = await stage.gateway({ UPSTREAM_ADDRESS: upstream.address });
-    const audience = stage.audience(gateway, upstream, { createMsMax: 15_000, slackMs: 15_000 });
+  async run(harness) {
+    const settleMs = harness.isLong ? 15_000 : 4_000;
+    const measureMs = harness.isLong ? 60_000 : 8_000;
+    const operations = harness.isLong ? 150 : 80;
+    const upstream = await harness.upstream();
+    const gateway = await harness.gateway({ UPSTREAM_ADDRESS: upstream.address });
+    const callers = harness.callers(gateway, upstream, { createMsMax: 15_000, slackMs: 15_000 });
     const counter = new SecondsCounter(readsPerSecond);
     upstream.raw.guard = (headers) =>
       String(headers[':path']).endsWith('/Get') && !counter.take(performance.now())
@@ -28,9 +28,9 @@ export const halvedQuota: Scenario = {
         : undefined;
     const ids: string[] = [];
     await inParallel(Array.from({ length: operations }), 10, async () => {
-      ids.push(await audience.created());
+      ids.push(await callers.created());
     });
-    const waiting = ids.map((id) => audience.finished(id, { withinMs: 300_000 }));
+    const waiting = ids.map((id) => callers.finished(id, { withinMs: 300_000 }));
     await sleep(settleMs);
     const before = counter.counts;
     await sleep(measureMs);
@@ -39,17 +39,17 @@ export const halvedQuota: Scenario = {
     upstream.finishAll();
     const endMs = performance.now();
     await Promise.all(waiting);
-    const toldS = ((performance.now() - endMs) / 1000).toFixed(1);
+    const notifiedS = ((performance.now() - endMs) / 1000).toFixed(1);
     const usable = taken / (readsPerSecond * (measureMs / 1000));
     const share = refused / (taken + refused);
-    const usableMin = stage.isLong ? usableShareMin : shortUsableShareMin;
-    stage.demand(usable >= usableMin, `only ${percent(usable)} of the quota is used`);
-    stage.demand(share <= refusedShareMax, `${percent(share)} of the reads are refused`);
-    return `${operations} operations waited for, ${readsPerSecond} reads/s taken instead of 50: ${percent(usable)} of it used, ${percent(share)} of reads refused; all waiters told within ${toldS} s of the end`;
+    const usableMin = harness.isLong ? usableShareMin : shortUsableShareMin;
+    harness.check(usable >= usableMin, `only ${percent(usable)} of the quota is used`);
+    harness.check(share <= refusedShareMax, `${percent(share)} of the reads are refused`);
+    return `${operations} operations with waiters, ${readsPerSecond} reads/s taken instead of 50: ${percent(usable)} of it used, ${percent(share)} of reads refused; all waiters saw the end within ${notifiedS} s of the end`;
   },
 };
 
-/** Counts in seconds that are fixed, as published quotas are worded. What is refused costs nothing. */
+/** A quota in fixed seconds, like the published one. A refused call does not count. */
 class SecondsCounter {
   readonly #perSecond: number;
   #second = 0;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TcpGate } from '../../support/tcp-gate.ts';
-import { takeName } from '../moving-name.ts';
+import { overrideName } from '../moving-name.ts';
 import type { Scenario } from '../harness.ts';
 import { until } from '../until.ts';
 
@@ -9,26 +9,26 @@ const homes = ['127.0.0.1', '127.0.0.2'] as const;
 const backMsMax = 5_000;
 const patience = 4;
 
-/** The upstream moves to another address under the same name; the old one dies before or after that. */
+/** The upstream moves to another address of the same name; the old address dies before or after that. */
 export const movedName: Scenario = {
   name: 'moved-name',
   fact: 'an upstream that moved to another address is found there without a restart',
   secondsMax: [120, 300],
-  async run(stage) {
-    const upstream = await stage.upstream({ workMs: 0 });
+  async run(harness) {
+    const upstream = await harness.upstream({ workMs: 0 });
     const first = await TcpGate.open(upstream.port, 'open', { host: homes[0] });
     const second = await TcpGate.open(upstream.port, 'shut', { host: homes[1], port: first.port });
     const gates = [first, second] as const;
-    for (const gate of gates) stage.closeLater(() => gate.close());
-    const moving = takeName(name, homes[0]);
-    stage.closeLater(async () => moving.release());
-    const gateway = await stage.gateway({
+    for (const gate of gates) harness.closeLater(() => gate.close());
+    const moving = overrideName(name, homes[0]);
+    harness.closeLater(async () => moving.release());
+    const gateway = await harness.gateway({
       UPSTREAM_ADDRESS: `http://${name}:${first.port}`,
       UPSTREAM_POLL_INTERVAL_MS: '100',
     });
-    const audience = stage.audience(gateway, upstream, { createMsMax: 15_000 });
+    const callers = harness.callers(gateway, upstream, { createMsMax: 15_000 });
     const accepted = () =>
-      until('a create', async () => (await audience.create()).spend === 'accepted', {
+      until('a create', async () => (await callers.create()).reported === 'accepted', {
         withinMs: 40_000,
       });
     await accepted();
@@ -36,7 +36,7 @@ export const movedName: Scenario = {
       'the name moves first': [] as number[],
       'the address dies first': [] as number[],
     };
-    const rounds = stage.isLong ? 6 : 2;
+    const rounds = harness.isLong ? 6 : 2;
     let home = 0;
     for (let round = 0; round < rounds; round += 1) {
       const isNameFirst = round % 2 === 0;
@@ -51,12 +51,12 @@ export const movedName: Scenario = {
       moving.address = homes[next] ?? '';
       const startMs = performance.now();
       await accepted();
-      const id = await audience.created();
-      await audience.finished(id, { withinMs: 40_000 });
+      const id = await callers.created();
+      await callers.finished(id, { withinMs: 40_000 });
       const backMs = performance.now() - startMs;
       backs[isNameFirst ? 'the name moves first' : 'the address dies first'].push(backMs);
       home = next;
-      stage.demand(
+      harness.check(
         backMs <= backMsMax * patience,
         `found after ${(backMs / 1000).toFixed(1)} s (${isNameFirst ? 'name' : 'address'} first)`,
       );
@@ -65,7 +65,7 @@ export const movedName: Scenario = {
     const seen = Object.entries(backs)
       .map(([order, ms]) => `${order}: ${ms.map((each) => (each / 1000).toFixed(1)).join(', ')} s`)
       .join('; ');
-    stage.figure({
+    harness.figure({
       promise: 'P17',
       part: 'moved',
       says: '… and an upstream that moves to another address of its name (with a stand-in for the machine’s resolver)',

@@ -9,24 +9,24 @@ import { until } from '../until.ts';
 const keys = ['first-upstream-key-0001', 'second-upstream-key-0002'] as const;
 const callsPerMinuteMax = 3;
 
-/** The upstream stops to accept the gateway's key under load, then the key file has a new one. */
+/** The upstream stops accepting the gateway's key under load, and later the key file holds a new key. */
 export const revokedCredential: Scenario = {
   name: 'revoked-credential',
-  fact: 'a refused credential is hardly tried again, is told as the gateway’s fault, and heals',
+  fact: 'a refused credential is rarely tried again, is reported as the gateway’s fault, and recovers',
   secondsMax: [90, 300],
-  async run(stage) {
+  async run(harness) {
     const folder = await mkdtemp(join(tmpdir(), 'gateway-key-'));
-    stage.closeLater(() => rm(folder, { recursive: true, force: true }));
+    harness.closeLater(() => rm(folder, { recursive: true, force: true }));
     const keyFile = join(folder, 'key');
     await writeFile(keyFile, keys[0]);
-    const upstream = await stage.upstream({ workMs: 500 });
-    const gateway = await stage.gateway({
+    const upstream = await harness.upstream({ workMs: 500 });
+    const gateway = await harness.gateway({
       UPSTREAM_ADDRESS: upstream.address,
       UPSTREAM_API_KEY_FILE: keyFile,
       FOLDER_ID: 'local',
       UPSTREAM_POLL_INTERVAL_MS: '200',
     });
-    const audience = stage.audience(gateway, upstream, {
+    const callers = harness.callers(gateway, upstream, {
       createMsMax: 5_000,
       mayRefuse: [502],
       secrets: keys,
@@ -39,12 +39,12 @@ export const revokedCredential: Scenario = {
       return raw.status(16, `Token ${authorization} is invalid or has expired.`);
     };
     const load = { goes: true, ids: [] as string[] };
-    const callers = Array.from({ length: 6 }, async () => {
+    const looping = Array.from({ length: 6 }, async () => {
       while (load.goes) {
-        const { id } = await audience.create();
+        const { id } = await callers.create();
         if (id !== undefined) load.ids.push(id);
         const read = load.ids.at(-1);
-        if (read !== undefined) await audience.read(read, { waitMs: 200 });
+        if (read !== undefined) await callers.read(read, { waitMs: 200 });
         await sleep(20);
       }
     });
@@ -52,43 +52,43 @@ export const revokedCredential: Scenario = {
 
     accepted = keys[1];
     await until('a refusal', () => refusals > 0, { withinMs: 30_000 });
-    // Calls that were under way together are refused together.
+    // Calls in flight at the same time are refused together.
     await sleep(1_000);
     const atOnce = refusals;
-    const revokedS = stage.isLong ? 60 : 3;
+    const revokedS = harness.isLong ? 60 : 3;
     await sleep(revokedS * 1_000);
     const tried = refusals - atOnce;
-    stage.demand(
+    harness.check(
       tried <= callsPerMinuteMax,
       `${tried} calls in ${revokedS} s after the first wave`,
     );
-    const refused = audience.history.creates.at(-1);
-    stage.demand(refused?.code === 'upstream_auth', `a create is told ${refused?.code}`);
+    const refused = callers.observations.creates.at(-1);
+    harness.check(refused?.code === 'upstream_auth', `a create got ${refused?.code}`);
 
     await writeFile(keyFile, keys[1]);
     const newKeyMs = await until(
       'the new key is used',
-      async () => (await audience.create()).spend === 'accepted',
+      async () => (await callers.create()).reported === 'accepted',
       { withinMs: 30_000 },
     );
     let healedS = '';
-    if (stage.isLong) {
+    if (harness.isLong) {
       // The same key works again, without a new file.
-      accepted = 'nobody';
-      await until('a refusal', async () => (await audience.create()).code === 'upstream_auth', {
+      accepted = 'none';
+      await until('a refusal', async () => (await callers.create()).code === 'upstream_auth', {
         withinMs: 30_000,
       });
       accepted = keys[1];
       const healedMs = await until(
         'the same key is tried again',
-        async () => (await audience.create()).spend === 'accepted',
+        async () => (await callers.create()).reported === 'accepted',
         { withinMs: 60_000, everyMs: 200 },
       );
       healedS = `, and the same key, accepted again, after ${(healedMs / 1000).toFixed(0)} s`;
     }
     load.goes = false;
-    await Promise.all(callers);
-    for (const id of load.ids.slice(-20)) await audience.finished(id, { withinMs: 20_000 });
+    await Promise.all(looping);
+    for (const id of load.ids.slice(-20)) await callers.finished(id, { withinMs: 20_000 });
     return `first wave ${atOnce} calls, then ${tried} in ${revokedS} s under load; a new key file healed after ${(newKeyMs / 1000).toFixed(1)} s${healedS}`;
   },
 };

@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Gateway } from '../support/gateway.ts';
-import { History, type CreateEntry, type Spend, type Telling } from './history.ts';
+import { spendReportFrom } from '../support/spend-audit.ts';
+import { Observations, type ObservedCreate, type ObservedRead } from './observations.ts';
 
-/** What callers see of a gateway. */
+/** The gateway as callers see it. */
 export type FrontDoor = Pick<Gateway, 'origin' | 'fetch'>;
 
 /** A route that makes an image. */
 export type CreateRoute = 'native' | 'openai' | 'vendor';
 
-export interface AudienceOptions {
-  /** Longest that a create may take; what a busy machine adds comes on top. */
+export interface ObservedCallersOptions {
+  /** Longest time of a create, on a machine that is not busy. */
   readonly createMsMax: number;
-  /** Beyond the wait that was asked for: one read, and a busy machine. */
+  /** Added to the requested wait: one read, and a busy machine. */
   readonly slackMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Statuses that a read of an operation may be refused with. */
+  /** Error statuses that a read of an operation may have. */
   readonly mayRefuse?: readonly number[];
-  /** Text that no answer may hold, beside addresses and what grpc-js says to itself. */
+  /** Texts that no response may hold, besides addresses and grpc-js's own texts. */
   readonly secrets?: readonly string[];
 }
 
@@ -26,48 +27,47 @@ const paths = {
   vendor: '/foundationModels/v1/imageGenerationAsync',
 } as const satisfies Record<CreateRoute, string>;
 
-/** Words of grpc-js, Node and the wire, which are for the log. */
-const localWords =
+/** Texts of grpc-js, Node and the protocol, which belong in the log only. */
+const localTexts =
   /RST_STREAM|E(?:CONN\w+|PIPE|TIMEDOUT)|ERR_|Deadline exceeded|LB pick|remote_addr|Received HTTP|No connection established|nghttp2|Name resolution|GOAWAY|undefined|NaN/;
 
-let audiences = 0;
+let instances = 0;
 
-/** The callers of one gateway: whatever they are told goes into the history. */
-export class Audience {
-  readonly history = new History();
+/** The callers of one gateway; everything they see goes into the observations. */
+export class ObservedCallers {
+  readonly observations = new Observations();
   readonly gateway: FrontDoor;
-  readonly #options: AudienceOptions;
-  readonly #name = `scene-${(audiences += 1)}`;
+  readonly #options: ObservedCallersOptions;
+  readonly #name = `scene-${(instances += 1)}`;
   #count = 0;
 
-  constructor(gateway: FrontDoor, options: AudienceOptions) {
+  constructor(gateway: FrontDoor, options: ObservedCallersOptions) {
     this.gateway = gateway;
     this.#options = options;
   }
 
-  /** Has an image made, with a prompt that no other create has. */
+  /** Creates an image, with a prompt that no other create has. */
   async create(
     options: {
       readonly route?: CreateRoute;
       readonly marker?: string;
       readonly headers?: Readonly<Record<string, string>>;
     } = {},
-  ): Promise<CreateEntry> {
+  ): Promise<ObservedCreate> {
     const { route = 'native', marker = this.newMarker() } = options;
     const startMs = performance.now();
-    const answer = await this.#ask(paths[route], {
+    const response = await this.#send(paths[route], {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...options.headers },
       body: JSON.stringify(bodies[route](marker)),
     });
     const entry = {
       marker,
-      ...answer,
-      spend: spendOf(answer),
+      ...response,
       tookMs: performance.now() - startMs,
       limitMs: this.#options.createMsMax + this.#slackMs,
     };
-    this.history.creates.push(entry);
+    this.observations.creates.push(entry);
     return entry;
   }
 
@@ -82,46 +82,46 @@ export class Audience {
     return id;
   }
 
-  /** One read of the operation; with `waitMs` it is held until the operation ends. */
-  async read(id: string, { waitMs = 0, by = 'a poller' } = {}): Promise<Telling['told']> {
+  /** Reads the operation once; with `waitMs` the response waits for the end of the operation. */
+  async read(id: string, { waitMs = 0, by = 'a poller' } = {}): Promise<ObservedRead['state']> {
     const query = waitMs > 0 ? `?wait=${waitMs / 1000}` : '';
     return this.#read(`/operations/${id}${query}`, { id, by, waitMs });
   }
 
-  async cancel(id: string): Promise<Telling['told']> {
+  async cancel(id: string): Promise<ObservedRead['state']> {
     const init = { method: 'POST' };
     return this.#read(`/operations/${id}/cancel`, { id, by: 'a canceller', waitMs: 0 }, init);
   }
 
-  /** Waits again and again until it is told the end. @returns How long that took. */
+  /** Repeats a waiting read until the operation has ended. @returns How long that took. */
   async finished(id: string, options: { readonly withinMs: number; readonly by?: string }) {
     const { withinMs, by = 'a waiter' } = options;
     const startMs = performance.now();
     for (;;) {
       const leftMs = withinMs - (performance.now() - startMs);
       const waitMs = Math.min(60_000, Math.max(100, leftMs));
-      const told = await this.read(id, { waitMs, by });
+      const state = await this.read(id, { waitMs, by });
       const tookMs = performance.now() - startMs;
-      if (told.kind === 'finished') return tookMs;
+      if (state.kind === 'finished') return tookMs;
       if (tookMs >= withinMs) {
-        this.history.wrong.push(`${id}: ${by} was not told the end within ${withinMs} ms`);
+        this.observations.findings.push(`${id}: ${by} did not see the end within ${withinMs} ms`);
         return tookMs;
       }
-      // A refusal comes at once, and is no reason for thousands to ask as fast as they can.
-      if (told.kind === 'refused') await pause(1_000 + 2_000 * Math.random());
+      // A refusal comes at once; thousands of callers must not retry as fast as they can.
+      if (state.kind === 'refused') await pause(1_000 + 2_000 * Math.random());
     }
   }
 
-  /** The bytes of a finished image. */
-  async image(id: string, { waitMs = 5_000 } = {}): Promise<Telling['told']> {
-    const beganMs = performance.now();
+  /** Reads the bytes of a finished image. */
+  async image(id: string, { waitMs = 5_000 } = {}): Promise<ObservedRead['state']> {
+    const startMs = performance.now();
     const response = await this.gateway.fetch(`/operations/${id}/image?wait=${waitMs / 1000}`, {
       headers: this.#options.headers ?? {},
     });
     const bytes = Buffer.from(await response.arrayBuffer());
     const isImage = response.status === 200;
     if (!isImage) this.#checkLeaks(bytes.toString());
-    const told = isImage
+    const state = isImage
       ? {
           kind: 'finished' as const,
           aspects: {
@@ -132,13 +132,13 @@ export class Audience {
           },
         }
       : { kind: 'refused' as const, httpStatus: response.status, code: '' };
-    this.#tell({ id, by: 'a viewer', beganMs, waitMs }, told);
-    return told;
+    this.#record({ id, by: 'a viewer', startMs, waitMs }, state);
+    return state;
   }
 
-  /** Follows the events of an operation to their end. */
+  /** Reads the event stream of an operation to its end. */
   async follow(id: string, { limitMs = 60_000 } = {}): Promise<void> {
-    const beganMs = performance.now();
+    const startMs = performance.now();
     const response = await this.gateway.fetch(`/operations/${id}/events`, {
       headers: this.#options.headers ?? {},
     });
@@ -146,13 +146,13 @@ export class Audience {
     this.#checkLeaks(text);
     const events = text.split('\n').filter((line) => line.startsWith('data: '));
     for (const line of events) {
-      const told = toldFrom(200, JSON.parse(line.slice(6)) as Json);
-      // When it came is not known; only its order within the stream is.
-      const began = told.kind === 'running' ? beganMs : performance.now();
-      this.#tell({ id, by: 'an event stream', beganMs: began, waitMs: limitMs }, told);
+      const state = stateFrom(200, JSON.parse(line.slice(6)) as Json);
+      // The time of an event is unknown; only its order in the stream is known.
+      const seenMs = state.kind === 'running' ? startMs : performance.now();
+      this.#record({ id, by: 'an event stream', startMs: seenMs, waitMs: limitMs }, state);
     }
     if (!events.at(-1)?.includes('"done":true'))
-      this.history.wrong.push(`${id}: an event stream ended before the operation did`);
+      this.observations.findings.push(`${id}: an event stream ended before the operation did`);
   }
 
   get #slackMs(): number {
@@ -161,28 +161,28 @@ export class Audience {
 
   async #read(
     path: string,
-    asked: { readonly id: string; readonly by: string; readonly waitMs: number },
+    read: { readonly id: string; readonly by: string; readonly waitMs: number },
     init: RequestInit = {},
-  ): Promise<Telling['told']> {
-    const beganMs = performance.now();
-    const { httpStatus, json } = await this.#ask(path, init);
-    const told = toldFrom(httpStatus, json);
-    this.#tell({ ...asked, beganMs }, told);
-    return told;
+  ): Promise<ObservedRead['state']> {
+    const startMs = performance.now();
+    const { httpStatus, json } = await this.#send(path, init);
+    const state = stateFrom(httpStatus, json);
+    this.#record({ ...read, startMs }, state);
+    return state;
   }
 
-  #tell(
-    asked: Pick<Telling, 'id' | 'by' | 'beganMs'> & { readonly waitMs: number },
-    told: Telling['told'],
+  #record(
+    read: Pick<ObservedRead, 'id' | 'by' | 'startMs'> & { readonly waitMs: number },
+    state: ObservedRead['state'],
   ): void {
-    const { waitMs, ...rest } = asked;
+    const { waitMs, ...rest } = read;
     const limitMs = waitMs + this.#slackMs;
-    this.history.tellings.push({ ...rest, endedMs: performance.now(), limitMs, told });
-    if (told.kind !== 'refused' || this.#options.mayRefuse?.includes(told.httpStatus)) return;
-    this.history.wrong.push(`${asked.id}: ${asked.by} got ${told.httpStatus} ${told.code}`);
+    this.observations.reads.push({ ...rest, endMs: performance.now(), limitMs, state });
+    if (state.kind !== 'refused' || this.#options.mayRefuse?.includes(state.httpStatus)) return;
+    this.observations.findings.push(`${read.id}: ${read.by} got ${state.httpStatus} ${state.code}`);
   }
 
-  async #ask(path: string, init: RequestInit) {
+  async #send(path: string, init: RequestInit) {
     try {
       const response = await this.gateway.fetch(path, {
         ...init,
@@ -196,24 +196,25 @@ export class Audience {
       const id = json['id'] ?? (json['data'] as Json[] | undefined)?.[0]?.['operation_id'];
       return {
         httpStatus: response.status,
+        reported: spendReportFrom(response.status, json),
         code,
         id: response.ok ? String(id) : undefined,
         json,
       };
     } catch (error) {
       const code = String((error as Error).cause ?? error);
-      return { httpStatus: 0, code, id: undefined, json: {} };
+      return { httpStatus: 0, reported: 'none' as const, code, id: undefined, json: {} };
     }
   }
 
   #checkLeaks(text: string): void {
-    // The gateway's own links and names of problems are meant to be seen.
+    // The gateway's own links and operation ids may be shown.
     const shown = text.replaceAll(this.gateway.origin, '').replaceAll(/op_[\w-]+/g, '');
     const found =
-      localWords.exec(shown)?.[0] ??
+      localTexts.exec(shown)?.[0] ??
       /127\.0\.0\.\d|localhost/.exec(shown)?.[0] ??
       this.#options.secrets?.find((secret) => shown.includes(secret));
-    if (found !== undefined) this.history.wrong.push(`an answer shows ${found}: ${shown}`);
+    if (found !== undefined) this.observations.findings.push(`a response shows ${found}: ${shown}`);
   }
 }
 
@@ -228,22 +229,12 @@ const bodies = {
   }),
 } as const satisfies Record<CreateRoute, (marker: string) => object>;
 
-function spendOf(answer: { readonly httpStatus: number; readonly json: Json }): Spend {
-  const { httpStatus, json } = answer;
-  if (httpStatus === 0) return 'nothing';
-  if (httpStatus < 300) return 'accepted';
-  const outcome = json['outcome'] ?? (json['error'] as Json | undefined)?.['outcome'];
-  return outcome === 'not_started' || outcome === 'unknown' || outcome === 'accepted'
-    ? outcome
-    : 'untold';
-}
-
 function textOf(value: unknown): string {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function toldFrom(httpStatus: number, json: Json): Telling['told'] {
+function stateFrom(httpStatus: number, json: Json): ObservedRead['state'] {
   if (httpStatus !== 200) return { kind: 'refused', httpStatus, code: textOf(json['code']) };
   if (json['done'] !== true) return { kind: 'running' };
   const response = json['response'] as Json | undefined;

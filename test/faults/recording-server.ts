@@ -3,18 +3,20 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { TestCertificate } from '../support/certificate.ts';
 
-/** Somebody in the upstream's place who takes down all that is said to him. */
-export interface Eavesdropper {
+/** A server in place of the upstream that records all bytes it receives. */
+export interface RecordingServer {
   readonly port: number;
   /** Connections ever accepted. */
   readonly connections: number;
   /** With a certificate, as decrypted. */
-  readonly heard: Buffer;
+  readonly received: Buffer;
   close(): Promise<void>;
 }
 
-/** @param certificate makes him speak TLS; without it, he answers in plain HTTP. */
-export async function startEavesdropper(certificate?: TestCertificate): Promise<Eavesdropper> {
+/** @param certificate switches TLS on; without it, the server answers in plain HTTP. */
+export async function startRecordingServer(
+  certificate?: TestCertificate,
+): Promise<RecordingServer> {
   const chunks: Buffer[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -45,7 +47,7 @@ export async function startEavesdropper(certificate?: TestCertificate): Promise<
     get connections() {
       return connections;
     },
-    get heard() {
+    get received() {
       return Buffer.concat(chunks);
     },
     async close() {
