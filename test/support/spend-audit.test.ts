@@ -49,6 +49,7 @@ describe('a response', () => {
     [503, { error: { code: 'draining' } }, 'not_started'],
     [502, { error: { outcome: 'unknown' } }, 'unknown'],
     [502, { code: 13, message: 'x', details: [] }, 'unstated'],
+    [502, { code: 13, details: [{}, { metadata: { outcome: 'unknown' } }] }, 'unknown'],
     [502, '<html>', 'unstated'],
   ])('of %i %j reports %s', (httpStatus, body, report) => {
     expect(spendReportFrom(httpStatus, body)).toBe(report);

@@ -1,6 +1,6 @@
 /**
- * What a response to a create said about the money. `unstated`: an error in a
- * form without an outcome (the vendor's own); `none`: no response arrived.
+ * What a response to a create said about the money. `unstated`: an error
+ * without an outcome; `none`: no response arrived.
  */
 export type SpendReport = 'accepted' | 'not_started' | 'unknown' | 'unstated' | 'none';
 
@@ -40,13 +40,20 @@ export function spendFindings({
 /** What a JSON response to a create reported, on any surface. */
 export function spendReportFrom(httpStatus: number, body: unknown): SpendReport {
   if (httpStatus < 300) return 'accepted';
-  const { outcome, error, code } = fieldsOf(body);
-  const reported = outcome ?? fieldsOf(error)['outcome'];
+  const { outcome, error, code, details } = fieldsOf(body);
+  const reported = outcome ?? fieldsOf(error)['outcome'] ?? vendorOutcome(details);
   if (reported === 'accepted' || reported === 'not_started' || reported === 'unknown') {
     return reported;
   }
   // Errors in OpenAI's form have no outcome; this one always means the same.
   return (code ?? fieldsOf(error)['code']) === 'draining' ? 'not_started' : 'unstated';
+}
+
+/** The vendor's errors hold the outcome in a google.rpc.ErrorInfo. */
+function vendorOutcome(details: unknown): unknown {
+  if (!Array.isArray(details)) return undefined;
+  const outcomes = details.map((detail) => fieldsOf(fieldsOf(detail)['metadata'])['outcome']);
+  return outcomes.find((outcome) => outcome !== undefined);
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
