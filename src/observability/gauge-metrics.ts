@@ -24,8 +24,91 @@ export interface Gauges {
 
 const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
 
-/** Gauges, and counters that are kept elsewhere: they cost nothing between scrapes. */
-export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefined): void {
+/** One level: a gauge, or a counter whose value is kept elsewhere. */
+interface Level {
+  readonly kind: typeof Gauge | typeof Counter;
+  readonly name: string;
+  readonly help: string;
+  readonly read: (now: Gauges) => number;
+}
+
+const levels: readonly Level[] = [
+  {
+    kind: Gauge,
+    name: 'gateway_waiters',
+    help: 'Requests and event streams that wait for the end of an operation.',
+    read: ({ waiters }) => waiters,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_operations_polled',
+    help: 'Operations that a request waits for: each is polled once however many requests wait.',
+    read: ({ polledOperations }) => polledOperations,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_operations_tracked',
+    help: 'Operations whose state is in memory.',
+    read: ({ trackedOperations }) => trackedOperations,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_read_wait_seconds',
+    help: 'How long a read of the upstream that is due now waits for its turn in this gateway’s share of the quota.',
+    read: ({ readWaitMs }) => readWaitMs / 1000,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_reads_per_second_max',
+    help: 'Reads of the upstream per second that this gateway may start now: its share of the quota.',
+    read: ({ readsPerSecondMax }) => readsPerSecondMax,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_result_cache_bytes',
+    help: 'Bytes of finished images in the cache. It is usually near its bound: the least recently used go first.',
+    read: ({ cacheBytes }) => cacheBytes,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_result_cache_max_bytes',
+    help: 'Bound of the cache of finished images (RESULT_CACHE_BYTES_MAX).',
+    read: ({ cacheBytesMax }) => cacheBytesMax,
+  },
+  {
+    kind: Counter,
+    name: 'gateway_result_cache_hits_total',
+    help: 'Requested images that were served from the cache.',
+    read: ({ cacheHits }) => cacheHits,
+  },
+  {
+    kind: Counter,
+    name: 'gateway_result_cache_misses_total',
+    help: 'Requested images that had to be read from the upstream again.',
+    read: ({ cacheMisses }) => cacheMisses,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_image_held_bytes',
+    help: 'Bytes of images that are being read, and of images in responses that are not written yet. The cache gives way to them.',
+    read: ({ imageMemoryBytesHeld }) => imageMemoryBytesHeld,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_image_max_bytes',
+    help: 'Bound of the bytes of all images in memory (PICTURE_BYTES_MAX).',
+    read: ({ imageMemoryBytesMax }) => imageMemoryBytesMax,
+  },
+  {
+    kind: Gauge,
+    name: 'gateway_pressure_ratio',
+    help: 'How close loop delay or memory is to the limit of the process: creates are refused from 0.8 on, images as bytes from 0.98.',
+    read: ({ pressure }) => pressure,
+  },
+];
+
+/** Registers all levels. They are read at each scrape, so they cost nothing in between. */
+export function gaugeMetrics(registry: Registry, now: () => Gauges | undefined): void {
   const registers = [registry];
   const readiness: Gauge<'state'> = new Gauge({
     name: 'gateway_readiness',
@@ -33,92 +116,20 @@ export function gaugeMetrics(registry: Registry, levels: () => Gauges | undefine
     labelNames: ['state'],
     registers,
     collect: () => {
-      const now = levels()?.readiness;
-      for (const state of readinessStates) readiness.set({ state }, now === state ? 1 : 0);
+      const present = now()?.readiness;
+      for (const state of readinessStates) readiness.set({ state }, present === state ? 1 : 0);
     },
   });
-  const gauge = (name: string, help: string, read: (now: Gauges) => number) => {
-    const metric: Gauge = new Gauge({
-      name,
-      help,
-      registers,
-      collect: () => metric.set(readNow(read)),
-    });
-  };
-  const counter = (name: string, help: string, read: (now: Gauges) => number) => {
-    const metric: Counter = new Counter({
+  for (const { kind, name, help, read } of levels) {
+    const metric: Gauge | Counter = new kind({
       name,
       help,
       registers,
       collect: () => {
+        const present = now();
         metric.reset();
-        metric.inc(readNow(read));
+        metric.inc(present === undefined ? 0 : read(present));
       },
     });
-  };
-  const readNow = (read: (now: Gauges) => number): number => {
-    const now = levels();
-    return now === undefined ? 0 : read(now);
-  };
-
-  gauge(
-    'gateway_waiters',
-    'Requests and event streams that wait for the end of an operation.',
-    ({ waiters }) => waiters,
-  );
-  gauge(
-    'gateway_operations_polled',
-    'Operations that a request waits for: each is polled once however many requests wait.',
-    ({ polledOperations }) => polledOperations,
-  );
-  gauge(
-    'gateway_operations_tracked',
-    'Operations whose state is in memory.',
-    ({ trackedOperations }) => trackedOperations,
-  );
-  gauge(
-    'gateway_read_wait_seconds',
-    'How long a read of the upstream that is due now waits for its turn in this gateway’s share of the quota.',
-    ({ readWaitMs }) => readWaitMs / 1000,
-  );
-  gauge(
-    'gateway_reads_per_second_max',
-    'Reads of the upstream per second that this gateway may start now: its share of the quota.',
-    ({ readsPerSecondMax }) => readsPerSecondMax,
-  );
-  gauge(
-    'gateway_result_cache_bytes',
-    'Bytes of finished images in the cache. It is usually near its bound: the least recently used go first.',
-    ({ cacheBytes }) => cacheBytes,
-  );
-  gauge(
-    'gateway_result_cache_max_bytes',
-    'Bound of the cache of finished images (RESULT_CACHE_BYTES_MAX).',
-    ({ cacheBytesMax }) => cacheBytesMax,
-  );
-  counter(
-    'gateway_result_cache_hits_total',
-    'Requested images that were served from the cache.',
-    ({ cacheHits }) => cacheHits,
-  );
-  counter(
-    'gateway_result_cache_misses_total',
-    'Requested images that had to be read from the upstream again.',
-    ({ cacheMisses }) => cacheMisses,
-  );
-  gauge(
-    'gateway_image_held_bytes',
-    'Bytes of images that are being read, and of images in responses that are not written yet. The cache gives way to them.',
-    ({ imageMemoryBytesHeld }) => imageMemoryBytesHeld,
-  );
-  gauge(
-    'gateway_image_max_bytes',
-    'Bound of the bytes of all images in memory (PICTURE_BYTES_MAX).',
-    ({ imageMemoryBytesMax }) => imageMemoryBytesMax,
-  );
-  gauge(
-    'gateway_pressure_ratio',
-    'How close loop delay or memory is to the limit of the process: creates are refused from 0.8 on, images as bytes from 0.98.',
-    ({ pressure }) => pressure,
-  );
+  }
 }
