@@ -131,17 +131,28 @@ async function images() {
   } & { withExif: typeof withExif };
 }
 
+const html = { runsAs: 'text/html', charset: 'iso-8859-1', isShown: true } as const;
+const code = { runsAs: 'text/javascript', charset: 'iso-8859-1', isShown: true } as const;
+const style = { runsAs: 'text/css', charset: 'iso-8859-1', isShown: true } as const;
+const inert = { isShown: true } as const;
+const hollow = { ...html, isShown: false } as const;
+
+function after(image: Buffer, text: string | Buffer): Buffer {
+  return Buffer.concat([image, typeof text === 'string' ? latin(text) : text]);
+}
+
 /** Files that have the signature of an image: they are served. */
 export async function servedPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
-  const { jpeg, png, gif, webp, avif, withExif } = await images();
+  return [
+    ...(await jpegPolyglots(payload)),
+    ...(await otherPolyglots(payload)),
+    ...(await hollowPolyglots(payload)),
+  ];
+}
+
+async function jpegPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
+  const { jpeg, withExif } = await images();
   const page = pageOf(payload);
-  const html = { runsAs: 'text/html', charset: 'iso-8859-1', isShown: true } as const;
-  const code = { runsAs: 'text/javascript', charset: 'iso-8859-1', isShown: true } as const;
-  const style = { runsAs: 'text/css', charset: 'iso-8859-1', isShown: true } as const;
-  const inert = { isShown: true } as const;
-  const hollow = { ...html, isShown: false };
-  const after = (image: Buffer, text: string | Buffer) =>
-    Buffer.concat([image, typeof text === 'string' ? latin(text) : text]);
   const utf16 = Buffer.from(page, 'utf16le');
   return [
     { name: 'JPEG, a page after it', bytes: after(jpeg, page), ...html },
@@ -177,6 +188,13 @@ export async function servedPolyglots(payload: Payload): Promise<readonly Polygl
       ...html,
       charset: 'utf-16le',
     },
+  ];
+}
+
+async function otherPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
+  const { png, gif, webp, avif, withExif } = await images();
+  const page = pageOf(payload);
+  return [
     { name: 'PNG, a page after it', bytes: after(png, page), ...html },
     { name: 'PNG, a page in a text', bytes: pngWith(png, 'tEXt', latin(`x\0${page}`)), ...html },
     { name: 'GIF, a page after it', bytes: after(gif, page), ...html },
@@ -192,6 +210,13 @@ export async function servedPolyglots(payload: Payload): Promise<readonly Polygl
       ...html,
     },
     { name: 'AVIF, a page after it', bytes: after(avif, page), ...html },
+  ];
+}
+
+async function hollowPolyglots(payload: Payload): Promise<readonly Polyglot[]> {
+  const { jpeg } = await images();
+  const page = pageOf(payload);
+  return [
     // No image behind the signature; of a GIF the size is enough to be shown, as nothing.
     {
       name: 'GIF’s signature as a variable',

@@ -1,4 +1,4 @@
-import type { FlowOrder } from './flow.ts';
+import type { FlowOrder } from './flow-order.ts';
 
 /** How long callers of a flow wait: a later response is of no use to them. */
 export const patienceMs = 2_000;

@@ -4,7 +4,7 @@ import { median } from '../../bench/report.ts';
 import type { UpstreamObservations } from '../../bench/upstream.ts';
 import type { Figure } from '../support/figure.ts';
 import { createOf, fleetSize, idOf, openFleet, type Fleet } from './fleet.ts';
-import type { FlowOrder, Stream } from './flow.ts';
+import type { FlowOrder, Stream } from './flow-order.ts';
 import type { FlowResult } from './flow-observations.ts';
 import { areMet, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 import { mostInWindow, windowsOver } from './window.ts';

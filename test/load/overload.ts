@@ -8,7 +8,7 @@ import {
   type Child,
 } from '../../bench/child.ts';
 import type { Figure } from '../support/figure.ts';
-import type { FlowOrder, Stream } from './flow.ts';
+import type { FlowOrder, Stream } from './flow-order.ts';
 import type { FlowResult, Tally } from './flow-observations.ts';
 import { areMet, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 

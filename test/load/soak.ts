@@ -8,7 +8,7 @@ import {
   type ProbeReport,
 } from '../../bench/child.ts';
 import type { CrowdResult, JoinOrder } from './crowd.ts';
-import type { FlowOrder } from './flow.ts';
+import type { FlowOrder } from './flow-order.ts';
 import type { FlowResult } from './flow-observations.ts';
 import { neverBusy, fact, goal, type Check, type Report, type RunOptions } from './report.ts';
 

@@ -45,12 +45,20 @@ function inWords(late: Lateness): string {
   return `${served} of ${waiters} got the result${wrong}, ${ms(afterEndMs)} ms after the end (p50, p99, last), ${ms(afterKnownMs)} ms after the gateway knew; ${late.gets} Gets, at most ${late.getsInSecondMax} in a second and ${late.getsAtOnceMax} of one operation at once`;
 }
 
+interface Measured {
+  readonly stay: Stay;
+  readonly atOnce: Lateness;
+  readonly inTurn: Lateness;
+}
+
 /** The report on the promises P9 and P10. */
-export function waitersReport(
-  sizes: Sizes,
-  { stay, atOnce, inTurn }: { stay: Stay; atOnce: Lateness; inTurn: Lateness },
-): Report {
-  const waiters = sizes.operations * perOperation;
+export function waitersReport(sizes: Sizes, measured: Measured): Report {
+  const facts = factsOf(measured);
+  return { checks: checksOf(measured, facts), figures: figuresOf(sizes, measured, facts) };
+}
+
+/** What both the checks and the figures are made from. */
+function factsOf({ stay, atOnce, inTurn }: Measured) {
   const isInBudget = ({ getsInSecondMax }: Lateness) => getsInSecondMax <= readsPerSecondMax;
   const isSingle = Math.max(atOnce.getsAtOnceMax, inTurn.getsAtOnceMax) <= 1;
   const areServed = [atOnce, inTurn].every(
@@ -61,7 +69,16 @@ export function waitersReport(
   const cost = `${stay.kibPerWaiter.toFixed(1)} KiB a waiter (heap ${stay.heapKibPerWaiter.toFixed(1)})`;
   const left = `${stay.socketsLeft} sockets, ${stay.getsAfter} Gets in 3 s, ${(stay.freedShare * 100).toFixed(0)} % of the heap they took is free again`;
   const isGone = stay.socketsLeft === 0 && stay.getsAfter === 0 && stay.freedShare > 0.8;
-  const checks: Check[] = [
+  return { isInBudget, isSingle, areServed, lastEndMs, knownMs, cost, left, isGone };
+}
+
+type Facts = ReturnType<typeof factsOf>;
+
+function checksOf(
+  { stay, atOnce, inTurn }: Measured,
+  { isInBudget, isSingle, areServed, lastEndMs, knownMs, cost, left, isGone }: Facts,
+): readonly Check[] {
+  return [
     fact(
       'every waiter gets the right result',
       areServed,
@@ -95,39 +112,44 @@ export function waitersReport(
       `${knownMs.toFixed(0)} ms`,
     ),
   ];
+}
+
+function figuresOf(
+  sizes: Sizes,
+  { stay, atOnce, inTurn }: Measured,
+  { isInBudget, isSingle, areServed, lastEndMs, knownMs, cost, left, isGone }: Facts,
+): Report['figures'] {
+  const waiters = sizes.operations * perOperation;
   const [minMs, maxMs] = sizes.atOnceMs;
   const { startMs, takesMs } = sizes.inTurnMs;
   const by = 'npm run load -- waiters';
-  return {
-    checks,
-    figures: [
-      {
-        promise: 'P9',
-        part: 'in-turn',
-        says: 'Polling within the budget: one Get in flight per operation and process',
-        goal: '10,000 waiters on 500 operations: ≤ 40 Get/s, every waiter told ≤ 2 s after done',
-        seen: `operations of ${takesMs / 1_000} s ± 2 % started over ${startMs / 1_000} s: ${inWords(inTurn)}`,
-        isMet: areServed && isSingle && isInBudget(inTurn) && lastEndMs <= 2_000,
-        by,
-      },
-      {
-        promise: 'P9',
-        part: 'at-once',
-        says: '… when all 500 start in one moment, where 40 reads per second cannot be enough: they allow a read of 80 operations every 2 s',
-        goal: '≤ 40 Get/s, one Get in flight, every waiter told ≤ 2 s after done',
-        seen: `operations of ${minMs / 1_000} … ${maxMs / 1_000} s: ${inWords(atOnce)}`,
-        isMet:
-          areServed && isSingle && isInBudget(atOnce) && quantileOf(atOnce.afterEndMs, 1) <= 2_000,
-        by,
-      },
-      {
-        promise: 'P10',
-        says: 'Waiting is cheap',
-        goal: '10,000 waiters ≤ 20 KiB each, all told ≤ 1 s after the event, 0 left after they disconnect',
-        seen: `${waiters} waiters, a quarter on event streams: ${cost}, results ≤ ${knownMs.toFixed(0)} ms after the gateway knew; left: ${left}`,
-        isMet: areServed && isGone && stay.kibPerWaiter <= 20 && knownMs <= 1_000,
-        by,
-      },
-    ],
-  };
+  return [
+    {
+      promise: 'P9',
+      part: 'in-turn',
+      says: 'Polling within the budget: one Get in flight per operation and process',
+      goal: '10,000 waiters on 500 operations: ≤ 40 Get/s, every waiter told ≤ 2 s after done',
+      seen: `operations of ${takesMs / 1_000} s ± 2 % started over ${startMs / 1_000} s: ${inWords(inTurn)}`,
+      isMet: areServed && isSingle && isInBudget(inTurn) && lastEndMs <= 2_000,
+      by,
+    },
+    {
+      promise: 'P9',
+      part: 'at-once',
+      says: '… when all 500 start in one moment, where 40 reads per second cannot be enough: they allow a read of 80 operations every 2 s',
+      goal: '≤ 40 Get/s, one Get in flight, every waiter told ≤ 2 s after done',
+      seen: `operations of ${minMs / 1_000} … ${maxMs / 1_000} s: ${inWords(atOnce)}`,
+      isMet:
+        areServed && isSingle && isInBudget(atOnce) && quantileOf(atOnce.afterEndMs, 1) <= 2_000,
+      by,
+    },
+    {
+      promise: 'P10',
+      says: 'Waiting is cheap',
+      goal: '10,000 waiters ≤ 20 KiB each, all told ≤ 1 s after the event, 0 left after they disconnect',
+      seen: `${waiters} waiters, a quarter on event streams: ${cost}, results ≤ ${knownMs.toFixed(0)} ms after the gateway knew; left: ${left}`,
+      isMet: areServed && isGone && stay.kibPerWaiter <= 20 && knownMs <= 1_000,
+      by,
+    },
+  ];
 }
