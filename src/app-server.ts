@@ -46,6 +46,7 @@ export async function openAppServer(
     edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
     origin: () => origin,
     corsOrigins: settings.CORS_ORIGINS,
+    allowedHosts: settings.ALLOWED_HOSTS,
     authenticator: callers.authenticator,
     tokens: callers.tokens,
     services: {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { hostAndPortFromText } from '../text/host.ts';
 import { imageMediaTypes } from '../text/media-type.ts';
-import { originPatternFromText } from '../text/web-origin.ts';
+import { hostPatternFromText, originPatternFromText } from '../text/web-origin.ts';
 import { callerSettings } from './caller-settings.ts';
 import {
   countsByName,
@@ -27,6 +27,12 @@ const corsOrigins = readBy((value) => {
   const patterns = value.split(',').map((item) => originPatternFromText(item.trim()));
   return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
 }, 'must be * or origins such as https://app.example.com, https://*.example.com or tauri://localhost, separated by commas; one with a path, https://*.com and * in another place can never match');
+
+/** Patterns of host names, as those of their http origins. */
+const hosts = readBy((value) => {
+  const patterns = value.split(',').map((item) => hostPatternFromText(item.trim()));
+  return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
+}, 'must be host names such as images.example.com or *.example.com, separated by commas, without scheme or port');
 
 const address = text.refine((value) => hostAndPortFromText(value) !== undefined, {
   error: 'must be host:port for TLS, or http://host:port for plaintext',
@@ -93,6 +99,10 @@ export const settings = {
     default: 'none',
     meaning:
       'Origins whose pages may call this gateway from a browser, separated by commas: `https://app.example.com`, `https://*.example.com` for its subdomains, `tauri://localhost` for an app. `*` for all.',
+  }),
+  ALLOWED_HOSTS: setting(hosts.optional(), {
+    meaning:
+      'With `AUTH=none`: further names under which clients reach the gateway, separated by commas: `images.example.com`, `*.example.com` for its subdomains. The name in PUBLIC_URL, addresses, names without a dot and local ones are served anyway; a request with any other Host is refused, because a foreign page may have sent it.',
   }),
   ALLOW_ANONYMOUS: setting(flag.default(false), {
     default: 'false',

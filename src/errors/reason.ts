@@ -15,6 +15,9 @@ export const reasons = [
   // The caller's own credentials.
   'unauthenticated',
   'permission_denied',
+  // Browsers that a page of another site makes its deputies.
+  'host_refused',
+  'cross_site_refused',
   // Idempotency keys.
   'idempotency_key_invalid',
   'idempotency_key_reused',

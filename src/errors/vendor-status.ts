@@ -11,6 +11,8 @@ const httpOfCode = [
 const codeOfReason: Readonly<Partial<Record<Reason, number>>> = {
   unauthenticated: 16,
   permission_denied: 7,
+  host_refused: 7,
+  cross_site_refused: 7,
   idempotency_key_reused: 9,
   outcome_unknown: 10,
   not_found: 5,

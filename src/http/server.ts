@@ -13,8 +13,10 @@ import { refuseUnknown } from './not-found.ts';
 import { allowOrigins } from './hooks/cross-origin.ts';
 import { authenticateRequests } from './hooks/authentication.ts';
 import { shedNewWork } from './hooks/load-shedding.ts';
+import { refuseForeignPages } from './hooks/foreign-pages.ts';
 import { logRequests } from './hooks/request-log.ts';
 import { observeRequests, type RequestObserver } from './hooks/request-observer.ts';
+import { refuseForeignHosts } from './hooks/served-hosts.ts';
 import { refuseRepeatedHeaders } from './hooks/repeated-headers.ts';
 import { refuseUnsendableHeaders } from './hooks/sendable-headers.ts';
 import { openRequestContexts, requestIdOf } from './hooks/request-context.ts';
@@ -39,8 +41,10 @@ export interface ServerOptions {
   /** Origin of links. A function, because port 0 is known only after listening. */
   readonly origin: () => string;
   readonly readiness: () => Readiness;
-  /** Origins whose pages may call; absent: only the gateway's own. */
+  /** Patterns of the origins whose pages may call; absent: only the gateway's own. */
   readonly corsOrigins?: readonly string[] | '*' | undefined;
+  /** Patterns of further host names, for a gateway without credentials. */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** Limits of connections that differ from the usual ones. */
   readonly edge?: Partial<EdgeLimits> | undefined;
   readonly observer?: RequestObserver | undefined;
@@ -51,17 +55,13 @@ export interface ServerOptions {
 
 /** The whole request path, outermost part first. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { services, authenticator, tokens, log } = options;
-  const handleError = errorHandler(options.origin);
+  const { services, authenticator, tokens, log, origin } = options;
+  const handleError = errorHandler(origin);
   // Closes slow and silent connections, and refuses what is not certainly one request.
-  const app = openFastify(
-    { ...edgeLimits, ...options.edge },
-    {
-      log,
-      origin: options.origin,
-      handleError,
-    },
-  );
+  const app = openFastify({ ...edgeLimits, ...options.edge }, { log, origin, handleError });
+  const isAnonymous = authenticator.mode === 'none';
+  // Whatever a hook or a route throws becomes a response here.
+  app.setErrorHandler(handleError);
 
   // The hooks of every request, in the order in which they run.
   openRequestContexts(app);
@@ -70,15 +70,15 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   if (options.tracing !== undefined) traceRequests(app, options.tracing);
   options.extend?.(app);
   refuseRepeatedHeaders(app);
-  await allowOrigins(app, options.corsOrigins);
+  // Where no credential is needed, any page could let its visitors' browsers spend.
+  if (isAnonymous) refuseForeignHosts(app, options);
+  await allowOrigins(app, options);
+  if (isAnonymous) refuseForeignPages(app, options);
   shedNewWork(app, services.shedding);
   authenticateRequests(app, authenticator);
+  refuseUnknown(app);
   acceptJsonOnly(app);
   refuseUnsendableHeaders(app);
-
-  // Where errors become responses.
-  app.setErrorHandler(handleError);
-  refuseUnknown(app);
 
   healthRoutes(app, options.readiness);
   problemsRoutes(app);

@@ -61,6 +61,20 @@ export const problemKinds = {
     retryable: false,
     advice: 'The credential is valid but does not allow this. Ask the operator of the gateway.',
   },
+  host_refused: {
+    status: 421,
+    title: 'Host not served',
+    retryable: false,
+    advice:
+      'This gateway takes requests without a credential, so it serves only names that no foreign page can have: its own, addresses, names without a dot and local ones. Use one of these, or ask the operator to add the name to ALLOWED_HOSTS. Nothing was spent.',
+  },
+  cross_site_refused: {
+    status: 403,
+    title: 'Refused to a page of another site',
+    retryable: false,
+    advice:
+      'A page of another site sent the request, or asked whether it may, and its origin is not in CORS_ORIGINS. The operator can add it there, or set PUBLIC_URL to the address under which the gateway is reached. Nothing was spent.',
+  },
   not_found: {
     status: 404,
     title: 'No such path',

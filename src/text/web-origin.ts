@@ -35,6 +35,14 @@ export function originPatternFromText(text: string): string | undefined {
   return origin.replace('://', '://*.');
 }
 
+/**
+ * A host name, or `*.example.com` as above, as the pattern of its http origin.
+ * Undefined for anything else, with a port or a scheme too.
+ */
+export function hostPatternFromText(text: string): string | undefined {
+  return /[:/]/.test(text) ? undefined : originPatternFromText(`http://${text.replace(/\.$/, '')}`);
+}
+
 /** Whether the value of an `Origin` header is one of these patterns, as `originPatternFromText` gives them. */
 export function isOriginAmong(header: string, patterns: readonly string[] | '*'): boolean {
   if (patterns === '*') return true;

@@ -147,7 +147,7 @@ describe('links', () => {
   it('name the public URL, whatever Host and forwarding headers say', async () => {
     const start = create.replace(
       'host: gateway',
-      'host: evil.example\r\nx-forwarded-host: evil.example\r\nforwarded: host=evil.example\r\nconnection: close',
+      'host: evil\r\nx-forwarded-host: evil.example\r\nforwarded: host=evil.example\r\nconnection: close',
     );
     const { text, statuses } = await exchange(gateway.origin, start);
     expect(statuses).toEqual([202]);

@@ -1,26 +1,48 @@
 import cors, { type OriginFunction } from '@fastify/cors';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import type { Log } from '../../observability/log.ts';
 import { responseHeaders } from '../../schemas/contracts/response-headers.ts';
+import { printableText } from '../../text/printable.ts';
 import { isOriginAmong } from '../../text/web-origin.ts';
+
+export interface CrossOriginOptions {
+  readonly log: Log;
+  /** Patterns of the origins whose pages may call. */
+  readonly corsOrigins?: readonly string[] | '*' | undefined;
+}
 
 const preflightAgeS = 7_200;
 
+/** Every header that a page may read: those of the contracts, and those that any response may have. */
+const exposedHeaders: readonly string[] = [
+  ...new Set([
+    ...Object.keys(responseHeaders),
+    ...['Content-Length', 'Content-Type', 'Repr-Digest', 'Vary', 'X-Accel-Buffering'],
+    ...['Content-Security-Policy', 'Cross-Origin-Resource-Policy', 'Referrer-Policy'],
+    'X-Content-Type-Options',
+  ]),
+];
+const loggedOriginsMax = 100;
+const originCharactersMax = 200;
+
 /**
- * The hook that lets pages of other origins call every route and read every
+ * The hooks that let pages of the listed origins call every route and read every
  * header of every response, of errors and streams too. Cookies are never
  * allowed: callers are known by the credential that they send on purpose.
  *
- * Register it before authentication, because a preflight carries no credential.
+ * Register them before authentication, because a preflight carries no credential.
  */
 export async function allowOrigins(
   app: FastifyInstance,
-  origins: readonly string[] | '*' | undefined,
+  { corsOrigins = [], log }: CrossOriginOptions,
 ): Promise<void> {
-  if (origins === undefined) return;
+  if (corsOrigins !== '*') refusePreflights(app, corsOrigins, log);
+  if (corsOrigins.length === 0) return;
   await app.register(cors, {
-    origin: origins === '*' ? '*' : originResolver(origins),
+    origin: corsOrigins === '*' ? '*' : originResolver(corsOrigins),
     methods: ['GET', 'HEAD', 'POST'],
-    exposedHeaders: Object.keys(responseHeaders),
+    exposedHeaders: [...exposedHeaders],
     maxAge: preflightAgeS,
     strictPreflight: false,
   });
@@ -29,4 +51,29 @@ export async function allowOrigins(
 /** Names the origin of a request as the allowed one, or none. */
 function originResolver(origins: readonly string[]): OriginFunction {
   return (header = '', done) => done(null, isOriginAmong(header, origins) ? header : []);
+}
+
+/**
+ * Refuses preflights from other origins in words, and logs each origin once: a
+ * browser shows its user only that something failed, so the person who set
+ * CORS_ORIGINS looks here.
+ */
+function refusePreflights(app: FastifyInstance, origins: readonly string[], log: Log): void {
+  const logged = new Set<string>();
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { origin } = request.headers;
+    if (origin === undefined || !isPreflight(request) || isOriginAmong(origin, origins)) {
+      return done();
+    }
+    const shown = printableText(origin, originCharactersMax);
+    if (!logged.has(shown) && logged.size < loggedOriginsMax) {
+      logged.add(shown);
+      log.warn({ origin: shown }, 'preflight refused: the origin is not in CORS_ORIGINS');
+    }
+    done(new GatewayError('cross_site_refused', 'the origin of this page is not in CORS_ORIGINS'));
+  });
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 }

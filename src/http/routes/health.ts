@@ -4,7 +4,7 @@ export type Readiness = 'ready' | 'starting' | 'overloaded' | 'draining';
 
 /** /livez: 200 while the process responds. /readyz: 200 while it should get traffic. */
 export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
-  const config = { access: 'public' } as const;
+  const config = { access: 'public', anyHost: true } as const;
   const headers = {
     'cache-control': 'no-store',
     'content-type': 'application/json; charset=utf-8',

@@ -150,5 +150,11 @@ export const cancelOperation = routeContract({
       headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control'], ['Retry-After']),
     },
   },
-  reasons: ['malformed_json', 'payload_too_large', 'unsupported_media_type', ...operationReasons],
+  reasons: [
+    'malformed_json',
+    'payload_too_large',
+    'unsupported_media_type',
+    'cross_site_refused',
+    ...operationReasons,
+  ],
 });

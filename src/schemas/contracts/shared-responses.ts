@@ -34,7 +34,12 @@ export const upstreamReasons = [
 ] as const;
 
 /** Reasons of every route that needs a caller. */
-export const callerReasons = ['unauthenticated', 'permission_denied', 'headers_too_large'] as const;
+export const callerReasons = [
+  'unauthenticated',
+  'permission_denied',
+  'host_refused',
+  'headers_too_large',
+] as const;
 
 /** Reasons of every create, on each surface. */
 export const createReasons = [
@@ -54,6 +59,7 @@ export const createReasons = [
   'overloaded',
   'internal_error',
   'draining',
+  'cross_site_refused',
   ...callerReasons,
   ...upstreamReasons,
 ] as const;

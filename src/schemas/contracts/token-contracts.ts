@@ -44,6 +44,7 @@ export const createToken = routeContract({
     'payload_too_large',
     'unsupported_media_type',
     'internal_error',
+    'cross_site_refused',
     ...callerReasons,
   ],
 });

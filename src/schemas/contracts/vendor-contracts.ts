@@ -92,5 +92,5 @@ export const cancelVendorOperation = routeContract({
   access: 'images:create',
   errorForm: vendorForm,
   summary: 'Cancel an operation with the vendor’s API',
-  reasons: ['malformed_json', 'unsupported_media_type', ...operationReasons],
+  reasons: ['malformed_json', 'unsupported_media_type', 'cross_site_refused', ...operationReasons],
 });
