@@ -1,9 +1,10 @@
 import type { HttpResponse, NoResponse } from '../support/http-client.ts';
+import { spendFindings, spendReportFrom } from '../support/spend-audit.ts';
 
 /** What a response told a caller about one image. */
 type Outcome =
   | { readonly kind: 'accepted'; readonly id: string }
-  | { readonly kind: 'not_started' | 'unknown' | 'nothing' };
+  | { readonly kind: 'not_started' | 'unknown' | 'unstated' | 'none' };
 
 interface Unanswered {
   readonly requestId: string;
@@ -101,9 +102,11 @@ export class DrainRecord {
     }
     if (this.#acceptedAfterTerm === 0) violations.push('accepted no create after SIGTERM');
     for (const [prompt, { kind }] of this.#outcomes) {
-      const bills = billed.get(prompt)?.length ?? 0;
-      const isHonest = kind === 'accepted' ? bills === 1 : bills === 0 || kind === 'unknown';
-      if (!isHonest) violations.push(`${prompt}: ${kind}, but billed ${bills} times`);
+      const billedTimes = billed.get(prompt)?.length ?? 0;
+      const findings = [...spendFindings({ reports: [kind], billedTimes })];
+      if (kind === 'unstated') findings.push('got no outcome');
+      if (kind === 'none' && billedTimes > 0) findings.push('got no response, and was billed');
+      violations.push(...findings.map((finding) => `${prompt}: ${finding}`));
     }
     return violations;
   }
@@ -129,11 +132,18 @@ function isTimeout({ status, headers }: HttpResponse): boolean {
 }
 
 function outcomeOf(response: HttpResponse | undefined): Outcome {
-  if (response === undefined) return { kind: 'nothing' };
+  if (response === undefined) return { kind: 'none' };
   const id = response.headers['x-operation-id'];
   if (typeof id === 'string') return { kind: 'accepted', id };
-  const text = response.body.toString();
-  // OpenAI's errors have no outcome, but this code means not_started.
-  const isUnspent = text.includes('"outcome":"not_started"') || text.includes('"code":"draining"');
-  return { kind: isUnspent ? 'not_started' : 'unknown' };
+  const report = spendReportFrom(response.status, jsonOf(response.body));
+  // Without an id in its headers an accepted image can not be fetched.
+  return { kind: report === 'accepted' ? 'unknown' : report };
+}
+
+function jsonOf(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,13 @@
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
+import { spendFindings } from '../support/spend-audit.ts';
 
-/** What one response outcomes a caller about its key. */
+/** What one response told a caller about its key. */
 export type Outcome =
   | { readonly kind: 'accepted'; readonly id: string }
   | { readonly kind: 'not_started'; readonly code: string }
   | { readonly kind: 'unknown'; readonly code: string }
   /** The connection broke, or no gateway listened. */
-  | { readonly kind: 'nothing' };
+  | { readonly kind: 'none' };
 
 /** The upstream's bills and the outcomes that callers saw, which must agree in the end. */
 export class Ledger {
@@ -69,7 +70,7 @@ export class Ledger {
       keys: all.length,
       responses: all.reduce((sum, [, outcomes]) => sum + outcomes.length, 0),
       'connections lost': all.flatMap(([, outcomes]) =>
-        outcomes.filter(({ kind }) => kind === 'nothing'),
+        outcomes.filter(({ kind }) => kind === 'none'),
       ).length,
       accepted: last('accepted').length,
       'unknown, and paid': last('unknown').filter(([key]) => billedTimes(key) === 1).length,
@@ -84,23 +85,19 @@ export function promptOf(key: string): string {
   return `a red cat, number ${key}`;
 }
 
-function violationsOf(outcomes: readonly Outcome[], billed: number): readonly string[] {
-  const violations: string[] = [];
-  const ids = new Set(
-    outcomes.flatMap((outcome) => (outcome.kind === 'accepted' ? [outcome.id] : [])),
+function violationsOf(outcomes: readonly Outcome[], billedTimes: number): readonly string[] {
+  const reports = outcomes.map(({ kind }) => kind);
+  const operationIds = outcomes.flatMap((outcome) =>
+    outcome.kind === 'accepted' ? [outcome.id] : [],
   );
-  if (billed > 1) violations.push(`paid ${billed} times`);
-  if (ids.size > 1) violations.push('has more than one operation');
-  if (ids.size > 0 && billed === 0) violations.push('accepted, but never billed');
-  if (ids.size > 0 && outcomes.at(-1)?.kind !== 'accepted')
+  const violations = [...spendFindings({ reports, operationIds, billedTimes })];
+  if (operationIds.length > 0 && reports.at(-1) !== 'accepted') {
     violations.push('was accepted, then forgotten');
-  if (billed > 0 && outcomes.every(({ kind }) => kind === 'not_started')) {
-    violations.push('paid, but reported as not started');
   }
   return violations;
 }
 
 function inWords(outcome: Outcome): string {
   if (outcome.kind === 'accepted') return outcome.id.slice(-6);
-  return outcome.kind === 'nothing' ? 'nothing' : `${outcome.kind} (${outcome.code})`;
+  return outcome.kind === 'none' ? 'no response' : `${outcome.kind} (${outcome.code})`;
 }

@@ -21,7 +21,7 @@ export async function persist(key: string, options: CallerOptions): Promise<void
     options.ledger.record(key, outcome);
     if (outcome.kind === 'accepted') return;
     if (outcome.kind === 'unknown' && outcome.code === 'outcome_unknown') return;
-    await sleep(outcome.kind === 'nothing' ? 50 : 100);
+    await sleep(outcome.kind === 'none' ? 50 : 100);
   }
 }
 
@@ -31,7 +31,7 @@ export async function ask(
   { origin }: Pick<CallerOptions, 'origin'>,
 ): Promise<Outcome> {
   const base = origin();
-  if (base === undefined) return { kind: 'nothing' };
+  if (base === undefined) return { kind: 'none' };
   try {
     const response = await fetch(`${base}/v1/images`, {
       method: 'POST',
@@ -44,7 +44,7 @@ export async function ask(
     const code = body.code ?? `HTTP ${response.status}`;
     return { kind: body.outcome === 'not_started' ? 'not_started' : 'unknown', code };
   } catch {
-    return { kind: 'nothing' };
+    return { kind: 'none' };
   }
 }
 
