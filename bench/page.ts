@@ -17,12 +17,12 @@ export function page(lines: readonly Line[], { cores, node, load, rounds }: Mach
   return [
     '# Benchmarks',
     '',
-    'Written by `npm run bench`. CPU is that of the gateway process with all its threads, per request, as the kernel accounts',
-    'for it. Every cell has fresh processes: an upstream whose responses are encoded beforehand, a gateway',
-    'with all its features on (validation, deadline, metadata, one log line a request), and a load that costs next to',
-    `nothing; the gateway has one core, all other processes the other. Medians of ${rounds} rounds, interleaved with the baseline in the same`,
-    'round; the ratio is the median of the rounds, with the least and the greatest. Ratios hold from machine to machine;',
-    'absolute times do not, and neither do the goals that are absolute.',
+    'Written by `npm run bench`. CPU is that of the gateway process with all its threads, for each request, as the kernel counts',
+    'it. Every cell has fresh processes: an upstream whose responses are encoded beforehand, a gateway with all its features on',
+    '(validation, deadline, metadata, one log line for each request), and a load that costs next to nothing. The gateway has one',
+    `core, all other processes the other. Figures are medians of ${rounds} rounds, interleaved with the baseline in the same round. The ratio`,
+    'is the median of the rounds, with the least and the greatest. Ratios are the same on other machines; absolute times are not,',
+    'and so absolute goals may be missed or met by the machine alone.',
     '',
     `This run: ${cores} shared cores, Node ${node}, load average ${load[0].toFixed(1)} at the start, ${load[1].toFixed(1)} at the end.`,
     '',
@@ -37,16 +37,16 @@ export function page(lines: readonly Line[], { cores, node, load, rounds }: Mach
 
 const notes = `## Reading it
 
-- Before a row is timed, every response of its warm-up is hashed and its status compared; the count of upstream calls is
-  asserted, so a cache can't pose as a fast path.
-- **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare
-  grpc-js call. What the gateway adds is validation, sealing the id, the JSON and the log line.
-- **image, first** is one Get that carries the image. Beside grpc-js and its copy out of the HTTP/2 frames, SHA-256
-  for ETag and Content-Digest is the largest part.
-- **whole life**: both have lived half as many lives before they are measured; operations take 3 s ± 20 %.
-- **waiters** are connected before; how late one gets its response counts from the end of the operation, or from its request if
-  that was later, and is at most one gap of the poll schedule. Operations of 1 … 10 s can't be seen within 0.5 s at four
-  reads each by any schedule ([ADR 002](adr/002-poll-schedule.md)).
+- Before a row is measured, every response of its warm-up is hashed and its status compared. The count of upstream calls is
+  asserted, so a cache can't pass for a fast path.
+- **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare grpc-js call.
+  The gateway adds validation, sealing the id, the JSON and the log line.
+- **image, first** is one Get that carries the image. Beside grpc-js and its copy out of the HTTP/2 frames, the largest part is
+  the SHA-256 for ETag and digests.
+- **whole life**: both sides have served half as many lives before they are measured. Operations take 3 s ± 20 %.
+- **waiters** are connected beforehand. How late one gets its response counts from the end of the operation, or from its request
+  if that was later; it is at most one gap of the poll schedule. No schedule sees the end of operations of 1 … 10 s within 0.5 s
+  at four reads each ([ADR 002](adr/002-poll-schedule.md)).
 - **stall** is the longest delay of a 1 ms timer in the gateway while the response is made.
 - \`BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=profile" npm run bench -- --rows create\` writes profiles of the gateway;
   \`BENCH_NODE=/path/to/node\` measures another Node.`;

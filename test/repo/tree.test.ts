@@ -51,6 +51,38 @@ test('every decision is listed in docs/architecture.md', () => {
   expect(missing).toStrictEqual([]);
 });
 
+/** Names of files in code type, as far as they look like one. */
+function filesNamedIn(page: string): readonly string[] {
+  const spans = textOf(page).matchAll(/`([^`\s]+)`/g);
+  return Array.from(spans, ([, text = '']) => text).filter((text) =>
+    /^[\w./-]+\.(?:ts|js|mjs|json|ya?ml|md|env|html)$/.test(text),
+  );
+}
+
+test.each(['docs/adding.md', 'docs/architecture.md', 'docs/testing.md', 'CONTRIBUTING.md'])(
+  'every file that %s names is there',
+  (page) => {
+    const all = filesBelow(['src', 'test', 'docs', 'deploy', 'bench', 'scripts'], '');
+    const top = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+    const missing = filesNamedIn(page).filter(
+      (name) => ![...all, ...top].some((path) => path === name || path.endsWith(`/${name}`)),
+    );
+    expect(missing).toStrictEqual([]);
+  },
+);
+
+test.each(['operations', 'upstream'])(
+  'docs/architecture.md has a line for every file of src/%s',
+  (folder) => {
+    const rows = textOf('docs/architecture.md').matchAll(/^\| `([a-z/-]+\.ts)` \|/gm);
+    const named = Array.from(rows, ([, name = '']) => name);
+    const files = filesBelow([`src/${folder}`], '.ts').map((path) =>
+      path.split('/').slice(2).join('/'),
+    );
+    expect(named).toStrictEqual(expect.arrayContaining(files));
+  },
+);
+
 test.each(filesBelow(['docs/adr'], '.md'))('%s has the form of every decision', (path) => {
   const text = textOf(path);
   const number = basename(path).slice(0, 3);
