@@ -34,6 +34,7 @@ export const reasons = [
   'headers_too_large',
   'unsupported_media_type',
   'range_not_satisfiable',
+  'precondition_failed',
   // The gateway's own limits and state.
   'rate_limited',
   'quota_exceeded',

@@ -14,7 +14,7 @@ interface MediaRange {
 }
 
 const rangePattern = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\/([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/;
-const qualityPattern = /^q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/i;
+const qualityPattern = /^q\s*=\s*(0|0?\.[0-9]+|0\.|1(?:\.0*)?)$/i;
 const rangesMax = 64;
 
 /**
@@ -39,7 +39,11 @@ export function negotiate(
   const best = bestImage(ranges, imageMediaTypes);
   const image = best?.quality ?? 0;
   const events = qualityOf(ranges, 'text/event-stream').quality;
-  if (json === 0 && image === 0 && events === 0) return undefined;
+  if (json === 0 && image === 0 && events === 0) {
+    // Some generated clients name only the type of the errors that they can read.
+    const takesProblems = qualityOf(ranges, 'application/problem+json').quality > 0;
+    return takesProblems ? { form: 'json', mediaType: undefined, acceptsJson: true } : undefined;
+  }
   if (events > Math.max(json, image)) {
     return { form: 'events', mediaType: undefined, acceptsJson: json > 0 };
   }
@@ -84,23 +88,22 @@ export function acceptQuality(accept: string | undefined, mediaType: string): nu
   return qualityOf(rangesFromAccept(accept), mediaType).quality;
 }
 
-/** Whether the caller takes an image of any type. */
-export function acceptsImages(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === '') return true;
-  return rangesFromAccept(accept).some(
-    ({ type, quality }) => quality > 0 && (type === 'image' || type === '*'),
-  );
-}
-
 function rangesFromAccept(accept: string | undefined): readonly MediaRange[] {
   return (accept ?? '').split(',', rangesMax).flatMap((item) => {
     const [range = '', ...parameters] = item.split(';').map((part) => part.trim());
-    const match = rangePattern.exec(range);
+    // Java's own client writes a single star.
+    const match = rangePattern.exec(range === '*' ? '*/*' : range);
     if (match === null) return [];
-    const weight = parameters.find((parameter) => /^q=/i.test(parameter));
-    const quality = weight === undefined ? 1 : Number(qualityPattern.exec(weight)?.[1] ?? 0);
+    const weight = parameters.find((parameter) => /^q\s*=/i.test(parameter));
+    const quality = weight === undefined ? 1 : qualityFromParameter(weight);
     return [{ type: match[1]!.toLowerCase(), subtype: match[2]!.toLowerCase(), quality }];
   });
+}
+
+/** 1 for a weight that can't be read: a caller that names a type wants it. */
+function qualityFromParameter(parameter: string): number {
+  const text = qualityPattern.exec(parameter)?.[1];
+  return text === undefined ? 1 : Number(text);
 }
 
 function qualityOf(ranges: readonly MediaRange[], mediaType: string) {

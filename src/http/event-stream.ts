@@ -23,12 +23,12 @@ export function sendEvents(
 ): FastifyReply {
   const after = lastEventIdOf(request);
   // An EventSource reconnects for ever unless it gets a 204.
-  if (isFinished(snapshot) && snapshot.revision <= after) {
+  if (isFinished(snapshot) && String(snapshot.revision) === after) {
     return reply.code(204).header('cache-control', 'no-store').send();
   }
   reply
     .header('content-type', 'text/event-stream; charset=utf-8')
-    .header('cache-control', 'no-store')
+    .header('cache-control', 'no-store, no-transform')
     .header('x-accel-buffering', 'no')
     .header('x-operation-id', snapshot.id);
   if (request.method === 'HEAD') return reply.send();
@@ -48,7 +48,8 @@ export interface EventsCall {
 }
 
 interface EventsOptions {
-  readonly after: number;
+  /** The `id` of the last event that the client has. */
+  readonly after: string | undefined;
   /** The snapshot after the next change, or after the pause of a heartbeat; undefined when the stream has to end. */
   readonly next: () => Promise<OperationSnapshot | undefined>;
   readonly json: (snapshot: OperationSnapshot) => string;
@@ -63,10 +64,10 @@ async function* eventsOf(
   let snapshot: OperationSnapshot | undefined = first;
   while (snapshot !== undefined) {
     const { revision, state } = snapshot;
-    yield revision > sent
+    yield String(revision) !== sent
       ? `id: ${revision}\nevent: ${state.status}\ndata: ${json(snapshot)}\n\n`
       : ': hb\n\n';
-    sent = Math.max(sent, revision);
+    sent = String(revision);
     if (isFinished(snapshot)) return;
     snapshot = await next();
   }
@@ -93,8 +94,8 @@ async function nextOf(
   }
 }
 
-/** 0 when the header is not a revision of ours: then every event is newer. */
-function lastEventIdOf({ headers }: FastifyRequest): number {
+/** Only of a GET: the response to a create never depends on what the client has seen of another operation. */
+function lastEventIdOf({ method, headers }: FastifyRequest): string | undefined {
   const given = headers['last-event-id'];
-  return typeof given === 'string' && /^[0-9]{1,9}$/.test(given) ? Number(given) : 0;
+  return method === 'GET' && typeof given === 'string' ? given : undefined;
 }

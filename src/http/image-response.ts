@@ -2,7 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { OperationSnapshot, FinishedImage } from '../operations/result/snapshot.ts';
 import { publicMessage } from '../translation/operation-json.ts';
-import { byteRangeFromHeader, ifRangeHolds, matchesETag } from './conditional.ts';
+import {
+  byteRangeFromHeader,
+  ifRangeHolds,
+  preconditionOf,
+  type ByteRange,
+  type Validators,
+} from './conditional.ts';
 
 /** A snapshot with an image. */
 export interface SucceededSnapshot extends OperationSnapshot {
@@ -39,7 +45,7 @@ function headersOf(
 ): Readonly<Record<string, string>> {
   if (linkLeftMs !== undefined) {
     const leftS = Math.max(0, Math.floor(linkLeftMs / 1000));
-    const cacheControl = { 'cache-control': `private, max-age=${leftS}` };
+    const cacheControl = { 'cache-control': `private, max-age=${leftS}, no-transform` };
     return { ...imageHeaders(snapshot, { download }), ...cacheControl };
   }
   if (download) return imageHeaders(snapshot, { download });
@@ -59,14 +65,13 @@ function imageHeaders(
   return {
     etag: etagOf(image),
     'accept-ranges': 'bytes',
-    'cache-control': `private, max-age=${maxAgeS}, immutable`,
-    'content-digest': `sha-256=:${image.sha256.toString('base64')}:`,
+    'cache-control': `private, max-age=${maxAgeS}, immutable, no-transform`,
     'content-disposition': `${disposition}; filename="${snapshot.id.slice(0, 16)}.${image.extension}"`,
     'content-security-policy': "default-src 'none'; sandbox",
     'cross-origin-resource-policy': 'cross-origin',
     'last-modified': new Date(snapshot.modifiedAtMs).toUTCString(),
     'referrer-policy': 'no-referrer',
-    vary: 'Accept, Origin',
+    'repr-digest': digestOf(image),
     'x-operation-id': snapshot.id,
     // The gateway never draws 0: it stands for the unknown seed of an operation made elsewhere.
     ...(snapshot.seed !== 0n && { 'x-image-seed': String(snapshot.seed) }),
@@ -74,6 +79,11 @@ function imageHeaders(
     ...(image.height !== undefined && { 'x-image-height': String(image.height) }),
     ...headerText('x-model-version', image.modelVersion),
   };
+}
+
+/** A digest field's value (RFC 9530). */
+function digestOf({ sha256 }: FinishedImage): string {
+  return `sha-256=:${sha256.toString('base64')}:`;
 }
 
 function etagOf(image: FinishedImage): string {
@@ -93,6 +103,8 @@ export interface ImageResponseOptions {
   readonly download: boolean;
   /** How long the signed link of the request can still be opened: a cache must not keep the image longer. */
   readonly linkLeftMs?: number | undefined;
+  /** Request headers that the choice of this representation depended on, beside Origin. */
+  readonly vary: readonly string[];
   /** Called only for a response that has the bytes in it. */
   readonly bytes: () => Promise<Uint8Array>;
 }
@@ -100,6 +112,11 @@ export interface ImageResponseOptions {
 /**
  * Sends an image, a range of it, or 304 when the caller has it already.
  * The bytes are never copied: they are a view on what the upstream sent.
+ *
+ * Preconditions and ranges hold for a GET. The response to a create is the
+ * whole image, whatever else the request asks for: it was just paid for.
+ *
+ * @throws GatewayError `precondition_failed`, `range_not_satisfiable`, or what `bytes` throws.
  */
 export async function sendImage(
   request: FastifyRequest,
@@ -108,26 +125,41 @@ export async function sendImage(
   options: ImageResponseOptions,
 ): Promise<FastifyReply> {
   const { image } = snapshot.state;
-  const etag = etagOf(image);
-  const { headers } = request;
-  const fixed = headersOf(snapshot, options);
-  if (matchesETag(headers['if-none-match'], etag)) return reply.code(304).headers(fixed).send();
-  const holds = ifRangeHolds(headers['if-range'] as string | undefined, etag);
-  const range = byteRangeFromHeader(holds ? headers.range : undefined, image.byteLength);
-  if (range === 'unsatisfiable') {
-    throw new GatewayError(
-      'range_not_satisfiable',
-      `expected one range within the ${image.byteLength} bytes of the image`,
-      { headers: { 'content-range': `bytes */${image.byteLength}` } },
-    );
-  }
-  reply.headers(fixed).header('content-type', image.mediaType);
+  const isCreate = request.method === 'POST';
+  const validators = { etag: etagOf(image), lastModifiedMs: snapshot.modifiedAtMs };
+  const precondition = isCreate ? 'send' : preconditionOf(request.headers, validators);
+  if (precondition === 'failed') throw preconditionFailed(validators.etag);
+  const headers = { ...headersOf(snapshot, options), vary: [...options.vary, 'Origin'].join(', ') };
+  if (precondition === 'not modified') return reply.code(304).headers(headers).send();
+  const range = request.method === 'GET' ? rangeOf(request, validators, image) : 'whole';
   const { from, to } = range === 'whole' ? { from: 0, to: image.byteLength - 1 } : range;
-  if (range !== 'whole') {
-    reply.code(206).header('content-range', `bytes ${from}-${to}/${image.byteLength}`);
-  }
-  reply.header('content-length', String(to - from + 1));
-  if (request.method === 'HEAD') return reply.send();
-  const bytes = await options.bytes();
+  // Before any header of the image is set: an error here must not carry them.
+  const bytes = request.method === 'HEAD' ? undefined : await options.bytes();
+  reply
+    .headers(headers)
+    .header('content-type', image.mediaType)
+    .header('content-length', String(to - from + 1));
+  if (bytes === undefined) return reply.send();
+  if (range === 'whole') reply.header('content-digest', digestOf(image));
+  else reply.code(206).header('content-range', `bytes ${from}-${to}/${image.byteLength}`);
   return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from + 1));
+}
+
+function rangeOf(
+  { headers }: FastifyRequest,
+  validators: Validators,
+  { byteLength }: FinishedImage,
+): Exclude<ByteRange, 'unsatisfiable'> {
+  const holds = ifRangeHolds(headers['if-range'] as string | undefined, validators);
+  const range = byteRangeFromHeader(holds ? headers.range : undefined, byteLength);
+  if (range !== 'unsatisfiable') return range;
+  const detail = `expected one range within the ${byteLength} bytes of the image`;
+  throw new GatewayError('range_not_satisfiable', detail, {
+    headers: { 'content-range': `bytes */${byteLength}` },
+  });
+}
+
+function preconditionFailed(etag: string): GatewayError {
+  const detail = 'the image is not the one that If-Match or If-Unmodified-Since names';
+  return new GatewayError('precondition_failed', detail, { headers: { etag } });
 }

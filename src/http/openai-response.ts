@@ -64,7 +64,7 @@ export function sendOpenAiEvents(
 ): FastifyReply {
   return reply
     .header('content-type', 'text/event-stream; charset=utf-8')
-    .header('cache-control', 'no-store')
+    .header('cache-control', 'no-store, no-transform')
     .header('x-accel-buffering', 'no')
     .send(Readable.from(eventPieces(options), { objectMode: false }));
 }

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Reason } from '../errors/reason.ts';
-import type { OperationImage } from '../operations/operations.ts';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { problemKindOf } from '../schemas/problem-catalog.ts';
 import type { JsonWithBytes } from '../translation/json-value.ts';
@@ -78,38 +77,34 @@ export class OperationResponses {
     return this.#send(reply, snapshot, context);
   }
 
-  /** Like `current`, with an ETag, and 304 when the caller has it already. */
-  conditional(
+  /**
+   * Like `current`, with an ETag; 304 when the caller has the representation already.
+   *
+   * @param image Loads the bytes that the JSON shall hold as base64; absent: it only links to them.
+   */
+  async conditional(
     request: FastifyRequest,
     reply: FastifyReply,
-    snapshot: OperationSnapshot,
-    context: ResponseContext,
-  ): FastifyReply {
-    const etag = this.#etagOf(snapshot);
-    reply.header('etag', etag).header('vary', 'Accept, Prefer, Origin');
-    if (!matchesETag(request.headers['if-none-match'], etag)) {
-      return this.current(reply, snapshot, context);
+    { snapshot, ...context }: ResponseContext & { readonly snapshot: OperationSnapshot },
+    image?: () => Promise<Uint8Array>,
+  ): Promise<FastifyReply> {
+    const headers = {
+      etag: this.#etagOf(snapshot, image === undefined ? '' : '-image'),
+      vary: 'Accept, Prefer, Origin',
+      'cache-control': 'private, no-cache',
+      'x-operation-id': snapshot.id,
+      ...(!isFinished(snapshot) && { 'retry-after': String(context.retryAfterS) }),
+    };
+    if (matchesETag(request.headers['if-none-match'], headers.etag)) {
+      return reply.code(304).headers(headers).send();
     }
-    reply.code(304).header('cache-control', 'private, no-cache');
-    if (!isFinished(snapshot)) reply.header('retry-after', String(context.retryAfterS));
-    return reply.header('x-operation-id', snapshot.id).send();
-  }
-
-  /**
-   * The operation with its image inside, as base64. Written to the socket in
-   * pieces: as one string it would be held twice and stall the loop.
-   */
-  withImage(
-    reply: FastifyReply,
-    { snapshot, bytes }: Pick<OperationImage, 'snapshot' | 'bytes'>,
-    tenant: string,
-  ): FastifyReply {
-    reply
-      .header('cache-control', 'private, no-cache')
-      .header('etag', this.#etagOf(snapshot, '-image'))
-      .header('vary', 'Accept, Prefer, Origin')
-      .header('x-operation-id', snapshot.id);
-    return sendJsonWithBytes(reply, this.#operationJson(snapshot, tenant, bytes));
+    if (image === undefined) return this.current(reply.headers(headers), snapshot, context);
+    if (request.method === 'HEAD') {
+      return reply.headers(headers).header('content-type', contentType).send();
+    }
+    // Before any header is set: an error here must not carry them.
+    const json = this.#operationJson(snapshot, context.tenant, await image());
+    return sendJsonWithBytes(reply.headers(headers), json);
   }
 
   /** 200 with the operation in the JSON of the vendor's REST. */

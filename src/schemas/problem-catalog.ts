@@ -169,6 +169,13 @@ export const problemKinds = {
     retryable: false,
     advice: 'The image is shorter than the range asked for. Content-Range gives its length.',
   },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition failed',
+    retryable: false,
+    advice:
+      'The image is not the one that If-Match or If-Unmodified-Since describes. Its present ETag is in the ETag header: resend without the precondition to get it.',
+  },
   rate_limited: {
     status: 429,
     title: 'Rate limited',

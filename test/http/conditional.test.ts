@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { byteRangeFromHeader, ifRangeHolds, matchesETag } from '../../src/http/conditional.ts';
+import {
+  byteRangeFromHeader,
+  ifRangeHolds,
+  matchesETag,
+  preconditionOf,
+  timeFromHttpDate,
+} from '../../src/http/conditional.ts';
 
 describe('byteRangeFromHeader', () => {
   it.each([
@@ -46,11 +52,86 @@ describe('matchesETag', () => {
   });
 });
 
+const finished = 'Sun, 06 Nov 1994 08:49:37 GMT';
+const finishedMs = 784_111_777_000;
+/** Half a second after the date that can be sent of it. */
+const validators = { etag: '"a"', lastModifiedMs: finishedMs + 500 };
+
 describe('ifRangeHolds', () => {
-  it('compares strongly', () => {
-    expect(ifRangeHolds(undefined, '"a"')).toBe(true);
-    expect(ifRangeHolds('"a"', '"a"')).toBe(true);
-    expect(ifRangeHolds('W/"a"', '"a"')).toBe(false);
-    expect(ifRangeHolds('Wed, 21 Oct 2015 07:28:00 GMT', '"a"')).toBe(false);
+  it.each([undefined, '"a"', ' "a" ', finished, 'Sunday, 06-Nov-94 08:49:37 GMT'])(
+    'is true for %s',
+    (ifRange) => {
+      expect(ifRangeHolds(ifRange, validators)).toBe(true);
+    },
+  );
+
+  it.each(['W/"a"', '"b"', '*', 'Sun, 06 Nov 1994 08:49:38 GMT', '1994', ''])(
+    'is false for %s',
+    (ifRange) => {
+      expect(ifRangeHolds(ifRange, validators)).toBe(false);
+    },
+  );
+});
+
+describe('timeFromHttpDate', () => {
+  it.each([finished, 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994'])(
+    'reads %s',
+    (text) => {
+      expect(timeFromHttpDate(text)).toBe(finishedMs);
+    },
+  );
+
+  it.each([
+    ...[undefined, '', '1994', '784111777', '1994-11-06T08:49:37Z', 'tomorrow', '-1'],
+    ...[
+      'Sun, 06 Nov 1994 08:49:37 PST',
+      'Sun, 06 Nov 1994 08:49:37',
+      'Sun, 06 Nox 1994 08:49:37 GMT',
+    ],
+    'Sun, 06 Nov 1994 25:49:37 GMT',
+  ])('does not take %s for a date', (text) => {
+    expect(timeFromHttpDate(text)).toBeUndefined();
+  });
+});
+
+describe('preconditionOf', () => {
+  const before = 'Sun, 06 Nov 1994 08:49:36 GMT';
+  const after = 'Mon, 07 Nov 1994 00:00:00 GMT';
+
+  it.each([
+    ['send', {}],
+    ['not modified', { 'if-none-match': '"a"' }],
+    ['not modified', { 'if-none-match': 'W/"a", "b"' }],
+    ['not modified', { 'if-none-match': '*' }],
+    ['send', { 'if-none-match': '"b"' }],
+    ['not modified', { 'if-modified-since': finished }],
+    ['not modified', { 'if-modified-since': after }],
+    ['not modified', { 'if-modified-since': 'Sun Nov  6 08:49:37 1994' }],
+    ['send', { 'if-modified-since': before }],
+    ['send', { 'if-modified-since': '2030' }],
+    ['send', { 'if-none-match': '"b"', 'if-modified-since': after }],
+    ['not modified', { 'if-none-match': '"a"', 'if-modified-since': before }],
+    ['send', { 'if-match': '"a"' }],
+    ['send', { 'if-match': '"b", "a"' }],
+    ['send', { 'if-match': '*' }],
+    ['failed', { 'if-match': '"b"' }],
+    ['failed', { 'if-match': 'W/"a"' }],
+    ['failed', { 'if-match': '' }],
+    ['send', { 'if-unmodified-since': finished }],
+    ['send', { 'if-unmodified-since': after }],
+    ['send', { 'if-unmodified-since': 'yesterday' }],
+    ['failed', { 'if-unmodified-since': before }],
+    ['send', { 'if-match': '"a"', 'if-unmodified-since': before }],
+    ['failed', { 'if-match': '"b"', 'if-none-match': '"a"' }],
+    ['not modified', { 'if-match': '"a"', 'if-none-match': '"a"' }],
+  ] as const)('is %s for %o', (expected, headers) => {
+    expect(preconditionOf(headers, validators)).toBe(expected);
+  });
+
+  it('never compares a weak ETag strongly, nor a date where there is none', () => {
+    const weak = { etag: 'W/"a"' };
+    expect(preconditionOf({ 'if-match': 'W/"a"' }, weak)).toBe('failed');
+    expect(preconditionOf({ 'if-modified-since': after }, weak)).toBe('send');
+    expect(preconditionOf({ 'if-unmodified-since': before }, weak)).toBe('send');
   });
 });

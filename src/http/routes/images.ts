@@ -128,7 +128,11 @@ async function imageOrProblem(
   }
   const { id } = snapshot;
   const bytes = async () => (await imageForResponse(call, services, { id, form: 'bytes' })).bytes;
-  return sendImage(request, reply, succeeded(snapshot, retryAfterS), { download: false, bytes });
+  return sendImage(request, reply, succeeded(snapshot, retryAfterS), {
+    download: false,
+    vary: ['Accept', 'Prefer'],
+    bytes,
+  });
 }
 
 function replyContextOf(

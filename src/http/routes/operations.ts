@@ -8,11 +8,11 @@ import {
   getOperationImage,
   streamOperation,
 } from '../../schemas/contracts/operation-contracts.ts';
-import { acceptQuality, acceptsImages, negotiate } from '../accept.ts';
+import { negotiate } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForResponse } from '../image-for-response.ts';
-import { sendImage, succeeded } from '../image-response.ts';
+import { sendImage, succeeded, type ImageResponseOptions } from '../image-response.ts';
 import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
 import { serve, type RouteCall } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
@@ -31,29 +31,27 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
       return sendEvents(call, services, await operations.get(id, caller));
     }
     const snapshot = await snapshotOf(call, services);
-    if (negotiated.form === 'image') return imageOf(call, services, snapshot, false);
-    if (snapshot.form === 'vendor') return vendorFormOf(call, services, snapshot);
-    const context = { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
-    const hasImage = snapshot.state.status === 'succeeded';
-    if (query.include === 'image' && hasImage && request.method === 'GET') {
-      const image = await imageForResponse(call, services, { id, form: 'base64' });
-      return responses.withImage(reply, image, caller.tenant);
+    if (negotiated.form === 'image') {
+      return imageOf(call, services, snapshot, { download: false, vary: ['Accept', 'Prefer'] });
     }
-    return responses.conditional(request, reply, snapshot, context);
+    if (snapshot.form === 'vendor') return vendorFormOf(call, services, snapshot);
+    const context = {
+      snapshot,
+      retryAfterS: operations.retryAfterS(id, caller),
+      tenant: caller.tenant,
+    };
+    const isInline = query.include === 'image' && snapshot.state.status === 'succeeded';
+    const image = async () =>
+      (await imageForResponse(call, services, { id, form: 'base64' })).bytes;
+    return responses.conditional(request, reply, context, isInline ? image : undefined);
   });
 
   serve(app, getOperationImage, async (call) => {
-    if (!acceptsImages(call.request.headers.accept)) {
-      throw new GatewayError('not_acceptable', 'this is an image; accept image/*');
-    }
     const snapshot = await snapshotOf(call, services);
-    return imageOf(call, services, snapshot, call.query.download);
+    return imageOf(call, services, snapshot, { download: call.query.download, vary: [] });
   });
 
   serve(app, streamOperation, async (call) => {
-    if (acceptQuality(call.request.headers.accept, 'text/event-stream') === 0) {
-      throw new GatewayError('not_acceptable', 'these are events; accept text/event-stream');
-    }
     return sendEvents(call, services, await operations.get(call.id, call.caller));
   });
 
@@ -99,7 +97,7 @@ async function imageOf(
   call: Call,
   services: RouteServices,
   snapshot: OperationSnapshot,
-  download: boolean,
+  representation: Pick<ImageResponseOptions, 'download' | 'vary'>,
 ): Promise<FastifyReply> {
   const { request, reply, id, caller } = call;
   const ready = succeeded(snapshot, services.operations.retryAfterS(id, caller));
@@ -107,7 +105,7 @@ async function imageOf(
   const { linkExpiresAtMs } = request.identity;
   const linkLeftMs =
     linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - services.clock.nowMs();
-  return sendImage(request, reply, ready, { download, bytes, linkLeftMs });
+  return sendImage(request, reply, ready, { ...representation, bytes, linkLeftMs });
 }
 
 /** An operation that was created in the vendor's form, in that form: with the image inside. */

@@ -25,7 +25,7 @@ const imageHeaders = [
   'ETag',
   'Cache-Control',
   'Accept-Ranges',
-  'Content-Digest',
+  'Repr-Digest',
   'Content-Disposition',
   'Last-Modified',
 ] as const;
@@ -51,6 +51,18 @@ export const getOperationImage = routeContract({
   requestHeaders: z.object({
     Prefer: preferHeader,
     'If-None-Match': ifNoneMatchHeader,
+    'If-Modified-Since': z
+      .string()
+      .optional()
+      .meta({ description: '304 unless the image was finished after this date.' }),
+    'If-Match': z
+      .string()
+      .optional()
+      .meta({ description: '412 unless the image has one of these ETags.' }),
+    'If-Unmodified-Since': z
+      .string()
+      .optional()
+      .meta({ description: '412 if the image was finished after this date.' }),
     Range: z
       .string()
       .optional()
@@ -58,13 +70,13 @@ export const getOperationImage = routeContract({
     'If-Range': z
       .string()
       .optional()
-      .meta({ description: 'Apply Range only if the image has this ETag.' }),
+      .meta({ description: 'Apply Range only if the image has this ETag or Last-Modified.' }),
   }),
   query: z.strictObject({ wait: waitQuery, download: downloadQuery, token: tokenQuery }),
   responses: {
     200: {
       description: 'The image.',
-      headers: headersSchema(imageHeaders, imageHeadersMaybe),
+      headers: headersSchema(imageHeaders, ['Content-Digest', ...imageHeadersMaybe]),
       content: imageContent,
     },
     206: {
@@ -75,9 +87,9 @@ export const getOperationImage = routeContract({
     304: notModified,
   },
   reasons: [
-    'not_acceptable',
     'operation_not_done',
     'operation_canceled',
+    'precondition_failed',
     'range_not_satisfiable',
     'content_policy_violation',
     'quota_exceeded',
@@ -112,7 +124,7 @@ export const streamOperation = routeContract({
       headers: headersSchema(['X-Request-Id', 'Cache-Control']),
     },
   },
-  reasons: ['not_acceptable', ...operationReasons],
+  reasons: [...operationReasons],
 });
 
 export const getOperation = routeContract({

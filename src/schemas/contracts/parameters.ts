@@ -1,13 +1,15 @@
 import { z } from 'zod';
 
 const secondsMax = 60;
+const decimalPattern = /^-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i;
 
 /** `?wait=N`: seconds to wait for the end of the operation, at most 60. */
 export const waitQuery = z
   .string()
   .transform((input, context) => {
-    const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(input) ? Number(input) : Number.NaN;
-    if (Number.isFinite(seconds)) return Math.min(seconds, secondsMax);
+    // A decimal number however large: one that JavaScript reads as infinite is more than the maximum too.
+    if (decimalPattern.test(input) && Number(input) >= 0)
+      return Math.min(Number(input), secondsMax);
     const detail = 'expected a number of seconds, 0 or more';
     context.addIssue({ code: 'custom', params: { code: 'pattern' }, message: detail, input });
     return z.NEVER;
