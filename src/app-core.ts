@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
-import { imageMemoryBytesMaxOf } from './config/settings-from-environment.ts';
+import { imageMemoryBytesMaxOf, isUpstreamTls } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -63,7 +63,5 @@ function coreObserver({ operations, limits }: Metrics): CoreObserver {
 
 /** The vendor takes 500 images a minute; an upstream of the operator's own has no known quota. */
 function imagesPerMinuteMaxOf(settings: SettingValues): number | undefined {
-  const { UPSTREAM_ADDRESS: address, IMAGES_PER_MINUTE_MAX: max } = settings;
-  const isTls = address !== undefined && !address.startsWith('http://');
-  return max ?? (isTls ? 450 : undefined);
+  return settings.IMAGES_PER_MINUTE_MAX ?? (isUpstreamTls(settings) ? 450 : undefined);
 }

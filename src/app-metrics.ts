@@ -1,4 +1,4 @@
-import { imageMemoryBytesMaxOf } from './config/settings-from-environment.ts';
+import { imageMemoryBytesMaxOf } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Readiness } from './http/routes/health.ts';
 import { openMetrics, type Metrics } from './observability/metrics.ts';

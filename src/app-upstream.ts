@@ -1,8 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { isUpstreamEmbedded } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
+import { openWatchedFile } from './files/watched-file.ts';
 import type { Log } from './observability/log.ts';
-import { tokenSourceFromSettings } from './upstream/credentials/token-source.ts';
+import { CaCertificates, caPemFromFile } from './upstream/channel/ca-certificates.ts';
+import {
+  tokenSourceFromSettings,
+  type CredentialSettings,
+} from './upstream/credentials/token-source.ts';
 import {
   openUpstreamClient,
   type UpstreamClient,
@@ -24,7 +29,7 @@ export async function openAppUpstream(
   log: Log,
   observers: Pick<UpstreamClientOptions, 'observer' | 'tracer'>,
 ): Promise<AppUpstream> {
-  const isEmbedded = settings.UPSTREAM_ADDRESS === undefined;
+  const isEmbedded = isUpstreamEmbedded(settings);
   const emulator = isEmbedded
     ? await startEmbeddedEmulator({
         port: settings.EMULATOR_PORT,
@@ -33,26 +38,13 @@ export async function openAppUpstream(
         onFailure: (error) => log.error({ cause: error.message }, 'embedded upstream ended'),
       })
     : undefined;
-  const address = settings.UPSTREAM_ADDRESS ?? emulator?.address ?? '';
-  const caFile = settings.UPSTREAM_CA_FILE;
-  const caPem = caFile === undefined ? undefined : await readFile(caFile);
+  const address = emulator?.address ?? settings.UPSTREAM_ADDRESS ?? '';
+  const { ca, close: closeCa } = await openCa(settings.UPSTREAM_CA_FILE, log);
   const client = openUpstreamClient({
     address,
     operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
-    ...(caPem !== undefined && { caPem }),
-    tokenSource: await tokenSourceFromSettings(
-      {
-        apiKey: settings.UPSTREAM_API_KEY?.reveal(),
-        apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
-        iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
-        iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
-        serviceAccountKeyFile: settings.UPSTREAM_SERVICE_ACCOUNT_KEY_FILE,
-        metadataService: settings.UPSTREAM_METADATA_SERVICE,
-        iamAddress: settings.IAM_ADDRESS,
-        caPem,
-      },
-      { log },
-    ),
+    ca,
+    tokenSource: await tokenSourceFromSettings({ ...credentialsFrom(settings), ca }, { log }),
     generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     getTimeoutMs: settings.GET_TIMEOUT_MS,
     connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,
@@ -66,7 +58,44 @@ export async function openAppUpstream(
     client,
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
     async close() {
+      closeCa();
       await emulator?.close();
     },
   };
+}
+
+/** The settings that say where the gateway's own credential comes from. */
+export function credentialsFrom(settings: SettingValues): CredentialSettings {
+  return {
+    apiKey: settings.UPSTREAM_API_KEY?.reveal(),
+    apiKeyFile: settings.UPSTREAM_API_KEY_FILE,
+    iamToken: settings.UPSTREAM_IAM_TOKEN?.reveal(),
+    iamTokenFile: settings.UPSTREAM_IAM_TOKEN_FILE,
+    serviceAccountKeyFile: settings.UPSTREAM_SERVICE_ACCOUNT_KEY_FILE,
+    metadataService: settings.UPSTREAM_METADATA_SERVICE,
+    iamAddress: settings.IAM_ADDRESS,
+  };
+}
+
+/** How UPSTREAM_CA_FILE is read, at start and when it changes. */
+export const caFileOptions = { setting: 'UPSTREAM_CA_FILE', parse: caPemFromFile } as const;
+
+/** The CA of the upstream, where a file names one. New connections are made when it changes. */
+async function openCa(path: string | undefined, log: Log) {
+  if (path === undefined) return { ca: undefined, close: () => undefined };
+  const file = await openWatchedFile(path, {
+    ...caFileOptions,
+    onReload(result) {
+      if (!result.ok) {
+        return log.warn(
+          { mistake: result.message },
+          'a changed file is wrong; its old contents stay in use',
+        );
+      }
+      ca.replace(result.value);
+      log.info({ setting: caFileOptions.setting }, 'file reloaded');
+    },
+  });
+  const ca = new CaCertificates(file.value);
+  return { ca, close: () => file.close() };
 }

@@ -56,7 +56,8 @@ export async function buildApp(
   silenceGrpcLogger(log);
   const metrics = openAppMetrics(settings);
   const tracing = openTracing({ version });
-  const { store, secrets } = await openAppStore(settings, { log, metrics, throughStore });
+  const outliving = await openAppStore(settings, { log, metrics, throughStore });
+  const { store, secrets } = outliving;
   const callers = await openAppCallers(settings, { secrets, log });
   const upstream = await openAppUpstream(settings, log, {
     observer: metrics?.upstream,
@@ -91,7 +92,7 @@ export async function buildApp(
       core.upstream,
       { close: stopSampling },
       callers,
-      store,
+      outliving,
       upstream,
       { close: () => metrics?.close() },
     ],

@@ -168,7 +168,7 @@ async function run(args: string[]): Promise<void> {
     return;
   }
   const [command, name, hint, ...rest] = positionals;
-  const path = options.file ?? (process.env['API_KEYS_FILE'] || './data/api-keys.json');
+  const path = options.file ?? (process.env['API_KEYS_FILE']?.trim() || './data/api-keys.json');
   if (path === '') throw new UsageError('--file must name a file');
   const { help: _, file: __, ...forCreate } = options;
   if (command !== 'create' && Object.keys(forCreate).length > 0) {

@@ -1,17 +1,24 @@
 import { buildApp } from './app.ts';
-import {
-  SettingsError,
-  settingsFromEnvironment,
-  isOpenToAll,
-} from './config/settings-from-environment.ts';
+import { isOpenToAll, isUpstreamEmbedded } from './config/setting-rules.ts';
+import { SettingsError } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import { openLog } from './observability/log.ts';
+import { checkedSettings } from './settings-check.ts';
+import { startFailureText } from './start-failure.ts';
 import { patientLimits, promptLimits, type DrainLimits } from './lifecycle/drain.ts';
 import { exitOnSignalOrError, type ExitCause } from './lifecycle/process-exit.ts';
 
 /** The process: settings, app, listen, signals, exit code. */
 async function main(): Promise<void> {
-  const settings = settingsFromEnvironment(process.env);
+  const settings = await checkedSettings(process.env);
+  const [argument] = process.argv.slice(2);
+  if (argument === '--check-config') {
+    process.stdout.write('The configuration is good.\n');
+    return;
+  }
+  if (argument !== undefined) {
+    throw new SettingsError([`${argument}: is no option; --check-config is one`]);
+  }
   const { log, flush } = openLog({ level: settings.LOG_LEVEL });
   const app = await buildApp(settings, log);
   const address = await app.listen();
@@ -33,8 +40,11 @@ async function main(): Promise<void> {
       'AUTH=none: everyone who reaches this address can spend on its account',
     );
   }
+  if (settings.UPSTREAM_ADDRESS === undefined) {
+    log.warn({}, 'UPSTREAM_ADDRESS is not set: images are drawn locally, by no real model');
+  }
   void flush();
-  if (settings.UPSTREAM_ADDRESS === undefined) process.stderr.write(invitation(address));
+  if (isUpstreamEmbedded(settings)) process.stderr.write(invitation(address));
 }
 
 /** Time between the last limit of the drain and a forced exit, in which the log is written out. */
@@ -67,16 +77,8 @@ Listening on ${address}, with an embedded upstream that draws local images. Try:
 try {
   await main();
 } catch (error) {
-  const text = error instanceof SettingsError ? error.message : describe(error);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${startFailureText(error)}\n`);
   process.exitCode = 1;
   // A part that was opened before the failure must not keep the process alive.
   setTimeout(() => process.exit(), 1_000).unref();
-}
-
-function describe(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  if (code === 'EADDRINUSE')
-    return 'The address is already in use: set another HOST, PORT or METRICS_PORT.';
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

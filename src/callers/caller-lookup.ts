@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { openWatchedFile } from '../files/watched-file.ts';
 import { apiKeyHash, isApiKeyText } from './api-key.ts';
-import type { Caller } from './identity.ts';
 import { callersFromText, type CallerEntries } from './callers-file-format.ts';
+import type { Caller } from './identity.ts';
 
 /** The callers of API_KEYS_FILE as it is now, by key and by name. */
 export interface CallerLookup {
@@ -14,7 +14,7 @@ export interface CallerLookup {
 }
 
 /** The result of reading a changed file. The message holds no key and no hash. */
-export type ReloadResult =
+export type CallersReload =
   | { readonly ok: true; readonly callerCount: number; readonly keyCount: number }
   | { readonly ok: false; readonly message: string };
 
@@ -23,7 +23,7 @@ export interface CallerLookupOptions {
   /** Milliseconds since 1970: keys expire by it. */
   readonly nowMs: () => number;
   /** Called once for every change of the file. Must not throw. */
-  readonly onReload: (result: ReloadResult) => void;
+  readonly onReload: (result: CallersReload) => void;
 }
 
 interface Content {
@@ -31,18 +31,16 @@ interface Content {
   readonly byName: ReadonlyMap<string, Caller>;
 }
 
-// Twice a second, because a change must take effect within a second.
-const lookAgainMs = 500;
-const fileBytesMax = 4 * 1024 * 1024;
+/** How API_KEYS_FILE is read, at start and when it changes. */
+export const callersFileOptions = {
+  setting: 'API_KEYS_FILE',
+  bytesMax: 4 * 1_048_576,
+  parse: (bytes: Buffer): Content => contentFromEntries(callersFromText(bytes.toString())),
+} as const;
 
 /**
  * Reads the file now, and again within a second of every change. A file that
  * becomes broken or disappears leaves the callers as they were.
- *
- * A timer checks the file, not the request: a check in the background of a
- * request would accept a revoked key once more, and a check before a request
- * would make it wait for the disk. `fs.watch` is no substitute: it misses files
- * that are replaced through a link, and files on network disks.
  *
  * @throws Error that names API_KEYS_FILE and everything that is wrong in the file.
  */
@@ -51,70 +49,24 @@ export async function openCallerLookup({
   nowMs,
   onReload,
 }: CallerLookupOptions): Promise<CallerLookup> {
-  let version = await versionOf(path);
-  let content = await contentOf(path);
-  let closed = false;
-  const look = async () => {
-    const seen = await versionOf(path).catch((error: Error) => error.message);
-    if (seen === version) return;
-    // Set for a broken file too, so that one change is reported once. Set before
-    // the file is read, so that a write in between counts as another change.
-    version = seen;
-    const result = await contentOf(path).catch((error: Error) => error);
-    if (closed) return;
-    if (result instanceof Error) return onReload({ ok: false, message: result.message });
-    content = result;
-    onReload({ ok: true, callerCount: content.byName.size, keyCount: content.byHash.size });
-  };
-  let timer: NodeJS.Timeout;
-  const lookLater = () => {
-    timer = setTimeout(() => {
-      void look().finally(() => {
-        if (!closed) lookLater();
-      });
-    }, lookAgainMs).unref();
-  };
-  lookLater();
+  const file = await openWatchedFile(path, {
+    ...callersFileOptions,
+    onReload(result) {
+      if (!result.ok) return onReload(result);
+      const { byName, byHash } = result.value;
+      onReload({ ok: true, callerCount: byName.size, keyCount: byHash.size });
+    },
+  });
   return {
     byApiKey(text) {
       if (!isApiKeyText(text)) return undefined;
       // The time of this look-up depends on the hash only, and no key can be made from a hash.
-      const found = content.byHash.get(apiKeyHash(text));
+      const found = file.value.byHash.get(apiKeyHash(text));
       return found !== undefined && nowMs() < found.expiresAtMs ? found.caller : undefined;
     },
-    byName: (name) => content.byName.get(name),
-    close() {
-      closed = true;
-      clearTimeout(timer);
-    },
+    byName: (name) => file.value.byName.get(name),
+    close: () => file.close(),
   };
-}
-
-/** A text that changes with every write; the inode, with files that replace each other within one tick of the disk's clock. */
-async function versionOf(path: string): Promise<string> {
-  const { mtimeMs, ctimeMs, size, ino } = await stat(path).catch(refuseUnreadable);
-  return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
-}
-
-async function contentOf(path: string): Promise<Content> {
-  const found = await stat(path).catch(refuseUnreadable);
-  // Reading a named pipe would wait for its writer.
-  if (!found.isFile()) throw new Error('API_KEYS_FILE: is not a file');
-  if (found.size > fileBytesMax) {
-    throw new Error(`API_KEYS_FILE: is larger than ${fileBytesMax} bytes`);
-  }
-  const text = await readFile(path, 'utf8').catch(refuseUnreadable);
-  try {
-    return contentFromEntries(callersFromText(text));
-  } catch (error) {
-    throw new Error(`API_KEYS_FILE: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function refuseUnreadable(error: NodeJS.ErrnoException): never {
-  throw new Error(`API_KEYS_FILE: the file can not be read (${error.code ?? error.name})`, {
-    cause: error,
-  });
 }
 
 function contentFromEntries({ callers }: CallerEntries): Content {

@@ -1,53 +1,22 @@
-import { z } from 'zod';
-import { integer, secret, setting } from './setting-declaration.ts';
-
-const text = z.string().trim().min(1, { error: 'must not be empty' });
-const path = text;
-
-const url = text.refine((value) => /^https?:\/\//.test(value) && URL.canParse(value), {
-  error: 'must be an http or https URL',
-});
-
-const names = text.transform((value, context) => {
-  const list = value.split(',').map((name) => name.trim());
-  if (!list.includes('')) return list;
-  context.addIssue({ code: 'custom', message: 'must be a comma-separated list of names' });
-  return z.NEVER;
-});
+import { setting } from './setting-declaration.ts';
+import { choice, integer, jwksUrl, names, sealSecret, storeUrl, text } from './setting-values.ts';
 
 const count = integer({ min: 1, max: 100_000_000 });
 
-const sealSecret = secret.refine((value) => value.reveal().length >= 32, {
-  error: 'must have at least 32 characters',
-});
-
-const storeUrl = text
-  .refine((value) => /^rediss?:\/\/[^\s]+$/.test(value) && URL.canParse(value), {
-    error: 'must be redis://host:port, or rediss:// for TLS',
-  })
-  .transform((value) => value);
-
 /** The part of the settings about callers: who may call, within which limits, and where their records are kept. */
 export const callerSettings = {
-  AUTH: setting(
-    z
-      .enum(['none', 'keys', 'jwt', 'passthrough'], {
-        error: 'must be none, keys, jwt or passthrough',
-      })
-      .default('none'),
-    {
-      default: 'none',
-      meaning:
-        'Who may call: `none` every client, `keys` callers with an API key, `jwt` callers with a token of your issuer, `passthrough` callers with a credential of the upstream, which is sent there in place of the gateway’s own.',
-    },
-  ),
-  API_KEYS_FILE: setting(path.optional(), {
+  AUTH: setting(choice('none', 'keys', 'jwt', 'passthrough').default('none'), {
+    default: 'none',
+    meaning:
+      'Who may call: `none` every client, `keys` callers with an API key, `jwt` callers with a token of your issuer, `passthrough` callers with a credential of the upstream, which is sent there in place of the gateway’s own.',
+  }),
+  API_KEYS_FILE: setting(text.optional(), {
     meaning:
       'File of callers, with the hashes of their keys and their limits; written by `npm run keys`, read again when it changes. With `AUTH=jwt` it holds limits by `sub`.',
   }),
   JWT_ISSUER: setting(text.optional(), { meaning: 'The `iss` that tokens must have.' }),
   JWT_AUDIENCE: setting(text.optional(), { meaning: 'The `aud` that tokens must have.' }),
-  JWKS_URL: setting(url.optional(), {
+  JWKS_URL: setting(jwksUrl.optional(), {
     meaning: 'URL of the keys that tokens are verified with; https, or http on loopback.',
   }),
   CALLER_MODELS: setting(names.optional(), {
@@ -79,15 +48,17 @@ export const callerSettings = {
     meaning:
       'Seals operation ids, signs links and tokens. The same on every gateway that shares its callers.',
   }),
-  GATEWAY_SECRET_FILE: setting(path.optional(), { meaning: 'File that holds GATEWAY_SECRET.' }),
+  GATEWAY_SECRET_FILE: setting(text.optional(), {
+    meaning: 'File that holds GATEWAY_SECRET; read again when it changes.',
+  }),
   GATEWAY_SECRET_PREVIOUS: setting(sealSecret.optional(), {
     meaning: 'A second secret that still opens what it sealed, while the first takes over.',
   }),
-  GATEWAY_SECRET_PREVIOUS_FILE: setting(path.optional(), {
+  GATEWAY_SECRET_PREVIOUS_FILE: setting(text.optional(), {
     default: 'DATA_DIR/gateway-secret.previous, where it is there',
-    meaning: 'File that holds GATEWAY_SECRET_PREVIOUS.',
+    meaning: 'File that holds GATEWAY_SECRET_PREVIOUS; read again when it changes.',
   }),
-  DATA_DIR: setting(path.default('./data'), {
+  DATA_DIR: setting(text.default('./data'), {
     default: './data',
     meaning: 'Folder for what must outlive the process: the secret, idempotency keys, counts.',
   }),
@@ -95,5 +66,8 @@ export const callerSettings = {
     default: 'an embedded store in DATA_DIR',
     meaning:
       '`redis://` or `rediss://` of a Valkey or Redis (7 or newer, `maxmemory-policy noeviction`) that several gateways share.',
+  }),
+  STORE_URL_FILE: setting(text.optional(), {
+    meaning: 'File that holds STORE_URL; read again when it changes.',
   }),
 } as const;

@@ -1,71 +1,26 @@
-import { z } from 'zod';
-import { hostAndPortFromText } from '../text/host.ts';
-import { imageMediaTypes } from '../text/media-type.ts';
-import { hostPatternFromText, originPatternFromText } from '../text/web-origin.ts';
+import type { z } from 'zod';
 import { callerSettings } from './caller-settings.ts';
+import { setting } from './setting-declaration.ts';
 import {
+  address,
+  addressOrEmbedded,
+  choice,
+  corsOrigins,
   countsByName,
   flag,
+  host,
+  hosts,
   integer,
-  readBy,
+  mediaTypes,
+  metadataService,
+  port,
+  publicUrl,
   secret,
-  setting,
+  text,
   textsByName,
-} from './setting-declaration.ts';
-
-const text = z.string().trim().min(1, { error: 'must not be empty' });
-
-const origin = text
-  .refine((value) => /^https?:\/\/[^/?#@\s]+\/?$/.test(value) && URL.canParse(value), {
-    error: 'must be an origin such as https://images.example.org, without path or credentials',
-  })
-  .transform((value) => value.replace(/\/$/, ''));
-
-/** Patterns of origins, each in the form that requests are compared with, or `*` for every origin. */
-const corsOrigins = readBy((value) => {
-  if (value === '*') return value;
-  const patterns = value.split(',').map((item) => originPatternFromText(item.trim()));
-  return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
-}, 'must be * or origins such as https://app.example.com, https://*.example.com or tauri://localhost, separated by commas; one with a path, https://*.com and * in another place can never match');
-
-/** Patterns of host names, as those of their http origins. */
-const hosts = readBy((value) => {
-  const patterns = value.split(',').map((item) => hostPatternFromText(item.trim()));
-  return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
-}, 'must be host names such as images.example.com or *.example.com, separated by commas, without scheme or port');
-
-const address = text.refine((value) => hostAndPortFromText(value) !== undefined, {
-  error: 'must be host:port for TLS, or http://host:port for plaintext',
-});
-
-const instanceMetadataOrigin = 'http://169.254.169.254';
-
-const metadataService = z.string().transform((input, context) => {
-  const value = input.trim();
-  if (value === 'false') return undefined;
-  if (value === 'true') return instanceMetadataOrigin;
-  if (/^http:\/\/[^/?#@\s]+\/?$/.test(value) && URL.canParse(value)) return value;
-  context.addIssue({ code: 'custom', message: 'must be true, false or an http:// origin' });
-  return z.NEVER;
-});
-
-const imageMediaType = z.enum(imageMediaTypes);
-
-const mediaTypes = z.string().transform((input, context) => {
-  const result = z
-    .array(imageMediaType)
-    .min(1)
-    .safeParse(input.split(',').map((type) => type.trim()));
-  if (result.success) return result.data;
-  context.addIssue({
-    code: 'custom',
-    message: `must be a comma-separated list of ${imageMediaType.options.join(', ')}`,
-  });
-  return z.NEVER;
-});
+} from './setting-values.ts';
 
 const timeoutMs = integer({ min: 100, max: 600_000 });
-const port = integer({ min: 0, max: 65_535 });
 
 /**
  * Every setting of the gateway, by the name of its environment variable.
@@ -74,24 +29,25 @@ const port = integer({ min: 0, max: 65_535 });
  * docs/configuration.md is generated from it.
  */
 export const settings = {
-  HOST: setting(text.default('127.0.0.1'), {
+  HOST: setting(host.default('127.0.0.1'), {
     default: '127.0.0.1',
-    meaning: 'Address to listen on.',
+    meaning: 'Address to listen on: an IP address or a host name.',
   }),
   PORT: setting(port.default(8080), {
     default: '8080',
     meaning: 'Port to listen on; 0 takes any free one and prints it in the first log line.',
   }),
-  PUBLIC_URL: setting(origin.optional(), {
+  PUBLIC_URL: setting(publicUrl.optional(), {
     default: 'from HOST and PORT',
-    meaning: 'Origin of the links the gateway hands out, as callers reach it.',
+    meaning:
+      'Where callers reach the gateway: scheme, host and, behind a proxy that removes it, a path. Every link begins with it.',
   }),
   METRICS_PORT: setting(port.optional(), {
     default: 'off',
     meaning:
       'Port of GET /metrics for Prometheus; 0 takes any free one and logs it. Unset, nothing is counted.',
   }),
-  METRICS_HOST: setting(text.default('127.0.0.1'), {
+  METRICS_HOST: setting(host.default('127.0.0.1'), {
     default: '127.0.0.1',
     meaning: 'Address of that port. It asks for no credential.',
   }),
@@ -109,10 +65,10 @@ export const settings = {
     meaning:
       'Must be `true` to listen anywhere but on loopback with `AUTH=none`: every client that reaches the gateway then spends on its account.',
   }),
-  UPSTREAM_ADDRESS: setting(address.optional(), {
+  UPSTREAM_ADDRESS: setting(addressOrEmbedded.optional(), {
     default: 'the embedded upstream',
     meaning:
-      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset: an upstream inside this process draws local images.',
+      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset or `embedded`: an upstream inside this process draws local images. With `AUTH` other than `none` it must be set.',
   }),
   OPERATIONS_ADDRESS: setting(address.optional(), {
     default: 'UPSTREAM_ADDRESS',
@@ -121,7 +77,7 @@ export const settings = {
   UPSTREAM_CA_FILE: setting(text.optional(), {
     default: "Node's roots",
     meaning:
-      'PEM file with the CA that signed the upstream’s certificate, where it is a private one.',
+      'PEM file with the CA that signed the upstream’s certificate, where it is a private one; read again when it changes.',
   }),
   UPSTREAM_API_KEY: setting(secret.optional(), {
     meaning: 'API key sent as `Api-Key`. Exactly one credential is needed for a real upstream.',
@@ -225,19 +181,10 @@ export const settings = {
   CONNECTIONS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(16_384), {
     default: '16384',
     meaning:
-      'Connections at once; further ones are closed when they come, after idle ones have made room. Each takes a file descriptor.',
-  }),
-  CONNECTIONS_PER_PEER_MAX: setting(integer({ min: 1, max: 1_000_000 }).optional(), {
-    default: 'three quarters of CONNECTIONS_MAX',
-    meaning:
-      'Connections at once from one address (of IPv6 one /64 network). A proxy in front is one address, so set less only where clients connect by themselves.',
+      'Connections at once; further ones are closed when they come. Each takes a file descriptor.',
   }),
   LOG_LEVEL: setting(
-    z
-      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-        error: 'must be trace, debug, info, warn, error, fatal or silent',
-      })
-      .default('info'),
+    choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
     { default: 'info', meaning: 'Least level that is logged.' },
   ),
   DRAIN_DELAY_MS: setting(integer({ min: 0, max: 600_000 }).default(5_000), {

@@ -30,7 +30,7 @@ export function settingsFromEnvironment(environment: Environment): EmulatorSetti
     mistakes.push('EMULATOR_TLS_CERT_FILE, EMULATOR_TLS_KEY_FILE: only one of them is set');
   }
   const options: EmulatorOptions = {
-    host: environment['HOST'] || '127.0.0.1',
+    host: environment['HOST']?.trim() || '127.0.0.1',
     port: read.whole('EMULATOR_PORT', 50_051, 65_535),
     latencyMs: read.whole('EMULATOR_LATENCY_MS', 3_000, dayMs),
     latencySpreadRatio: read.ratio('EMULATOR_LATENCY_SPREAD_RATIO', 0.2),

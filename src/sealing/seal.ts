@@ -31,26 +31,40 @@ const cipher = 'aes-256-gcm';
 const gcm = { authTagLength: tagBytes };
 
 interface SealKeys {
+  readonly secret: Uint8Array;
   readonly id: number;
   readonly sealKey: Buffer;
   readonly nonceKey: Buffer;
 }
 
-/** @param purpose Bytes that were sealed for one purpose do not open for another. */
+/**
+ * @param secrets Read at each use, because their files may change.
+ * @param purpose Bytes that were sealed for one purpose do not open for another.
+ */
 export function openSeal(secrets: SealSecrets, purpose: string): Seal {
-  const current = keysFromSecret(secrets.current, purpose);
-  const live = [current];
-  if (secrets.previous !== undefined) live.push(keysFromSecret(secrets.previous, purpose));
+  const keysOf = (secret: Uint8Array) => keysFromSecret(secret, purpose);
+  let live = liveKeys(secrets, keysOf);
+  const keys = () => {
+    const isSame = live.current.secret === secrets.current;
+    if (!isSame || live.previous?.secret !== secrets.previous) live = liveKeys(secrets, keysOf);
+    return live;
+  };
   return {
-    seal: (contents, context) => sealed(current, contents, context),
+    seal: (contents, context) => sealed(keys().current, contents, context),
     open(bytes, context) {
+      const { current, previous } = keys();
       // Both secrets may have the same one-byte id; the tag decides.
-      for (const keys of live) {
-        const contents = keys.id === bytes[0] ? opened(keys, bytes, context) : undefined;
-        if (contents !== undefined) return contents;
-      }
-      return undefined;
+      const contents = current.id === bytes[0] ? opened(current, bytes, context) : undefined;
+      if (contents !== undefined || previous?.id !== bytes[0]) return contents;
+      return previous === undefined ? undefined : opened(previous, bytes, context);
     },
+  };
+}
+
+function liveKeys({ current, previous }: SealSecrets, keysOf: (secret: Uint8Array) => SealKeys) {
+  return {
+    current: keysOf(current),
+    previous: previous === undefined ? undefined : keysOf(previous),
   };
 }
 
@@ -60,6 +74,7 @@ function keysFromSecret(secret: Uint8Array, purpose: string): SealKeys {
       hkdfSync('sha256', secret, '', `image-generation-gateway ${purpose} ${use}`, bytes),
     );
   return {
+    secret,
     id: derive('key id', keyIdBytes)[0] ?? 0,
     sealKey: derive('seal', 32),
     nonceKey: derive('nonce', 32),

@@ -37,3 +37,15 @@ export function reachableHost(host: string): string {
 export function hostInUrl(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
+
+/**
+ * A host that a server can listen on, as Node takes it: a name, an IPv4 address,
+ * or an IPv6 address without its brackets. Undefined for anything else, such as a host with a port.
+ */
+export function hostToListenOnFromText(text: string): string | undefined {
+  const [, address = '', zone = ''] = /^\[?([^[\]%]+)(%[A-Za-z0-9._-]+)?\]?$/.exec(text) ?? [];
+  const isNameOrAddress = /^(?:[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+)$/.test(address);
+  const url = `http://${hostInUrl(address)}`;
+  if (!isNameOrAddress || !URL.canParse(url)) return undefined;
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') + zone;
+}

@@ -16,6 +16,7 @@ import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import { isVisibleAscii } from '../text/visible-ascii.ts';
 import { CallsInFlight } from './call/calls-in-flight.ts';
 import { UpstreamChannel } from './channel/channel.ts';
+import type { CaCertificates } from './channel/ca-certificates.ts';
 import { channelOptions, type ReceiveLimits } from './channel/channel-options.ts';
 import { boundedOperationFromBytes } from './call/operation-deserializer.ts';
 import {
@@ -64,8 +65,8 @@ export interface UpstreamClientOptions extends RpcCallerOptions {
   readonly address: string;
   /** Of OperationService. */
   readonly operationsAddress: string;
-  /** PEM of the CA to trust in place of Node's. */
-  readonly caPem?: Buffer;
+  /** The CA to trust in place of Node's. */
+  readonly ca?: CaCertificates | undefined;
   readonly connectTimeoutMs: number;
   readonly imageBytesMax: number;
   readonly log: UpstreamLog;
@@ -142,18 +143,20 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
  * delay the response to a create.
  */
 function openChannels(options: UpstreamClientOptions): UpstreamChannels {
-  const { caPem, connectTimeoutMs, log } = options;
-  const open = (name: string, { target, isPlaintext }: UpstreamAddress, limits: ReceiveLimits) =>
-    new UpstreamChannel({
+  const { ca, connectTimeoutMs, log } = options;
+  const open = (name: string, { target, isPlaintext }: UpstreamAddress, limits: ReceiveLimits) => {
+    const tls = () => credentials.createSsl(ca?.pem ?? null, null, null, verified);
+    const channel = new UpstreamChannel({
       target,
-      credentials: isPlaintext
-        ? credentials.createInsecure()
-        : credentials.createSsl(caPem ?? null, null, null, verified),
+      credentials: isPlaintext ? credentials.createInsecure() : tls(),
       channelOptions: channelOptions(limits),
       connectTimeoutMs,
       onStuck: () =>
         log.warn({ channel: name }, 'no connection to the upstream for too long, connecting again'),
     });
+    if (!isPlaintext) ca?.onReplaced(() => channel.replaceCredentials(tls()));
+    return channel;
+  };
   const address = upstreamAddressFromText(options.address);
   const operationsAddress = upstreamAddressFromText(options.operationsAddress);
   return {

@@ -7,13 +7,13 @@ import { newApiKey } from '../../src/callers/api-key.ts';
 import {
   openCallerLookup,
   type CallerLookup,
-  type ReloadResult,
+  type CallersReload,
 } from '../../src/callers/caller-lookup.ts';
 
 let folder: string;
 let path: string;
 let nowMs = Date.parse('2026-11-24T00:00:00Z');
-let reloads: ReloadResult[] = [];
+let reloads: CallersReload[] = [];
 let directory: CallerLookup | undefined;
 
 beforeEach(async () => {
@@ -48,7 +48,7 @@ async function open(): Promise<CallerLookup> {
   return directory;
 }
 
-async function nextReload(): Promise<ReloadResult | undefined> {
+async function nextReload(): Promise<CallersReload | undefined> {
   const before = reloads.length;
   for (let waited = 0; waited < 3_000 && reloads.length === before; waited += 20) await sleep(20);
   return reloads[before];
@@ -103,7 +103,7 @@ it.each([
 });
 
 it('does not open without a file that can be read', async () => {
-  await expect(open()).rejects.toThrow('API_KEYS_FILE: the file can not be read (ENOENT)');
+  await expect(open()).rejects.toThrow('API_KEYS_FILE: names a file that does not exist');
   await write('[]');
   await expect(open()).rejects.toThrow('API_KEYS_FILE: ');
 });

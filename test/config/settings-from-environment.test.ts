@@ -45,7 +45,7 @@ describe('the settings', () => {
     const found = mistakes({
       PORT: '99999',
       LOG_LEVEL: 'loud',
-      PUBLIC_URL: 'https://x.example/path',
+      PUBLIC_URL: 'https://x.example/?a=b',
       UPSTREAM_ADDRESS: 'nonsense',
       MODEL_ALIASES: '{',
       IMAGE_BYTES_MAX: '1e9',
@@ -68,10 +68,23 @@ describe('the settings', () => {
     [{ UPSTREAM_ADDRESS: 'llm.example:443', UPSTREAM_API_KEY: 'k' }, /FOLDER_ID/],
     [{ HOST: '0.0.0.0' }, /ALLOW_ANONYMOUS/],
     [{ OPERATIONS_ADDRESS: 'http://127.0.0.1:1' }, /needs UPSTREAM_ADDRESS/],
+    [{ UPSTREAM_API_KEY: 'k' }, /UPSTREAM_API_KEY: needs UPSTREAM_ADDRESS/],
+    [{ UPSTREAM_ADDRESS: 'embedded', UPSTREAM_CA_FILE: 'f' }, /UPSTREAM_CA_FILE: needs UPSTREAM/],
+    [{ AUTH: 'keys', API_KEYS_FILE: 'f' }, /UPSTREAM_ADDRESS: is needed with AUTH=keys; set UPS/],
+    [{ AUTH: 'passthrough' }, /UPSTREAM_ADDRESS: is needed with AUTH=passthrough/],
+    [{ STORE_URL: 'redis://s', STORE_URL_FILE: 'f' }, /STORE_URL, STORE_URL_FILE: set one of them/],
+    [{ STORE_URL_FILE: 'f', UPSTREAM_ADDRESS: 'embedded' }, /GATEWAY_SECRET: is needed.*UPSTREAM/s],
     [{ GATEWAY_SECRET: 'x'.repeat(32), GATEWAY_SECRET_FILE: 'f' }, /set one of them/],
     [{ DRAIN_DELAY_MS: '25000' }, /DRAIN_DELAY_MS: must be less than SHUTDOWN_TIMEOUT_MS/],
   ])('may not contradict each other: %j', (environment, expected) => {
     expect(mistakes(environment).join()).toMatch(expected);
+  });
+
+  it('report mistakes between settings beside mistakes of single ones, and none twice', () => {
+    const found = mistakes({ PORT: 'x', AUTH: 'jwt', UPSTREAM_ADDRESS: 'nonsense' });
+    expect(found.map((mistake) => mistake.split(':')[0])).toEqual([
+      ...['PORT', 'UPSTREAM_ADDRESS', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'],
+    ]);
   });
 
   it.each([
@@ -81,6 +94,8 @@ describe('the settings', () => {
     [{ UPSTREAM_ADDRESS: 'http://127.0.0.1:50051' }],
     [{ UPSTREAM_ADDRESS: '[::1]:443', UPSTREAM_IAM_TOKEN: 'Bearer t1.abc', FOLDER_ID: 'f' }],
     [{ ...real, FOLDER_ID: '', DEFAULT_MODEL: 'art://f/m' }],
+    [{ AUTH: 'keys', API_KEYS_FILE: 'f', UPSTREAM_ADDRESS: 'embedded' }],
+    [{ ...real, AUTH: 'passthrough', UPSTREAM_API_KEY: '' }],
   ])('may be %j', (environment) => {
     expect(mistakes(environment)).toEqual([]);
   });

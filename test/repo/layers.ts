@@ -17,10 +17,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   gen: { imports: [], packages: ['@bufbuild/protobuf'], pure: false },
   schemas: { imports: ['errors', 'text'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: ['text'], packages: ['zod'], pure: true },
-  state: { imports: ['errors'], packages: ['ioredis', 'lmdb'], pure: false },
+  files: { imports: [], packages: [], pure: false },
+  state: { imports: ['errors', 'files'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
   callers: {
-    imports: ['schemas', 'sealing', 'text'],
+    imports: ['files', 'schemas', 'sealing', 'text'],
     packages: ['jose', 'zod'],
     pure: false,
   },
@@ -37,7 +38,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: true,
   },
   upstream: {
-    imports: ['errors', 'gen', 'grpc', 'text'],
+    imports: ['errors', 'files', 'gen', 'grpc', 'text'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
@@ -91,9 +92,17 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     ...['operations', 'schemas', 'text'],
   ],
   'app-server.ts': ['app-callers.ts', 'clock', 'config', 'http', 'load', 'operations', 'text'],
-  'app-store.ts': ['app-metrics.ts', 'config', 'observability', 'sealing', 'state'],
-  'app-upstream.ts': ['config', 'emulator', 'observability', 'upstream'],
-  'main.ts': ['app.ts', 'config', 'lifecycle', 'observability'],
+  'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
+  'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
+  'main.ts': [
+    ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
+    ...['config', 'lifecycle', 'observability'],
+  ],
+  'settings-check.ts': [
+    ...['app-store.ts', 'app-upstream.ts'],
+    ...['callers', 'config', 'files', 'state', 'upstream'],
+  ],
+  'start-failure.ts': ['config'],
   'keys.ts': ['callers'],
 };
 

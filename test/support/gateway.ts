@@ -37,6 +37,7 @@ export async function startGateway(
   const settings = settingsFromEnvironment({
     PORT: '0',
     DATA_DIR: dataDirectory,
+    UPSTREAM_ADDRESS: 'embedded',
     LOG_LEVEL: 'trace',
     // Many tests share this machine's cores, so the loop may be late.
     LOOP_DELAY_MS_MAX: '10000',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   hostAndPortFromText,
   hostInUrl,
+  hostToListenOnFromText,
   isLoopbackHost,
   reachableHost,
 } from '../../src/text/host.ts';
@@ -51,5 +52,33 @@ describe('a host', () => {
 
   it('of IPv6 stands in brackets in a URL', () => {
     expect(['::1', '[::1]', 'a'].map(hostInUrl)).toEqual(['[::1]', '[::1]', 'a']);
+  });
+
+  it.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['LocalHost', 'localhost'],
+    ['0.0.0.0', '0.0.0.0'],
+    ['::', '::'],
+    ['[::1]', '::1'],
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['gateway-0.internal', 'gateway-0.internal'],
+  ])('%s is listened on as %s', (text, host) => {
+    expect(hostToListenOnFromText(text)).toBe(host);
+  });
+
+  it.each([
+    '',
+    'localhost:8080',
+    '[::1]:8080',
+    'http://a',
+    'a b',
+    '999.1.1.1',
+    '*',
+    ':::',
+    'a/b',
+    'u@a',
+  ])('%j is none to listen on', (text) => {
+    expect(hostToListenOnFromText(text)).toBeUndefined();
   });
 });

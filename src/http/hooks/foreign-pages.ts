@@ -32,7 +32,7 @@ function isForeign({ headers }: FastifyRequest, { origin, corsOrigins = [] }: Ow
   if (sender === undefined) return headers['sec-fetch-site'] === 'cross-site';
   if (isOriginAmong(sender, corsOrigins)) return false;
   const page = webOriginFromText(sender);
-  return page === undefined || (page !== webOriginFromText(origin()) && !isOfHost(page, host));
+  return page === undefined || (page !== new URL(origin()).origin && !isOfHost(page, host));
 }
 
 /** Whether the page is of this host, by whichever scheme: a proxy in front may speak TLS. */

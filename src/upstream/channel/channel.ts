@@ -30,6 +30,7 @@ const silentCallsMax = 2;
  */
 export class UpstreamChannel {
   readonly #options: UpstreamChannelOptions;
+  #credentials: ChannelCredentials;
   #client: Client;
   #state: connectivityState | undefined;
   #hasBeenReady = false;
@@ -40,6 +41,7 @@ export class UpstreamChannel {
 
   constructor(options: UpstreamChannelOptions) {
     this.#options = options;
+    this.#credentials = options.credentials;
     this.#client = this.#openClient();
     this.#watch();
   }
@@ -68,7 +70,14 @@ export class UpstreamChannel {
     if (this.#isClosed || client !== this.#client) return;
     if (this.#state !== connectivityState.READY) return;
     this.#silentCalls += 1;
-    if (this.#silentCalls >= silentCallsMax) this.#replace();
+    if (this.#silentCalls >= silentCallsMax) this.#replaceStuck();
+  }
+
+  /** Makes later calls on a new connection with these credentials. Calls in flight continue on the old one. */
+  replaceCredentials(credentials: ChannelCredentials): void {
+    if (this.#isClosed) return;
+    this.#credentials = credentials;
+    this.#replaceClient();
   }
 
   /** Refuses later calls. Calls in flight continue to their end. */
@@ -79,8 +88,8 @@ export class UpstreamChannel {
   }
 
   #openClient(): Client {
-    const { target, credentials, channelOptions } = this.#options;
-    return new Client(target, credentials, channelOptions);
+    const { target, channelOptions } = this.#options;
+    return new Client(target, this.#credentials, channelOptions);
   }
 
   /** Handles the state of the current client, now and whenever it changes. */
@@ -108,17 +117,22 @@ export class UpstreamChannel {
     // A channel that failed once stays in that state during its later attempts, stuck ones too.
     const { connectTimeoutMs } = this.#options;
     const limitMs = isFailing ? connectTimeoutMs + reconnectBackoffMaxMs : connectTimeoutMs;
-    this.#stuckTimer = setTimeout(() => this.#replace(), limitMs).unref();
+    this.#stuckTimer = setTimeout(() => this.#replaceStuck(), limitMs).unref();
   }
 
-  #replace(): void {
+  #replaceStuck(): void {
     this.#options.onStuck?.();
-    const stuck = this.#client;
     this.#isStuck = true;
+    this.#replaceClient();
+  }
+
+  #replaceClient(): void {
+    const former = this.#client;
+    clearTimeout(this.#stuckTimer);
     this.#state = undefined;
     this.#silentCalls = 0;
     this.#client = this.#openClient();
-    stuck.close();
+    former.close();
     this.#watch();
   }
 }

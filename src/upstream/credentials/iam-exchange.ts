@@ -7,6 +7,7 @@ import {
   IamTokenService,
 } from '../../gen/yandex/cloud/iam/v1/iam_token_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../../grpc/service-definition.ts';
+import type { CaCertificates } from '../channel/ca-certificates.ts';
 import { channelOptions } from '../channel/channel-options.ts';
 import { TokenRefusedError, type IssuedToken } from './refreshing-token.ts';
 import { unaryCall, type CallStatus } from '../call/unary-call.ts';
@@ -15,8 +16,8 @@ import { upstreamAddressFromText } from '../channel/upstream-address.ts';
 export interface IamExchangeOptions {
   /** `host:port` for TLS, or `http://host:port`. */
   readonly address: string;
-  /** PEM of the CA to trust in place of Node's. */
-  readonly caPem?: Buffer | undefined;
+  /** The CA to trust in place of Node's. */
+  readonly ca?: CaCertificates | undefined;
   /** For one exchange, including the connection. */
   readonly timeoutMs?: number;
 }
@@ -43,20 +44,21 @@ const refusalCodes: ReadonlySet<string> = new Set([
  */
 export function openIamExchange({
   address,
-  caPem,
+  ca,
   timeoutMs = 10_000,
 }: IamExchangeOptions): (assertion: string) => Promise<IssuedToken> {
   const { target, isPlaintext } = upstreamAddressFromText(address);
-  const channelCredentials = isPlaintext
-    ? credentials.createInsecure()
-    : // Explicit: Node's default depends on an environment variable.
-      credentials.createSsl(caPem ?? null, null, null, { rejectUnauthorized: true });
+  const channelCredentials = () =>
+    isPlaintext
+      ? credentials.createInsecure()
+      : // Explicit: Node's default depends on an environment variable.
+        credentials.createSsl(ca?.pem ?? null, null, null, { rejectUnauthorized: true });
   return async (assertion) => {
     const request = create(CreateIamTokenRequestSchema, {
       identity: { case: 'jwt', value: assertion },
     });
     // One exchange an hour does not justify a connection that could go stale in between.
-    const client = new Client(target, channelCredentials, channelOptions(limits));
+    const client = new Client(target, channelCredentials(), channelOptions(limits));
     try {
       const metadata = new Metadata();
       const result = await unaryCall(client, method, request, { metadata, timeoutMs }).ended;

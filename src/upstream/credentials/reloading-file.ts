@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { bytesOfSettingFile, versionOfFile } from '../../files/setting-file.ts';
 
 export interface ReloadingFileOptions<Value> {
   /** Named in errors, in place of the path. */
@@ -15,8 +15,6 @@ export interface ReloadingFile<Value> {
 }
 
 const checkIntervalMs = 1_000;
-/** Far above any credential; a larger file is the wrong file. */
-const fileBytesMax = 1_048_576;
 
 /**
  * Reads a file now, so that a wrong one stops the start, and again after it has
@@ -29,26 +27,19 @@ export async function openReloadingFile<Value>(
   { setting, nowMs, parse }: ReloadingFileOptions<Value>,
 ): Promise<ReloadingFile<Value>> {
   let checkedAtMs = nowMs();
-  const load = async (knownVersion?: string) => {
-    const { mtimeMs, size, ino } = await stat(path);
-    const version = `${mtimeMs} ${size} ${ino}`;
-    if (version === knownVersion) return undefined;
-    if (size > fileBytesMax) throw new Error(`${setting}: the file is too large`);
-    return { value: parse(await readFile(path, 'utf8')), version };
+  const load = async (version: string) => {
+    const bytes = await bytesOfSettingFile(path, { setting });
+    return { value: parse(bytes.toString()), version };
   };
-  const first = await load().catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? error : new Error(`${setting}: the file can not be read (${code})`);
-  });
-  if (first === undefined) throw new Error(`${setting}: the file can not be read`);
-  let current = first;
+  let current = await load(await versionOfFile(path));
   return {
     async value() {
       const sinceMs = nowMs() - checkedAtMs;
       if (sinceMs >= 0 && sinceMs < checkIntervalMs) return current.value;
       checkedAtMs = nowMs();
       // A file that is being replaced must not fail calls: the last good value is still in use.
-      current = (await load(current.version).catch(() => undefined)) ?? current;
+      const version = await versionOfFile(path);
+      if (version !== current.version) current = await load(version).catch(() => current);
       return current.value;
     },
   };

@@ -1,4 +1,5 @@
 import { isVisibleAscii } from '../../text/visible-ascii.ts';
+import type { CaCertificates } from '../channel/ca-certificates.ts';
 import { openIamExchange } from './iam-exchange.ts';
 import { openInstanceMetadata } from './instance-metadata.ts';
 import { RefreshingToken } from './refreshing-token.ts';
@@ -26,8 +27,8 @@ export interface CredentialSettings {
   readonly serviceAccountKeyFile?: string | undefined;
   /** Where service account keys are exchanged: `host:port`, or `http://host:port`. */
   readonly iamAddress?: string | undefined;
-  /** PEM of the CA to trust there in place of Node's. */
-  readonly caPem?: Buffer | undefined;
+  /** The CA to trust there in place of Node's. */
+  readonly ca?: CaCertificates | undefined;
   /** Origin of the instance metadata service. */
   readonly metadataService?: string | undefined;
 }
@@ -102,13 +103,13 @@ interface ServiceAccountPorts {
 /** Tokens for the key in a file. A changed key is used at once; the old token serves until the new key has its own. */
 async function serviceAccountToken(
   path: string,
-  { iamAddress = '', caPem }: CredentialSettings,
+  { iamAddress = '', ca }: CredentialSettings,
   { nowMs, onFailure }: ServiceAccountPorts,
 ): Promise<TokenSource> {
   const setting = 'UPSTREAM_SERVICE_ACCOUNT_KEY_FILE';
   const parse = (text: string) => serviceAccountKeyFromText(text, setting);
   const file = await openReloadingFile(path, { setting, nowMs, parse });
-  const exchange = openIamExchange({ address: iamAddress, caPem });
+  const exchange = openIamExchange({ address: iamAddress, ca });
   let key = await file.value();
   const token = new RefreshingToken({
     fetchToken: () => exchange(assertionFromKey(key, nowMs())),

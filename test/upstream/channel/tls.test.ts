@@ -1,4 +1,5 @@
 import { toBinary } from '@bufbuild/protobuf';
+import { CaCertificates } from '../../../src/upstream/channel/ca-certificates.ts';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -27,7 +28,7 @@ async function secureUpstream(): Promise<RawUpstream> {
 }
 
 function open(address: string, caPem: Buffer | undefined): UpstreamClient {
-  const client = clientOf(address, caPem === undefined ? {} : { caPem });
+  const client = clientOf(address, caPem === undefined ? {} : { ca: new CaCertificates(caPem) });
   opened.push(client);
   return client;
 }

@@ -64,7 +64,7 @@ describe('a credential', () => {
 
   it('from a missing file is refused at the start, without its path', async () => {
     const failure = await tokenSourceFromSettings({ iamTokenFile: path }).then(String, String);
-    expect(failure).toBe('Error: UPSTREAM_IAM_TOKEN_FILE: the file can not be read (ENOENT)');
+    expect(failure).toBe('Error: UPSTREAM_IAM_TOKEN_FILE: names a file that does not exist');
   });
 
   it('from a file is read again when it changes, at most once a second', async () => {

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { readSettings } from '../../src/config/settings-from-environment.ts';
+
+function mistakes(name: string, value = 'x'): readonly string[] {
+  return readSettings({ [name]: value }).mistakes;
+}
+
+it.each([
+  ['UPSTREAM_ADRESS', 'UPSTREAM_ADDRESS'],
+  ['UPSTREAM_ADDRES', 'UPSTREAM_ADDRESS'],
+  ['UPSTRAEM_ADDRESS', 'UPSTREAM_ADDRESS'],
+  ['upstream_address', 'UPSTREAM_ADDRESS'],
+  ['UPSTREAM-ADDRESS', 'UPSTREAM_ADDRESS'],
+  ['UPSTREAM_URL', 'UPSTREAM_ADDRESS'],
+  ['UPSTREAM_ADDRESS_FILE', 'UPSTREAM_ADDRESS'],
+  ['API_KEY_FILE', 'API_KEYS_FILE'],
+  ['CORS_ORIGIN', 'CORS_ORIGINS'],
+  ['CORS_ALLOWED_ORIGIN', undefined],
+  ['JWKS_URI', 'JWKS_URL'],
+  ['PUBLIC_URI', 'PUBLIC_URL'],
+  ['GENERATE_TIMEOUT', 'GENERATE_TIMEOUT_MS'],
+  ['LOGLEVEL', 'LOG_LEVEL'],
+  ['GATEWAY_SECRET_PREVIUOS', 'GATEWAY_SECRET_PREVIOUS'],
+  ['ALLOW_ANONYMUS', 'ALLOW_ANONYMOUS'],
+])('%s is taken for a mistyped %s', (name, meant) => {
+  const expected = meant === undefined ? [] : [`${name}: is no setting; did you mean ${meant}?`];
+  expect(mistakes(name)).toEqual(expected);
+});
+
+it.each([
+  ...[
+    'PATH',
+    'HOME',
+    'HOSTNAME',
+    'HOSTTYPE',
+    'HOSTS',
+    'PORTS',
+    'POST',
+    'OAUTH',
+    'PWD',
+    'LANG',
+    'TERM',
+  ],
+  ...[
+    'NODE_ENV',
+    'NODE_OPTIONS',
+    'npm_config_loglevel',
+    'npm_lifecycle_event',
+    'RUST_LOG',
+    'DEBUG',
+  ],
+  ...['GATEWAY_SERVICE_HOST', 'GATEWAY_SERVICE_PORT', 'GATEWAY_SERVICE_PORT_HTTP'],
+  ...['GATEWAY_PORT_8080_TCP', 'GATEWAY_PORT_8080_TCP_ADDR', 'GATEWAY_PORT_8080_TCP_PROTO'],
+  ...['METRIC_PORT_9090_TCP_PORT', 'STORE_SERVICE_HOST', 'KUBERNETES_SERVICE_HOST', 'ORDER_ID'],
+  ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'XDG_DATA_DIRS'],
+])('%s is a name of another program', (name) => {
+  expect(mistakes(name)).toEqual([]);
+});
+
+it('a service link of any name is none of ours', () => {
+  expect(mistakes('METRIC_PORT', 'tcp://10.96.0.7:9090')).toEqual([]);
+});
+
+it('the environment of this process has no such name', () => {
+  const found = readSettings(process.env).mistakes;
+  expect(found.filter((mistake) => mistake.includes('did you mean'))).toEqual([]);
+});
+
+it('an environment of many mistyped names makes no endless report', () => {
+  const names = Array.from({ length: 500 }, (_, index) => `LOG_LEVEL${'_'.repeat(index + 1)}`);
+  const { mistakes: found } = readSettings(Object.fromEntries(names.map((name) => [name, 'x'])));
+  expect(found).toHaveLength(20);
+});
