@@ -41,7 +41,7 @@ const reports = Object.entries(byReport).map(([reported, count]) => `${number(co
 if (only === undefined) {
   recordFigure({
     promise: 'P3',
-    says: 'Honest unknowns: what a failed create reports about the money is true',
+    says: 'What a failed create says about the money is true',
     goal: '0 violations over all fault runs',
     seen: `${selected.length} kinds of upstream failure, ${number(creates)} creates (${reports.join(', ')}), ${number(reads)} reads of operations: ${findings} violations`,
     isMet: findings === 0 && failures === 0,

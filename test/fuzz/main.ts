@@ -146,7 +146,7 @@ function conclude(total: {
   const parts = opened.map(({ figures }) => `${figures.inputs} ${figures.target}`).join(', ');
   recordFigure({
     promise: 'P14',
-    says: 'malformed input is boring',
+    says: 'Malformed input is refused',
     goal: `${goal} inputs ${goal === ciInputs ? 'a CI run' : 'by script'}: 0 crashes, 0 own 5xx, loop stall < ${stallMsMax} ms`,
     seen:
       `${inputs} inputs in ${Math.round(seconds)} s (${parts}): ${found} broken promises, ` +

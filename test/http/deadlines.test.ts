@@ -124,8 +124,8 @@ describe('an answer that is waited for', () => {
     if (waits >= figureWaits) {
       recordFigure({
         promise: 'P11',
-        says: 'deadlines hold',
-        goal: `no answer later than limit + ${latenessMsMax} ms; no paid call begun with < 2 s left; limits of NaN, ∞, 1e18, −1 are 400 and the process lives`,
+        says: 'Deadlines hold',
+        goal: `no response later than limit + ${latenessMsMax} ms; no paid call begun with < 2 s left; limits of NaN, ∞, 1e18, −1 are 400 and the process lives`,
         seen: `${waits} waits of 0.1 to 1 s against a silent upstream: ${Math.round(worstMs)} ms late at worst`,
         isMet: worstMs <= latenessMsMax,
         by: `DEADLINE_WAITS=${figureWaits} npx vitest run test/http/deadlines.test.ts`,

@@ -62,7 +62,7 @@ it(`none of ${count} mutated ids opens, for its own tenant or another`, () => {
     recordFigure({
       promise: 'P5',
       part: 'mutated-ids',
-      says: '… nor does an id that somebody made of others',
+      says: '… nor does an id that was made from others',
       goal: '1,000,000 mutated ids, 0 cross reads',
       seen: `${count.toLocaleString('en')} ids mutated in 6 ways or tried whole by another of ${tenants.length} tenants: ${opened.length} opened`,
       isMet: opened.length === 0,

@@ -76,7 +76,7 @@ export const cutConnection: Scenario = {
     const figures = `${cuts.toLocaleString('en')} cuts on ${routes.length} routes × ${credentials.length} credentials, whole gateway: ${repeated} Generates repeated; reported ${JSON.stringify(seen)}`;
     harness.figure({
       promise: 'P2',
-      says: 'Generate is never repeated behind the caller’s back',
+      says: 'Generate is never repeated',
       goal: 'connection cut at every byte of request and response: the upstream’s ledger shows ≤ 1',
       seen: figures,
       isMet: repeated === 0,
