@@ -1,7 +1,10 @@
 // All checks that do not run the product. Runs each of them, then lists what failed.
 import { spawnSync } from 'node:child_process';
 
-const repositoryTests = ['layering', 'tree', 'words'].map((name) => `test/repo/${name}.test.ts`);
+const repositoryTests = [
+  ...['layering', 'tree', 'words'].map((name) => `test/repo/${name}.test.ts`),
+  'test/mutations/mutations.test.ts',
+];
 const checks = [
   ['types', 'npm', ['run', '--silent', 'types']],
   ['lint', 'npm', ['run', '--silent', 'lint']],
