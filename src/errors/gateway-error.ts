@@ -1,18 +1,5 @@
 import type { Reason } from './reason.ts';
-
-/** One thing that is wrong with a request. Exactly one of `pointer`, `parameter` and `header` says where. */
-export interface Violation {
-  /** JSON pointer into the body, as a URI fragment: `#/messages/0/text`. With the field names as the caller wrote them. */
-  readonly pointer?: string;
-  /** Name of a query parameter. */
-  readonly parameter?: string;
-  /** Name of a header. */
-  readonly header?: string;
-  /** The kind of violation, as one word: `type`, `pattern`, `required`, `unknown_field`, … */
-  readonly code: string;
-  /** What was expected. Shown to the caller. */
-  readonly detail: string;
-}
+import { boundedViolations, type Violation } from './violation-list.ts';
 
 /**
  * What became of the money.
@@ -53,6 +40,7 @@ export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly reason: Reason;
   readonly detail: string;
+  /** Bounded in number and size. */
   readonly violations: readonly Violation[];
   readonly outcome: SpendOutcome | undefined;
   readonly retryAfterS: number | undefined;
@@ -63,7 +51,7 @@ export class GatewayError extends Error {
     super(`${reason}: ${detail}`, 'cause' in options ? { cause: options.cause } : undefined);
     this.reason = reason;
     this.detail = detail;
-    this.violations = options.violations ?? [];
+    this.violations = boundedViolations(options.violations ?? []);
     this.outcome = options.outcome;
     this.retryAfterS = options.retryAfterS;
     this.upstream = options.upstream;

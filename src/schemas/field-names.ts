@@ -1,12 +1,19 @@
-import type { Violation } from '../errors/gateway-error.ts';
+import type { ViolationList } from '../errors/violation-list.ts';
+import { isBlank } from '../text/blank.ts';
+import { jsonPointer } from './json-pointer.ts';
+
+/** A field without fields: `text` may also be blank to be empty, `exact` is never empty. */
+type Leaf = true | 'text' | 'exact';
 
 /**
- * The field names of a body, as a tree in camelCase: a leaf is `true`, an object
- * has its fields, an array is a list of one tree.
+ * The field names of a body, as a tree in camelCase: an object has its fields,
+ * an array is a list of one tree.
  */
 export interface FieldTree {
-  readonly [name: string]: FieldTree | readonly [FieldTree] | true;
+  readonly [name: string]: FieldTree | readonly [FieldTree] | Leaf;
 }
+
+type Subtree = FieldTree[string];
 
 type Json = unknown;
 type JsonObject = Readonly<Record<string, Json>>;
@@ -20,44 +27,51 @@ function isObject(value: Json): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** One segment of a JSON pointer, escaped (RFC 6901). */
-export function pointerSegment(segment: string | number): string {
-  return String(segment).replaceAll('~', '~0').replaceAll('/', '~1');
+/** Most items of a list. More than that are not looked at: the schema refuses such a list by its length. */
+export const itemsMax = 256;
+
+/** Most pointers of ignored fields. */
+export const ignoredMax = 16;
+
+/** How a body is read. */
+export interface BodyReading {
+  /** Whether empty strings, lists and objects are absent, as in proto3 JSON. */
+  readonly emptyIsAbsent: boolean;
+  /** Gets unknown fields where they are refused, and fields under both of their names. */
+  readonly violations: ViolationList;
+  /** Gets the first pointers of unknown fields where these are ignored. Absent: they are refused. */
+  readonly ignored?: string[] | undefined;
 }
 
-export interface CanonicalBody {
-  readonly value: Json;
-  /** Unknown fields, and fields that the body has in camelCase and in snake_case at once. */
-  readonly violations: readonly Violation[];
+interface Reading extends BodyReading {
+  /** Where in the body the reading is. */
+  readonly path: (string | number)[];
 }
 
 /**
- * A body with every known field in camelCase and every `null` left out, as
- * proto3 JSON reads both. Unknown fields are left out and listed, so that the
- * caller of this function decides whether they are refused or ignored.
+ * A body with every known field in camelCase, and every unknown and every
+ * absent one left out. `null` is absent, as in proto3 JSON.
  */
-export function canonicalBody(fields: FieldTree, body: Json): CanonicalBody {
-  const violations: Violation[] = [];
-  const value = canonicalValue(fields, body, '#', violations);
-  return { value, violations };
+export function canonicalBody(fields: FieldTree, body: Json, options: BodyReading): Json {
+  return canonicalValue(fields, body, { ...options, path: [] });
 }
 
-function canonicalValue(
-  fields: FieldTree | readonly [FieldTree] | true,
-  value: Json,
-  pointer: string,
-  violations: Violation[],
-): Json {
-  if (fields === true) return value;
-  if (Array.isArray(fields)) {
+function canonicalValue(fields: Subtree, value: Json, reading: Reading): Json {
+  if (Array.isArray(value)) {
+    const items: readonly Json[] = value.length > itemsMax ? value.slice(0, itemsMax + 1) : value;
+    if (!Array.isArray(fields)) return items;
     const [element] = fields as readonly [FieldTree];
-    if (!Array.isArray(value)) return value;
-    return value.map((item, index) =>
-      canonicalValue(element, item, `${pointer}/${index}`, violations),
-    );
+    return items.map((item, index) => valueAt(index, element, item, reading));
   }
-  if (!isObject(value)) return value;
-  return canonicalObject(fields as FieldTree, value, pointer, violations);
+  if (typeof fields !== 'object' || Array.isArray(fields) || !isObject(value)) return value;
+  return canonicalObject(fields as FieldTree, value, reading);
+}
+
+function valueAt(segment: string | number, fields: Subtree, value: Json, reading: Reading): Json {
+  reading.path.push(segment);
+  const canonical = canonicalValue(fields, value, reading);
+  reading.path.pop();
+  return canonical;
 }
 
 /** The names of each tree, made once: trees are constants. */
@@ -71,37 +85,41 @@ function camelNames(fields: FieldTree): ReadonlyMap<string, string> {
   return names;
 }
 
-function canonicalObject(
-  fields: FieldTree,
-  value: JsonObject,
-  pointer: string,
-  violations: Violation[],
-) {
+const unknownField = { code: 'unknown_field', detail: 'this name is not known' };
+
+function canonicalObject(fields: FieldTree, value: JsonObject, reading: Reading): JsonObject {
   const camelOf = camelNames(fields);
   const entries: [string, Json][] = [];
   const writtenAs = new Map<string, string>();
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
     const name = Object.hasOwn(fields, key) ? key : camelOf.get(key);
-    const place = `${pointer}/${pointerSegment(key)}`;
     const subtree = name === undefined ? undefined : fields[name];
+    const pointer = () => jsonPointer([...reading.path, key]);
     if (name === undefined || subtree === undefined) {
-      violations.push({ pointer: place, code: 'unknown_field', detail: 'this name is not known' });
+      if (reading.ignored === undefined) {
+        reading.violations.add(unknownField, () => ({ pointer: pointer() }));
+      } else if (reading.ignored.length < ignoredMax) reading.ignored.push(pointer());
       continue;
     }
-    if (item === null) continue;
+    if (value[key] === null) continue;
+    const item = valueAt(key, subtree, value[key], reading);
+    if (reading.emptyIsAbsent && isEmpty(item, subtree)) continue;
     const other = writtenAs.get(name);
     if (other !== undefined) {
-      violations.push({
-        pointer: place,
-        code: 'both_spellings',
-        detail: `${other} and ${key} are two names of one field: send one`,
-      });
+      const detail = `${other} and ${key} are two names of one field: send one`;
+      reading.violations.add({ code: 'both_spellings', detail }, () => ({ pointer: pointer() }));
       continue;
     }
     writtenAs.set(name, key);
-    entries.push([name, canonicalValue(subtree, item, place, violations)]);
+    entries.push([name, item]);
   }
   return Object.fromEntries(entries);
+}
+
+function isEmpty(value: Json, leaf: Subtree): boolean {
+  if (leaf === 'exact') return false;
+  if (typeof value === 'string') return leaf === 'text' ? isBlank(value) : value === '';
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 /**
@@ -111,7 +129,7 @@ function canonicalObject(
  * @param body as it was sent.
  */
 export function pointerFromPath(path: readonly PropertyKey[], body: Json): string {
-  let pointer = '#';
+  const segments: (string | number)[] = [];
   let value: Json = body;
   for (const segment of path) {
     const key = typeof segment === 'number' ? segment : String(segment);
@@ -120,8 +138,8 @@ export function pointerFromPath(path: readonly PropertyKey[], body: Json): strin
       const snake = snakeFromCamel(key);
       if (Object.hasOwn(value, snake)) written = snake;
     }
-    pointer += `/${pointerSegment(written)}`;
+    segments.push(written);
     value = isObject(value) || Array.isArray(value) ? (value as JsonObject)[written] : undefined;
   }
-  return pointer;
+  return jsonPointer(segments);
 }

@@ -1,9 +1,16 @@
 import { z } from 'zod';
-import { imageMediaTypes } from '../text/media-type.ts';
+import { isBlank } from '../text/blank.ts';
+import { imageMediaTypes, type ImageMediaType } from '../text/media-type.ts';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
-import type { FieldTree } from './field-names.ts';
+import { itemsMax, type FieldTree } from './field-names.ts';
 
-const text = z.string().min(1);
+const text = z
+  .string()
+  .min(1, { abort: true })
+  .refine((value) => !isBlank(value), {
+    error: 'expected a text with visible characters',
+    params: { code: 'blank' },
+  });
 
 const message = z
   .strictObject({
@@ -42,12 +49,28 @@ const ratio = z
   })
   .meta({ id: 'AspectRatio', description: 'Width to height. 0:0 means unset.' });
 
-const mediaType = z.enum(imageMediaTypes).meta({
-  description:
-    'Media type of the image. Which ones are possible depends on the upstream; others are refused before anything is spent.',
-  example: 'image/jpeg',
-  override: { type: 'string' },
-});
+/** Names of media types, and other names by which people call them. */
+const mediaTypeOfName: ReadonlyMap<string, ImageMediaType> = new Map([
+  ...imageMediaTypes.map((known) => [known, known] as const),
+  ['image/jpg', 'image/jpeg'],
+  ['jpg', 'image/jpeg'],
+]);
+
+const mediaType = z
+  .string()
+  .transform((input, context): ImageMediaType => {
+    const known = mediaTypeOfName.get(input.toLowerCase());
+    if (known !== undefined) return known;
+    const detail = `expected one of ${imageMediaTypes.join(', ')}`;
+    context.addIssue({ code: 'custom', params: { code: 'value' }, message: detail, input });
+    return z.NEVER;
+  })
+  .meta({
+    description:
+      'Media type of the image. Which ones are possible depends on the upstream; others are refused before anything is spent.',
+    example: 'image/jpeg',
+    override: { type: 'string' },
+  });
 
 const seed = int64Schema({ min: 0n, max: int64Max }).meta({
   description:
@@ -84,9 +107,13 @@ export function aspectRatioFromText(text: string): AspectRatio | undefined {
   return { widthRatio: wide / divisor, heightRatio: high / divisor };
 }
 
+/** Short forms of 0:0, which means unset as it does in the long form. */
+const unsetRatios: ReadonlySet<string> = new Set(['0:0', '0x0']);
+
 const aspectRatio = z
   .string()
-  .transform((input, context): AspectRatio => {
+  .transform((input, context): AspectRatio | undefined => {
+    if (unsetRatios.has(input)) return undefined;
     const ratioOfInput = aspectRatioFromText(input);
     if (ratioOfInput !== undefined) return ratioOfInput;
     context.addIssue({
@@ -146,7 +173,7 @@ export const imageRequestSchema = z
     negativePrompt: text
       .optional()
       .meta({ description: 'What the image should not show.', example: 'text, watermark' }),
-    messages: z.array(message).min(1).optional().meta({
+    messages: z.array(message).min(1).max(itemsMax).optional().meta({
       description: 'The long form of prompt and negativePrompt. Send exactly one of the two forms.',
     }),
     model: model.optional(),
@@ -160,7 +187,7 @@ export const imageRequestSchema = z
     const tree = body as Readonly<Record<string, unknown>>;
     for (const [short, ...long] of forms) {
       const longValue = long.reduce<unknown>((value, name) => fieldOf(value, name), tree);
-      if (tree[short] === undefined || longValue === undefined) continue;
+      if (!isSet(tree[short]) || !isSet(longValue)) continue;
       const detail = `${short} and ${long.join('.')} are two forms of one thing: send one`;
       for (const path of [[short], [...long]]) {
         context.addIssue({ code: 'custom', params: { code: 'both_forms' }, message: detail, path });
@@ -182,6 +209,13 @@ export const imageRequestSchema = z
       'The image to make. The snake_case names of the proto file are accepted too; null means absent.',
   });
 
+/** Whether a value has a meaning: a seed of 0 is drawn, and a ratio of 0:0 is unset. */
+function isSet(value: unknown): boolean {
+  if (value === undefined || value === 0n) return false;
+  const sides = [fieldOf(value, 'widthRatio'), fieldOf(value, 'heightRatio')];
+  return !sides.includes(0n);
+}
+
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null
     ? (value as Readonly<Record<string, unknown>>)[name]
@@ -193,17 +227,17 @@ export type ImageRequestBody = z.output<typeof imageRequestSchema>;
 
 /** The field names of the body of a create. */
 export const imageRequestFields: FieldTree = {
-  prompt: true,
-  negativePrompt: true,
-  messages: [{ text: true, weight: true }],
+  prompt: 'text',
+  negativePrompt: 'text',
+  messages: [{ text: 'text', weight: true }],
   model: true,
   modelUri: true,
   aspectRatio: true,
-  seed: true,
+  seed: 'exact',
   mimeType: true,
   generationOptions: {
     mimeType: true,
-    seed: true,
+    seed: 'exact',
     aspectRatio: { widthRatio: true, heightRatio: true },
   },
 };

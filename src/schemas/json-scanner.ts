@@ -1,5 +1,5 @@
 import { exactNumberText } from './exact-number.ts';
-import { pointerSegment } from './field-names.ts';
+import { jsonPointer } from './json-pointer.ts';
 
 const quote = 0x22;
 const openBrace = 0x7b;
@@ -10,35 +10,39 @@ const colon = 0x3a;
 const comma = 0x2c;
 
 interface Container {
-  /** Keys seen so far; undefined for an array. */
-  readonly keys: Set<string> | undefined;
+  readonly isObject: boolean;
+  /** Keys seen so far; undefined before the first. */
+  keys: Set<string> | undefined;
   /** The key or index that is being read. */
   at: string | number;
 }
 
 export interface JsonScan {
   readonly isTooDeep: boolean;
-  /** JSON pointers of keys that stand twice in one object. */
-  readonly duplicates: readonly string[];
   /** The text with every number that would be rounded put in quotes; undefined when there is none. */
   readonly exactText: string | undefined;
+}
+
+export interface JsonScannerOptions {
+  readonly depthMax: number;
+  /** Called for each key that stands twice in one object; `pointer` is valid during the call only. */
+  readonly onDuplicate: (pointer: () => string) => void;
 }
 
 /** Finds what JSON.parse does not report about a valid JSON text. One pass, no recursion. */
 export class JsonScanner {
   readonly #text: string;
-  readonly #depthMax: number;
+  readonly #options: JsonScannerOptions;
   readonly #containers: Container[] = [];
-  readonly #duplicates: string[] = [];
   #exactText = '';
   #copiedTo = 0;
   #isKeyNext = false;
   /** Index of the next backslash that is not passed yet; the length of the text when there is none. */
   #backslashAt = -1;
 
-  constructor(text: string, depthMax: number) {
+  constructor(text: string, options: JsonScannerOptions) {
     this.#text = text;
-    this.#depthMax = depthMax;
+    this.#options = options;
   }
 
   scan(): JsonScan {
@@ -48,15 +52,13 @@ export class JsonScanner {
       if (code === quote) at = this.#string(at);
       else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) at = this.#number(at);
       else {
-        if (!this.#punctuation(code))
-          return { isTooDeep: true, duplicates: [], exactText: undefined };
+        if (!this.#punctuation(code)) return { isTooDeep: true, exactText: undefined };
         at += 1;
       }
     }
     const isExact = this.#copiedTo === 0;
     return {
       isTooDeep: false,
-      duplicates: this.#duplicates,
       exactText: isExact ? undefined : this.#exactText + this.#text.slice(this.#copiedTo),
     };
   }
@@ -65,9 +67,9 @@ export class JsonScanner {
   #punctuation(code: number): boolean {
     const top = this.#containers.at(-1);
     if (code === openBrace || code === openBracket) {
-      if (this.#containers.length === this.#depthMax) return false;
+      if (this.#containers.length === this.#options.depthMax) return false;
       const isObject = code === openBrace;
-      this.#containers.push({ keys: isObject ? new Set() : undefined, at: 0 });
+      this.#containers.push({ isObject, keys: undefined, at: 0 });
       this.#isKeyNext = isObject;
     } else if (code === closeBrace || code === closeBracket) {
       this.#containers.pop();
@@ -75,8 +77,8 @@ export class JsonScanner {
     } else if (code === colon) {
       this.#isKeyNext = false;
     } else if (code === comma && top !== undefined) {
-      if (typeof top.at === 'number' && top.keys === undefined) top.at += 1;
-      this.#isKeyNext = top.keys !== undefined;
+      if (typeof top.at === 'number' && !top.isObject) top.at += 1;
+      this.#isKeyNext = top.isObject;
     }
     return true;
   }
@@ -106,14 +108,13 @@ export class JsonScanner {
 
   #key(key: string): void {
     const top = this.#containers.at(-1);
-    if (top?.keys === undefined) return;
+    if (top === undefined) return;
     top.at = key;
-    if (top.keys.has(key)) this.#duplicates.push(this.#pointer());
+    top.keys ??= new Set();
+    if (top.keys.has(key)) {
+      this.#options.onDuplicate(() => jsonPointer(this.#containers.map(({ at }) => at)));
+    }
     top.keys.add(key);
-  }
-
-  #pointer(): string {
-    return ['#', ...this.#containers.map(({ at }) => pointerSegment(at))].join('/');
   }
 
   #number(start: number): number {

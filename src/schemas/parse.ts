@@ -1,41 +1,44 @@
 import type { z } from 'zod';
-import type { Violation } from '../errors/gateway-error.ts';
-import { invalidRequest, placedViolationsFromIssue } from './violation.ts';
+import { ViolationList } from '../errors/violation-list.ts';
+import { invalidRequest, placedViolationsFromIssue } from './invalid-request.ts';
 import { canonicalBody, pointerFromPath, type FieldTree } from './field-names.ts';
 
 /** The JSON body of a route: its schema, and the field names it may use. */
 export interface BodyContract<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   readonly fields: FieldTree;
+  /** Whether empty strings, lists and objects are absent, as in proto3 JSON. Absent: they are not. */
+  readonly emptyIsAbsent?: boolean;
 }
 
 export interface ParsedBody<Body> {
   readonly body: Body;
-  /** JSON pointers of unknown fields that were ignored; empty unless `lenient`. */
+  /** JSON pointers of unknown fields that were ignored, the first of them; empty unless `lenient`. */
   readonly ignored: readonly string[];
 }
 
 /**
- * A JSON body after validation: field names in camelCase, nulls left out, exact integers.
+ * A JSON body after validation: field names in camelCase, absent fields left out, exact integers.
  *
  * @throws GatewayError `invalid_request` or `unknown_field`, with each violation at its pointer.
  */
 export function parseBody<Schema extends z.ZodType>(
-  contract: BodyContract<Schema>,
+  { schema, fields, emptyIsAbsent = false }: BodyContract<Schema>,
   json: unknown,
   options: { readonly lenient: boolean },
 ): ParsedBody<z.output<Schema>> {
-  const canonical = canonicalBody(contract.fields, json);
-  const isIgnored = ({ code }: Violation) => options.lenient && code === 'unknown_field';
-  const violations = canonical.violations.filter((violation) => !isIgnored(violation));
-  const result = contract.schema.safeParse(canonical.value, { reportInput: true });
-  if (!result.success) {
-    for (const { path, code, detail } of result.error.issues.flatMap(placedViolationsFromIssue)) {
-      violations.push({ pointer: pointerFromPath(path, json), code, detail });
-    }
+  const violations = new ViolationList();
+  const ignored: string[] = [];
+  const value = canonicalBody(fields, json, {
+    emptyIsAbsent,
+    violations,
+    ignored: options.lenient ? ignored : undefined,
+  });
+  const result = schema.safeParse(value, { reportInput: true });
+  for (const violation of result.error?.issues.flatMap(placedViolationsFromIssue) ?? []) {
+    violations.add(violation, () => ({ pointer: pointerFromPath(violation.path, json) }));
   }
-  if (!result.success || violations.length > 0) throw invalidRequest(violations);
-  const ignored = canonical.violations.filter(isIgnored).map(({ pointer = '' }) => pointer);
+  if (!result.success || violations.count > 0) throw invalidRequest(violations);
   return { body: result.data, ignored };
 }
 
@@ -51,12 +54,11 @@ export function parseQuery<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(query, { reportInput: true });
   if (result.success) return result.data;
-  const violations = result.error.issues.flatMap(placedViolationsFromIssue);
-  throw invalidRequest(
-    violations.map(({ path, code, detail }) => ({
+  const violations = new ViolationList();
+  for (const { path, code, detail } of result.error.issues.flatMap(placedViolationsFromIssue)) {
+    violations.add({ code, detail: code === 'type' ? 'expected one value' : detail }, () => ({
       parameter: String(path[0]),
-      code,
-      detail: code === 'type' ? 'expected one value' : detail,
-    })),
-  );
+    }));
+  }
+  throw invalidRequest(violations);
 }

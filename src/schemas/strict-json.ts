@@ -1,11 +1,14 @@
-import { GatewayError, type Violation } from '../errors/gateway-error.ts';
-import { invalidRequest } from './violation.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { ViolationList } from '../errors/violation-list.ts';
+import { invalidRequest } from './invalid-request.ts';
+import { jsonPointer } from './json-pointer.ts';
 import { JsonScanner } from './json-scanner.ts';
 import { jsonSyntaxViolation } from './json-syntax.ts';
-import { pointerSegment } from './field-names.ts';
 
-/** Most violations in one response: a body can have thousands, and the response would be larger than the body. */
-const violationsMax = 32;
+const duplicateKey = { code: 'duplicate_key', detail: 'this key stands twice in one object' };
+
+/** An escaped NUL or half of a surrogate pair: no other text in UTF-8 can be unsendable. */
+const maybeUnsendable = /\\u(?:0000|d[89a-f])/i;
 
 export interface JsonLimits {
   /** Deepest nesting of arrays and objects. */
@@ -28,15 +31,13 @@ export function valueFromJsonText(sent: string, limits: JsonLimits): unknown {
   const text = sent.startsWith('\ufeff') ? sent.slice(1) : sent;
   if (text.trim() === '') throw malformed('the body is empty; expected a JSON object');
   const value = parsed(text);
-  const scan = new JsonScanner(text, limits.depthMax).scan();
+  const violations = new ViolationList();
+  const onDuplicate = (pointer: () => string) =>
+    violations.add(duplicateKey, () => ({ pointer: pointer() }));
+  const scan = new JsonScanner(text, { depthMax: limits.depthMax, onDuplicate }).scan();
   if (scan.isTooDeep) throw malformed(`the JSON is nested deeper than ${limits.depthMax} levels`);
-  const violations: Violation[] = scan.duplicates.map((pointer) => ({
-    pointer,
-    code: 'duplicate_key',
-    detail: 'this key stands twice in one object',
-  }));
-  collectTextViolations(value, '#', violations);
-  if (violations.length > 0) throw invalidRequest(violations.slice(0, violationsMax));
+  if (maybeUnsendable.test(text)) collectTextViolations(value, [], violations);
+  if (violations.count > 0) throw invalidRequest(violations);
   return scan.exactText === undefined ? value : parsed(scan.exactText);
 }
 
@@ -45,8 +46,9 @@ function parsed(text: string): unknown {
     // A key "__proto__" becomes a property of its own here, never a prototype,
     // and is then refused by name like any unknown field.
     return JSON.parse(text);
-  } catch (error) {
-    throw malformed(`the body is not valid JSON${placeOfSyntaxViolation(text)}`, error);
+  } catch {
+    // The engine's message repeats a piece of the body, which is not for the log.
+    throw malformed(`the body is not valid JSON${placeOfSyntaxViolation(text)}`);
   }
 }
 
@@ -61,24 +63,32 @@ function placeOfSyntaxViolation(text: string): string {
   return `: expected ${expected} at line ${line}, column ${column}`;
 }
 
-function malformed(detail: string, cause?: unknown): GatewayError {
-  return new GatewayError('malformed_json', detail, { cause, outcome: 'not_started' });
+function malformed(detail: string): GatewayError {
+  return new GatewayError('malformed_json', detail, { outcome: 'not_started' });
 }
 
 /** Adds the texts that can't be sent to the upstream. Recursive: the depth was checked before. */
-function collectTextViolations(value: unknown, pointer: string, violations: Violation[]): void {
+function collectTextViolations(
+  value: unknown,
+  path: (string | number)[],
+  violations: ViolationList,
+): void {
   if (typeof value === 'string') {
     const violation = textViolation(value);
-    if (violation !== undefined) violations.push({ pointer, ...violation });
+    if (violation !== undefined) violations.add(violation, () => ({ pointer: jsonPointer(path) }));
     return;
   }
   if (typeof value !== 'object' || value === null) return;
-  for (const [key, item] of Object.entries(value)) {
-    const place = `${pointer}/${pointerSegment(key)}`;
+  for (const key of Object.keys(value)) {
     const violation = textViolation(key);
     // A pointer is text too, so it can't contain what is wrong with the key.
-    if (violation !== undefined) violations.push({ pointer, ...violation });
-    else collectTextViolations(item, place, violations);
+    if (violation !== undefined) {
+      violations.add(violation, () => ({ pointer: jsonPointer(path) }));
+      continue;
+    }
+    path.push(key);
+    collectTextViolations((value as Readonly<Record<string, unknown>>)[key], path, violations);
+    path.pop();
   }
 }
 

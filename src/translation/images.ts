@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
-import { GatewayError, type Violation } from '../errors/gateway-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Violation } from '../errors/violation-list.ts';
 import { ImageGenerationOptionsSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_pb.ts';
 import {
   ImageGenerationRequestSchema,
@@ -7,6 +8,7 @@ import {
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { ImageRequestBody } from '../schemas/images.ts';
 import { pointerFromPath } from '../schemas/field-names.ts';
+import { characterCount } from '../text/character-count.ts';
 
 /** The request that makes the upstream draw one image. */
 export type { ImageGenerationRequest };
@@ -112,20 +114,13 @@ function refuseLongPrompt(
   const { charactersMax, pointer } = limit;
   const characters = messages
     .filter((message) => message.weight > 0)
-    .reduce((sum, message) => sum + charactersOf(message.text), 0);
+    .reduce((sum, message) => sum + characterCount(message.text), 0);
   if (characters <= charactersMax) return;
   const detail = `the prompt has ${characters} characters; the model takes ${charactersMax}`;
   throw new GatewayError('prompt_too_long', detail, {
     violations: [{ pointer, code: 'too_big', detail }],
     outcome: 'not_started',
   });
-}
-
-/** Number of code points: an emoji counts as one, though it is two UTF-16 units. */
-function charactersOf(text: string): number {
-  let characters = 0;
-  for (const _ of text) characters += 1;
-  return characters;
 }
 
 /** The short form of each field of the upstream's request. */

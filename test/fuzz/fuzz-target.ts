@@ -6,6 +6,8 @@ export interface FuzzTarget {
   readonly name: string;
   /** Its share of the inputs of a run. */
   readonly share: number;
+  /** Whether it measures time itself, by instruments that keep the loop busy. */
+  readonly measuresTime?: boolean;
   readonly open: () => Promise<OpenTarget>;
 }
 

@@ -1,5 +1,6 @@
 import type { FuzzTarget } from './fuzz-target.ts';
 import { bodies } from './targets/bodies.ts';
+import { cost } from './targets/cost.ts';
 import { grammars } from './targets/grammars.ts';
 import { headers } from './targets/headers.ts';
 import { jsonTexts } from './targets/json-texts.ts';
@@ -16,6 +17,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   imageBytes,
   operationBytes,
   bodies,
+  cost,
   headers,
   paths,
   upstreamResponses,

@@ -228,6 +228,21 @@ describe('POST /v1/images', () => {
     expect(await json(response)).toMatchObject({ status: 400, code: 'malformed_json' });
   });
 
+  it.each([
+    [{ prompt: 'a', messages: [] }, {}],
+    [{ prompt: 'a', mimeType: 'image/jpg' }, {}],
+    [{ prompt: 'a', seed: '', generationOptions: {} }, { code: 'invalid_request' }],
+    [{ prompt: '\u200b \u0301' }, { code: 'invalid_request' }],
+    [{ messages: [{ text: '  ' }] }, { code: 'invalid_request' }],
+  ])('responds to %j by what is left of it without empty fields', async (body, problem) => {
+    const before = emulator.ledger.generates;
+    const response = await gateway.create(body);
+    const isAccepted = !('code' in problem);
+    expect(response.status).toBe(isAccepted ? 202 : 400);
+    expect(await json(response)).toMatchObject(problem);
+    expect(emulator.ledger.generates - before).toBe(isAccepted ? 1 : 0);
+  });
+
   it('counts the characters of the prompt before spending', async () => {
     const { status, problem } = await refused({ prompt: 'я'.repeat(702) });
     expect([status, problem['code']]).toEqual([400, 'prompt_too_long']);

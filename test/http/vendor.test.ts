@@ -93,6 +93,20 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     expect(await statusOf(gateway.fetch(`/operations/${id}/image`))).toBe(200);
   });
 
+  it('reads empty fields as absent, as proto3 JSON does', async () => {
+    const generationOptions = {
+      mimeType: '',
+      seed: '7',
+      aspectRatio: { widthRatio: '0', heightRatio: '0' },
+    };
+    expect((await post({ ...request, generationOptions })).status).toBe(200);
+    expect((await post({ ...request, generationOptions: { mimeType: 'image/jpg' } })).status).toBe(
+      200,
+    );
+    expect((await post({ ...request, modelUri: '' })).status).toBe(400);
+    expect((await post({ ...request, messages: [] })).status).toBe(400);
+  });
+
   it('accepts what curl sends by -d, and the vendor’s way to get the image', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vendor-curl-'));
     await writeFile(join(folder, 'prompt.json'), JSON.stringify(request));
@@ -114,6 +128,7 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
     ['no model', { messages: request.messages }, 400, 3],
     ['no JSON', '{', 400, 3],
     ['a prompt that is too long', { ...request, messages: [{ text: 'x'.repeat(501) }] }, 400, 3],
+    ['a blank prompt', { ...request, messages: [{ text: ' \u200b' }] }, 400, 3],
     ['an unknown model', { ...request, modelUri: 'art://folder/none/latest' }, 403, 7],
     ['an image that is not made', { ...request, messages: [{ text: 'forbidden' }] }, 400, 3],
   ])('refuses %s as the vendor does, and spends nothing', async (_, body, status, code) => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
-import { imageRequestFields, imageRequestSchema } from '../../src/schemas/images.ts';
-import { parseBody } from '../../src/schemas/parse.ts';
+import { createImage } from '../../src/schemas/contracts/image-contracts.ts';
+import { parseBody, type BodyContract } from '../../src/schemas/parse.ts';
+import type { imageRequestSchema } from '../../src/schemas/images.ts';
 
-const contract = { schema: imageRequestSchema, fields: imageRequestFields };
+const contract = createImage.body as BodyContract<typeof imageRequestSchema>;
 const parse = (json: unknown, lenient = false) => parseBody(contract, json, { lenient });
 
 function errorOf(json: unknown, lenient = false): GatewayError {
@@ -73,7 +74,7 @@ describe('an image request', () => {
       messages: null,
       generationOptions: { seed: null },
     });
-    expect(body).toEqual({ prompt: 'cat', generationOptions: {} });
+    expect(body).toEqual({ prompt: 'cat' });
   });
 
   it.each([
@@ -141,7 +142,7 @@ describe('an image request', () => {
     '9223372036854775808:1',
     'auto',
     16,
-    {},
+    { width: 1 },
   ])('refuses the ratio %j', (aspectRatio) => {
     expect(errorOf({ prompt: 'cat', aspectRatio }).violations).toMatchObject([
       { pointer: '#/aspectRatio' },
@@ -198,8 +199,8 @@ describe('an image request', () => {
   it('needs a prompt in one form', () => {
     expect(pointers({})).toEqual([['#/prompt', 'required']]);
     expect(pointers({ negativePrompt: 'a' })).toEqual([['#/prompt', 'required']]);
-    expect(pointers({ messages: [] })).toMatchObject([['#/messages', 'too_small']]);
-    expect(pointers({ prompt: '' })).toEqual([['#/prompt', 'too_small']]);
+    expect(pointers({ messages: [] })).toEqual([['#/prompt', 'required']]);
+    expect(pointers({ prompt: '' })).toEqual([['#/prompt', 'required']]);
     expect(pointers({ messages: [{ weight: 1 }] })).toEqual([['#/messages/0/text', 'required']]);
   });
 
@@ -212,7 +213,7 @@ describe('an image request', () => {
     [{ messages: [{ text: 'a', weight: 'heavy' }] }, '#/messages/0/weight'],
     [{ messages: [{ text: 'a', weight: true }] }, '#/messages/0/weight'],
     [{ messages: [{ text: 'a', weight: '1e999' }] }, '#/messages/0/weight'],
-    [{ prompt: 'a', generationOptions: [] }, '#/generationOptions'],
+    [{ prompt: 'a', generationOptions: [1] }, '#/generationOptions'],
     [{ prompt: 'a', mimeType: 'text/html' }, '#/mimeType'],
     [{ prompt: 'a', model: 'a b' }, '#/model'],
     [{ prompt: 'a', model: '../x' }, '#/model'],
@@ -225,6 +226,125 @@ describe('an image request', () => {
 
   it.each([[], 'text', 1, true])('refuses a body that is %j', (body) => {
     expect(pointers(body)).toEqual([['#', 'type']]);
+  });
+
+  it.each([
+    ['spaces', '   '],
+    ['white space of other scripts', '\u00a0\u2003\u3000\u1680\u2028'],
+    ['tabs and line ends', '\t\r\n\v\f\u0085'],
+    ['zero-width characters', '\u200b\u200c\u200d\u2060\ufeff'],
+    ['combining characters', '\u0301\u20dd\u0e31'],
+    ['marks of direction', '\u200e\u202e\u2066\u2069'],
+    ['fillers', '\u115f\u3164\uffa0\u2800\u00ad'],
+    ['selectors and tags', '\ufe0f\u{e0041}\u{e0100}'],
+  ])('reads a prompt of nothing but %s as empty', (_, blank) => {
+    expect(pointers({ prompt: blank })).toEqual([['#/prompt', 'required']]);
+    expect(pointers({ messages: [{ text: 'a' }, { text: blank }] })).toEqual([
+      ['#/messages/1/text', 'required'],
+    ]);
+    const { body } = parse({ prompt: 'a', negativePrompt: blank });
+    expect(body.negativePrompt).toBeUndefined();
+  });
+
+  it.each([
+    'a',
+    ' a ',
+    '\u0301a',
+    '0',
+    '?',
+    'кот',
+    '猫',
+    '😀',
+    '\u200b猫',
+    '\u{1f468}\u200d\u{1f469}',
+  ])('keeps %j as it was written', (prompt) => {
+    expect(parse({ prompt }).body.prompt).toBe(prompt);
+  });
+
+  it.each([
+    [{ messages: [] }],
+    [{ modelUri: '', model: 'm' }],
+    [{ model: '', modelUri: 'art://f/m' }],
+    [{ mimeType: '', generationOptions: { mimeType: 'image/png' } }],
+    [{ mimeType: 'image/png', generation_options: { mime_type: '' } }],
+    [{ generationOptions: {} }],
+    [{ generationOptions: [] }],
+    [{ generationOptions: { aspectRatio: {} }, aspectRatio: '1:1' }],
+    [
+      {
+        generationOptions: { aspectRatio: { widthRatio: '0', heightRatio: 0 } },
+        aspectRatio: '1:1',
+      },
+    ],
+    [
+      {
+        generationOptions: { aspectRatio: { width_ratio: '', height_ratio: '' } },
+        aspectRatio: '1:1',
+      },
+    ],
+    [{ aspectRatio: '0:0', generationOptions: { aspectRatio: { widthRatio: 1, heightRatio: 2 } } }],
+    [{ aspectRatio: '' }],
+    [{ seed: 0, generationOptions: { seed: '5' } }],
+    [{ seed: '5', generationOptions: { seed: 0 } }],
+    [{ negativePrompt: '' }],
+    [{ negativePrompt: '', negative_prompt: 'b' }],
+  ])('reads empty as absent, beside the other form too: %j', (fields) => {
+    expect(parse({ prompt: 'cat', ...fields }).body.prompt).toBe('cat');
+  });
+
+  it('takes messages where the prompt is empty', () => {
+    const body = { prompt: '', negativePrompt: ' ', messages: [{ text: 'cat', weight: '' }] };
+    expect(parse(body).body).toEqual({ messages: [{ text: 'cat' }] });
+  });
+
+  it.each([{ seed: '' }, { generationOptions: { seed: '' } }, { seed: [] }])(
+    'refuses an empty seed: %j',
+    (fields) => {
+      expect(pointers({ prompt: 'cat', ...fields })).toHaveLength(1);
+    },
+  );
+
+  it.each(['image/jpg', 'jpg', 'image/jpeg', 'IMAGE/JPEG', 'Image/JPG'])(
+    'reads the media type %s as image/jpeg',
+    (mimeType) => {
+      expect(parse({ prompt: 'cat', mimeType }).body.mimeType).toBe('image/jpeg');
+      const { body } = parse({ prompt: 'cat', generationOptions: { mimeType } });
+      expect(body.generationOptions?.mimeType).toBe('image/jpeg');
+    },
+  );
+
+  it.each(['image/jp', 'jpe', 'png', 'image/*', 'image/jpeg; q=1', 'image/svg+xml'])(
+    'refuses the media type %s, and names those it knows',
+    (mimeType) => {
+      expect(errorOf({ prompt: 'cat', mimeType }).violations).toMatchObject([
+        { pointer: '#/mimeType', code: 'value', detail: expect.stringContaining('image/avif') },
+      ]);
+    },
+  );
+
+  it('reports the first of many violations, and how many more there are', () => {
+    const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`x${index}`, 1]));
+    const { violations, detail } = errorOf({ prompt: 'cat', ...many });
+    expect(violations).toHaveLength(32);
+    expect(detail).toBe('#/x0: this name is not known (and 999 more)');
+  });
+
+  it('cuts a long name in its pointer, and the whole pointer', () => {
+    const [{ pointer = '' } = { pointer: '' }] = errorOf({
+      prompt: 'a',
+      ['😀'.repeat(9_000)]: 1,
+    }).violations;
+    expect(pointer.length).toBeLessThanOrEqual(66);
+    expect(pointer).toMatch(/^#\/(?:😀)+…$/u);
+  });
+
+  it('takes 256 messages and refuses more by their number', () => {
+    const messages = (count: number) => ({
+      messages: Array.from({ length: count }, () => ({ text: 'a' })),
+    });
+    expect(parse(messages(256)).body.messages).toHaveLength(256);
+    expect(pointers(messages(257))).toEqual([['#/messages', 'too_big']]);
+    expect(pointers(messages(5_000))).toEqual([['#/messages', 'too_big']]);
   });
 
   it('refuses unknown fields by name, at any depth', () => {

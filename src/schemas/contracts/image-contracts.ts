@@ -35,6 +35,7 @@ export const createImage = routeContract({
   body: {
     schema: imageRequestSchema,
     fields: imageRequestFields,
+    emptyIsAbsent: true,
     examples: {
       short: {
         prompt: 'red cat in a spaceship',

@@ -22,6 +22,7 @@ export const createVendorImage = routeContract({
   body: {
     schema: vendorRequestSchema,
     fields: vendorRequestFields,
+    emptyIsAbsent: true,
     examples: {
       full: {
         modelUri: 'art://folder/yandex-art/latest',

@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Violation } from '../../errors/gateway-error.ts';
+import type { Violation } from '../../errors/violation-list.ts';
 import { printableText } from '../../text/printable.ts';
 import {
   BadRequestSchema,
@@ -23,6 +23,7 @@ const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
 const violationsMax = 50;
 const retryAfterSMax = 60;
 const textCharactersMax = 300;
+const requestIdCharactersMax = 128;
 
 /** Reads `grpc-status-details-bin`. Details that are of an unknown type or broken are left out. */
 export function errorDetailsFromBytes(bytes: Uint8Array | undefined): ErrorDetails {
@@ -54,7 +55,8 @@ function detailsFromStatus(status: Status): ErrorDetails {
       const delayS = Math.ceil(Number(delay.seconds) + delay.nanos / 1e9);
       retryAfterS = Math.min(Math.max(delayS, 1), retryAfterSMax);
     }
-    requestId ??= anyUnpack(detail, RequestInfoSchema)?.requestId;
+    const id = anyUnpack(detail, RequestInfoSchema)?.requestId;
+    requestId ??= id === undefined ? undefined : printableText(id, requestIdCharactersMax);
   }
   return { violations, retryAfterS, requestId };
 }

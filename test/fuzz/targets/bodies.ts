@@ -22,7 +22,7 @@ const headers = fc.record(
 /** JSON bodies of the three surfaces, as bytes. */
 export const bodies: FuzzTarget = {
   name: 'bodies',
-  share: 0.15,
+  share: 0.1495,
   async open() {
     const upstream = new InstantUpstream();
     const gateway = await openFuzzedGateway({}, upstream);

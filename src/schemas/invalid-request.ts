@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { GatewayError, type Violation } from '../errors/gateway-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { ViolationList } from '../errors/violation-list.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -70,15 +71,14 @@ function unionDetail(issue: z.core.$ZodIssueInvalidUnion): string {
   return names.size === 0 ? 'expected another value' : `expected ${[...names].join(' or ')}`;
 }
 
-/** The error of a list of violations: `unknown_field` only when nothing else is wrong. */
-export function invalidRequest(violations: readonly Violation[]): GatewayError {
-  const first = violations[0];
-  const onlyUnknown = violations.every(({ code }) => code === 'unknown_field');
+/** The error of the violations of a request: `unknown_field` only when nothing else is wrong. */
+export function invalidRequest({ kept, count, isOnlyUnknownFields }: ViolationList): GatewayError {
+  const [first] = kept;
   const place = first?.pointer ?? first?.parameter ?? first?.header ?? 'the request';
-  const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : '';
+  const more = count > 1 ? ` (and ${count - 1} more)` : '';
   const detail = `${place}: ${first?.detail ?? 'is not valid'}${more}`;
-  return new GatewayError(onlyUnknown ? 'unknown_field' : 'invalid_request', detail, {
-    violations,
+  return new GatewayError(isOnlyUnknownFields ? 'unknown_field' : 'invalid_request', detail, {
+    violations: kept,
     outcome: 'not_started',
   });
 }
