@@ -52,6 +52,14 @@ function originOf({ seed, id }: SucceededSnapshot) {
   return { seed: String(seed), operation_id: id };
 }
 
+/** Nothing is counted in tokens. Whole by OpenAI's types: typed clients drop an image without it. */
+const noUsage = {
+  input_tokens: 0,
+  input_tokens_details: { image_tokens: 0, text_tokens: 0 },
+  output_tokens: 0,
+  total_tokens: 0,
+};
+
 const heartbeatMs = 15_000;
 
 /**
@@ -92,11 +100,13 @@ async function* eventPieces({
   const parts = partsFromJson({
     type,
     created_at: Math.floor(createdAtMs / 1000),
+    // Stays where the bytes do not say their size.
+    size: 'auto',
     ...factsOf(snapshot),
     quality: 'auto',
     background: 'opaque',
     ...originOf(snapshot),
-    usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 },
+    usage: noUsage,
     ...imageField(image),
   });
   yield `event: ${type}\ndata: `;

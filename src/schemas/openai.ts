@@ -7,7 +7,7 @@ const { prompt, model, aspectRatio, seed, negativePrompt } = imageRequestSchema.
 const sizePattern = /^(?:auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$/;
 /** Fields that are accepted and have no effect: the upstream has nothing like them. */
 export const ignoredFields = [
-  'background',
+  'complexity',
   'moderation',
   'outputCompression',
   'partialImages',
@@ -35,7 +35,10 @@ export const openAiRequestSchema = z
         description: '`auto`, or WxH in pixels; only the ratio counts.',
         example: '1024x1024',
       }),
-    responseFormat: z.enum(['b64_json', 'url']).optional(),
+    responseFormat: z.enum(['b64_json', 'url']).optional().meta({
+      description:
+        '`b64_json` if absent, but `url` where `model` is dall-e-2 or dall-e-3, as at OpenAI.',
+    }),
     outputFormat: z.enum(['png', 'jpeg', 'webp']).optional(),
     stream: z.boolean().optional(),
     user: z.string().optional(),
@@ -43,14 +46,16 @@ export const openAiRequestSchema = z
     seed,
     negativePrompt,
     background: z
-      .string()
-      .refine((value) => value !== 'transparent', {
-        error: 'the upstream makes opaque images only',
-      })
+      .enum(['opaque', 'auto'], { error: 'expected opaque or auto: only opaque images are made' })
       .optional(),
-    ...(Object.fromEntries(
-      ignoredFields.filter((name) => name !== 'background').map((name) => [name, ignored]),
-    ) as Record<Exclude<(typeof ignoredFields)[number], 'background'>, typeof ignored>),
+    frameCount: z
+      .literal(1, { error: 'expected 1: only still images are made' })
+      .optional()
+      .meta({ override: { type: 'integer', minimum: 1, maximum: 1 } }),
+    ...(Object.fromEntries(ignoredFields.map((name) => [name, ignored])) as Record<
+      (typeof ignoredFields)[number],
+      typeof ignored
+    >),
   })
   .superRefine((body, context) => {
     const refuse = (path: string, message: string) =>

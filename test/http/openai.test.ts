@@ -1,6 +1,7 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateImage } from 'ai';
 import OpenAI, { APIError } from 'openai';
+import type { ImageGenCompletedEvent } from 'openai/resources/images';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { imageFactsFromBytes } from '../../src/image/sniff.ts';
@@ -84,12 +85,57 @@ describe('an unmodified openai client', () => {
     expect(webp.response.headers.get('x-ignored-params')).toBe('quality, output_format');
   });
 
-  it('streams one image', async () => {
+  it('streams one image in an event that is whole by the types of the client', async () => {
     const stream = await client.images.generate({ ...request, stream: true });
-    const events: { type: string; b64_json?: string }[] = [];
-    for await (const event of stream) events.push(event);
-    expect(events.map(({ type }) => type)).toEqual(['image_generation.completed']);
-    expect(imageFactsFromBytes(bytesOf(events[0]?.b64_json))?.mediaType).toBe('image/jpeg');
+    const events: ImageGenCompletedEvent[] = [];
+    for await (const event of stream) events.push(event as ImageGenCompletedEvent);
+    const [event] = events;
+    const facts = imageFactsFromBytes(bytesOf(event?.b64_json));
+    expect(facts?.mediaType).toBe('image/jpeg');
+    expect(events).toEqual([
+      {
+        type: 'image_generation.completed',
+        b64_json: event?.b64_json,
+        created_at: expect.any(Number),
+        size: `${facts?.width}x${facts?.height}`,
+        quality: 'auto',
+        background: 'opaque',
+        output_format: 'jpeg',
+        usage: {
+          input_tokens: 0,
+          input_tokens_details: { image_tokens: 0, text_tokens: 0 },
+          output_tokens: 0,
+          total_tokens: 0,
+        },
+        seed: expect.stringMatching(/^\d+$/),
+        operation_id: expect.stringMatching(/^op_/),
+      },
+    ]);
+  });
+
+  it('gets a link where it names dall-e-3 and says nothing else, as at OpenAI', async () => {
+    const dallE = { ...request, model: 'dall-e-3' };
+    const linked = await client.images.generate(dallE);
+    expect(Object.keys(linked.data?.[0] ?? {})).toContain('url');
+    expect(await statusOf(fetch(linked.data?.[0]?.url ?? ''))).toBe(200);
+    const asked = await client.images.generate({ ...dallE, response_format: 'b64_json' });
+    expect(bytesOf(asked.data?.[0]?.b64_json).length).toBeGreaterThan(1_000);
+    const stream = await client.images.generate({ ...dallE, stream: true });
+    for await (const event of stream) expect(bytesOf(event.b64_json).length).toBeGreaterThan(1_000);
+    const other = await client.images.generate(request);
+    expect(other.data?.[0]?.b64_json).toBeDefined();
+  });
+
+  it('lists only the fields without effect in X-Ignored-Params', async () => {
+    const anyway = { background: 'opaque', frame_count: 1 } as const;
+    const fulfilled = await client.images.generate({ ...request, ...anyway }).withResponse();
+    expect(fulfilled.response.headers.get('x-ignored-params')).toBeNull();
+    const fields = { complexity: 3, quality: 'hd', style: 'vivid', safety_identifier: 'u1' };
+    const ignored = await client.images
+      .generate({ ...request, ...fields } as typeof request)
+      .withResponse();
+    const named = ignored.response.headers.get('x-ignored-params')?.split(', ').toSorted();
+    expect(named).toEqual(Object.keys(fields).toSorted());
   });
 
   it('gets a failure as an event of the stream, and a refusal before the stream', async () => {
@@ -134,6 +180,15 @@ describe('a refusal', () => {
       'background',
     ],
     ['gif', { ...request, output_format: 'gif' }, 400, 'invalid_request_error', 'output_format'],
+    ['svg', { ...request, output_format: 'svg' }, 400, 'invalid_request_error', 'output_format'],
+    ['several frames', { ...request, frame_count: 2 }, 400, 'invalid_request_error', 'frame_count'],
+    [
+      'a blue background',
+      { ...request, background: 'blue' },
+      400,
+      'invalid_request_error',
+      'background',
+    ],
     ['several in a stream', { ...request, n: 2, stream: true }, 400, 'invalid_request_error', 'n'],
     [
       'a forbidden prompt',
@@ -157,10 +212,9 @@ describe('a refusal', () => {
   );
 
   it('of a key, of a model, and of a limit have the classes that clients catch', async () => {
-    const stranger = clientOf('unknown');
-    expect(await failureOf(stranger.images.generate(request))).toBeInstanceOf(
-      OpenAI.AuthenticationError,
-    );
+    const stranger = await failureOf(clientOf('unknown').images.generate(request));
+    expect(stranger).toBeInstanceOf(OpenAI.AuthenticationError);
+    expect([stranger.type, stranger.code]).toEqual(['invalid_request_error', 'invalid_api_key']);
     expect(await failureOf(clientOf('picky').images.generate(request))).toBeInstanceOf(
       OpenAI.PermissionDeniedError,
     );
@@ -287,4 +341,24 @@ it('handling=strict refuses what would be ignored before anything is spent', asy
   });
   expect(await jsonOf(response)).toMatchObject({ httpStatus: 400, error: { param: 'style' } });
   expect(emulator.ledger.generates).toBe(before);
+});
+
+it('with AUTH=passthrough images are bytes unless a link is asked for: a link needs the credential too', async () => {
+  const behind = await startGateway({
+    UPSTREAM_ADDRESS: emulator.address,
+    AUTH: 'passthrough',
+    MODEL_ALIASES: '{"dall-e-3":"yandex-art"}',
+  });
+  const imageOf = async (body: object) => {
+    const response = await behind.fetch('/v1/images/generations', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Api-Key key-of-anna' },
+      body: JSON.stringify({ ...request, model: 'dall-e-3', ...body }),
+    });
+    const { data } = (await response.json()) as { data: object[] };
+    return Object.keys(data[0] ?? {});
+  };
+  expect(await imageOf({})).toContain('b64_json');
+  expect(await imageOf({ response_format: 'url' })).toContain('url');
+  await behind.close();
 });

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
+import type { CallerContext } from '../../operations/caller-context.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
 import { createOpenAiImage } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
@@ -15,6 +16,7 @@ import {
   sendOpenAiImages,
   type OpenAiOutcome,
 } from '../openai-response.ts';
+import { waitSecondsOf } from '../openai-patience.ts';
 import { retryIdentityOf } from '../openai-retry-identity.ts';
 import { preferencesFromHeader, waitLeftMs } from '../prefer.ts';
 import { bodyOf, serve, type RouteCall } from '../route.ts';
@@ -22,10 +24,6 @@ import type { RouteServices } from '../route-services.ts';
 
 type Call = RouteCall<object, typeof openAiRequestSchema>;
 
-/** Longest time a response is held back for the images. */
-const waitSecondsMax = 280;
-/** How long before the client gives up the gateway responds, so that the client learns why. */
-const clientMarginS = 2;
 const folderPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 
 /** POST /v1/images/generations, for OpenAI's clients with only their base URL changed. */
@@ -121,7 +119,7 @@ async function finish(
   const { id } = start.snapshot;
   try {
     const nowMs = services.clock.nowMs();
-    const waitMs = waitLeftMs(waitSecondsOf(call.request), { receivedAtMs, nowMs });
+    const waitMs = waitLeftMs(waitSecondsOf(call.request.headers), { receivedAtMs, nowMs });
     const snapshot = await services.operations.wait(id, { ...caller, waitMs, signal });
     if (!isFinished(snapshot)) {
       throw new GatewayError('generation_timeout', 'the image is not ready yet: ask again', {
@@ -131,7 +129,7 @@ async function finish(
     }
     const made = succeeded(snapshot, 1);
     const image =
-      body.responseFormat === 'url'
+      responseFormatOf(body, caller) === 'url'
         ? services.responses.imageLink(id, caller.tenant)
         : (await imageForResponse(call, services, { id, form: 'base64' })).bytes;
     return { snapshot: made, image };
@@ -141,11 +139,21 @@ async function finish(
   }
 }
 
-function waitSecondsOf({ headers }: FastifyRequest): number {
-  const timeout = String(headers['x-stainless-timeout'] ?? '');
-  // Written by the client's library, not by its user: one that can't be read counts as absent.
-  if (!/^[0-9]{1,9}(?:\.[0-9]{1,9})?$/.test(timeout)) return waitSecondsMax;
-  return Math.min(Math.max(Number(timeout) - clientMarginS, 1), waitSecondsMax);
+/** Models of OpenAI's own that return links unless the request says otherwise. */
+const modelsOfLinks: ReadonlySet<string> = new Set(['dall-e-2', 'dall-e-3']);
+
+/**
+ * How the images are sent, where the request leaves it open: as OpenAI does it
+ * for the model that the request names. Not as a link in a stream, for which
+ * clients know no link, nor where a link opens only with the caller's credential.
+ */
+function responseFormatOf(
+  { responseFormat, model = '', stream }: OpenAiRequestBody,
+  { passthrough }: CallerContext,
+): 'b64_json' | 'url' {
+  if (responseFormat !== undefined) return responseFormat;
+  const isLink = modelsOfLinks.has(model) && stream !== true && passthrough === undefined;
+  return isLink ? 'url' : 'b64_json';
 }
 
 /** @throws GatewayError with `Prefer: handling=strict`. */

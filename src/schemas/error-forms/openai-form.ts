@@ -33,7 +33,6 @@ function statusOfReason(reason: Reason): number {
 function typeOf(reason: Reason): string {
   if (reason === 'content_policy_violation') return 'image_generation_user_error';
   const status = statusOfReason(reason);
-  if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
