@@ -65,6 +65,8 @@ describe('the routes', () => {
       '/openapi.json',
       '/playground-code.js',
       '/playground-events.js',
+      '/playground-memory.js',
+      '/playground-requests.js',
       '/playground.css',
       '/playground.js',
       '/problems',

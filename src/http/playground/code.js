@@ -1,4 +1,4 @@
-// The request of the form as code that runs without changes.
+// The panel that shows the request of the form as code that runs without changes.
 
 const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -43,4 +43,55 @@ const image = Buffer.from(data[0].b64_json, 'base64');`;
 }
 
 /** The code generators by the name of their tab. */
-export const codes = { curl, fetch: fetchCode, openai };
+const codes = { curl, fetch: fetchCode, openai };
+
+const element = (id) => document.getElementById(id);
+let tab = 'curl';
+
+/** @param current gives the request of the form. @returns A function that shows the code of the form again. */
+export function openCodePanel(current) {
+  const tabs = [...document.querySelectorAll('[role=tab]')];
+  const showCode = () => {
+    const { body, context } = current();
+    element('code').textContent = codes[tab](body, context);
+  };
+  const select = (chosen) => {
+    tab = chosen.id.replace('tab-', '');
+    for (const each of tabs) {
+      each.setAttribute('aria-selected', String(each === chosen));
+      each.tabIndex = each === chosen ? 0 : -1;
+    }
+    element('code').setAttribute('aria-labelledby', chosen.id);
+    showCode();
+  };
+  for (const [index, each] of tabs.entries()) {
+    each.addEventListener('click', () => select(each));
+    each.addEventListener('keydown', ({ key }) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+      if (step === undefined) return;
+      const next = tabs[(index + step + tabs.length) % tabs.length];
+      next.focus();
+      select(next);
+    });
+  }
+  element('copy').addEventListener('click', () => void copy());
+  return showCode;
+}
+
+async function copy() {
+  const button = element('copy');
+  button.textContent = (await copyText(element('code'))) ? 'Copied' : 'Press Ctrl+C';
+  setTimeout(() => (button.textContent = 'Copy'), 1_500);
+}
+
+/** Copies the text of an element; where the browser does not allow it, the text is selected at least. */
+async function copyText(source) {
+  try {
+    // Missing on pages without TLS.
+    await navigator.clipboard.writeText(source.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(source);
+    return document.execCommand('copy');
+  }
+}

@@ -1,11 +1,18 @@
-import { codes } from './playground-code.js';
-import { follow, Refused } from './playground-events.js';
+import { openCodePanel } from './playground-code.js';
+import { follow } from './playground-events.js';
+import * as memory from './playground-memory.js';
+import { createOperation, loadImage, Lost, Refused } from './playground-requests.js';
 
 const element = (id) => document.getElementById(id);
 const form = element('request');
 const fields = ['prompt', 'negativePrompt', 'aspectRatio', 'seed', 'model'];
 const historyMax = 24;
-let tab = 'curl';
+/** Object URLs of the images that were loaded, by operation. */
+const loaded = new Map();
+const showCode = openCodePanel(() => ({
+  body: bodyOfForm(),
+  context: { origin: location.origin, hasKey: element('key').value.trim() !== '' },
+}));
 
 /** The request body of the form, without empty fields. */
 function bodyOfForm() {
@@ -13,14 +20,14 @@ function bodyOfForm() {
   return Object.fromEntries(entries.filter(([, value]) => value !== ''));
 }
 
+function fillForm(body) {
+  for (const name of fields) element(name).value = body[name] ?? '';
+  showCode();
+}
+
 function credential() {
   const key = element('key').value.trim();
   return key === '' ? {} : { Authorization: `Bearer ${key}` };
-}
-
-function showCode() {
-  const context = { origin: location.origin, hasKey: element('key').value.trim() !== '' };
-  element('code').textContent = codes[tab](bodyOfForm(), context);
 }
 
 function showStatus(text) {
@@ -56,58 +63,61 @@ function showProblem(problem) {
   showStatus('No image.');
 }
 
-async function createOperation(body) {
-  const response = await fetch('/v1/images', {
-    method: 'POST',
-    headers: {
-      ...credential(),
-      'Content-Type': 'application/json',
-      Accept: 'application/json',
-      // With it a lost request can be sent again without paying twice.
-      'Idempotency-Key': crypto.randomUUID(),
-    },
-    body: JSON.stringify(body),
-  });
-  const json = await response.json();
-  if (!response.ok) throw new Refused(json);
-  return json;
+/** Shows where the image of an operation is, before it is there and whatever happens to this page. */
+function showOperation({ id, urls }) {
+  element('operation-id').textContent = id;
+  const link = new URL(urls.image);
+  link.searchParams.set('wait', '60');
+  element('operation-link').href = link;
+  element('operation').hidden = false;
 }
 
-async function createImage() {
-  const body = bodyOfForm();
-  const startMs = performance.now();
-  const seconds = () => ((performance.now() - startMs) / 1000).toFixed(1);
-  const timer = setInterval(() => showStatus(`Creating the image: ${seconds()} s …`), 1_000);
-  showStatus('Creating the image …');
+/** Follows an operation to its end and shows its image. */
+async function finish(operation, body) {
+  const context = {
+    headers: credential(),
+    onLost: () => showStatus('Connection lost; reconnecting …'),
+  };
+  let last = operation;
+  const startMs = Date.parse(operation.createdAt) || Date.now();
+  const timer = setInterval(() => {
+    showStatus(`Creating the image: ${((Date.now() - startMs) / 1000).toFixed(0)} s …`);
+  }, 1_000);
   try {
-    const operation = await createOperation(body);
-    let last = operation;
-    await follow(operation.id, {
-      headers: credential(),
-      onState: (state) => (last = state),
-      onLost: () => showStatus('The connection was lost; reconnecting …'),
-    });
-    if (last.status !== 'succeeded')
-      return showProblem({ detail: last.error?.message, ...last.error });
-    const response = await fetch(`/operations/${last.id}/image?wait=30`, { headers: credential() });
-    if (!response.ok) throw new Refused(await response.json());
+    await follow(operation.id, { ...context, onState: (state) => (last = state) });
+    // Reading it again would show the same failure.
+    if (last.status !== 'succeeded') {
+      throw new Refused({ ...last.error, detail: last.error?.message, retryable: false });
+    }
     const image = {
       ...last.response,
-      url: URL.createObjectURL(await response.blob()),
-      prompt: body.prompt ?? '',
-      seconds: seconds(),
       id: last.id,
+      prompt: body?.prompt ?? '',
+      seconds: ((Date.parse(last.modifiedAt) - Date.parse(last.createdAt)) / 1000).toFixed(1),
     };
-    await show(image);
-    remember(image);
+    // A reload of this page shows it even if the bytes don't come now.
+    memory.addImage(image);
+    await show(image, context);
+    showHistory();
     showStatus(`Ready after ${image.seconds} s.`);
   } finally {
     clearInterval(timer);
   }
 }
 
+/** The image as a URL for this page; loaded once. */
+async function urlOf({ id }, context) {
+  const known = loaded.get(id);
+  if (known !== undefined) return known;
+  const url = URL.createObjectURL(await loadImage(id, context));
+  loaded.set(id, url);
+  return url;
+}
+
 /** Shows an image. Resolves when it is visible. */
-function show({ url, prompt, seed, width, height, seconds, mimeType, id }) {
+async function show(image, context) {
+  const { prompt, seed, width, height, seconds, mimeType, id } = image;
+  const url = await urlOf(image, context);
   element('image').src = url;
   element('image').alt = prompt;
   element('image-seed').textContent = seed;
@@ -117,34 +127,106 @@ function show({ url, prompt, seed, width, height, seconds, mimeType, id }) {
   element('download').download =
     `${id.slice(0, 16)}.${mimeType.replace('image/', '').replace('jpeg', 'jpg')}`;
   element('figure').hidden = false;
-  return element('image').decode();
+  await element('image').decode();
 }
 
-function remember(image) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.title = image.prompt;
-  const thumbnail = document.createElement('img');
-  thumbnail.src = image.url;
-  thumbnail.alt = `${image.prompt}, seed ${image.seed}`;
-  button.append(thumbnail);
-  button.addEventListener('click', () => void show(image));
-  const item = document.createElement('li');
-  item.append(button);
-  const list = element('history');
-  list.prepend(item);
-  if (list.children.length > historyMax) list.lastElementChild.remove();
+/** Images of this tab. One that is not loaded yet shows its prompt, and is loaded by a click. */
+function showHistory() {
+  const items = memory.images().map((image) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.title = image.prompt;
+    const url = loaded.get(image.id);
+    if (url === undefined) {
+      button.textContent = image.prompt.slice(0, 24) || 'Image';
+      button.className = 'unloaded';
+    } else {
+      const thumbnail = document.createElement('img');
+      thumbnail.src = url;
+      thumbnail.alt = `${image.prompt}, seed ${image.seed}`;
+      button.append(thumbnail);
+    }
+    button.addEventListener('click', () => void takeUp(image.id));
+    const item = document.createElement('li');
+    item.append(button);
+    return item;
+  });
+  element('history').replaceChildren(...items.slice(0, historyMax));
 }
 
-async function submit() {
+/** Creates the image of a request, which may be one that was sent before and not answered. */
+async function create(body) {
+  const operation = await run(
+    async () => {
+      memory.setShownOperation(undefined);
+      memory.setRequestUnderWay(body);
+      showStatus('Creating the image …');
+      const onLost = () => showStatus('The response was lost; sending the same request again …');
+      try {
+        const created = await createOperation(body, { headers: credential(), onLost });
+        memory.setShownOperation(created.id, body);
+        memory.setRequestUnderWay(undefined);
+        return created;
+      } catch (error) {
+        if (!(error instanceof Lost)) memory.setRequestUnderWay(undefined);
+        throw error;
+      }
+    },
+    () => void create(body),
+  );
+  if (operation !== undefined) await watch(operation, body);
+}
+
+/** Shows an operation that is running or done: after a reload, or of the history. */
+async function takeUp(id) {
+  const operation = await run(
+    async () => {
+      memory.setShownOperation(id);
+      const response = await fetch(`/operations/${id}`, { headers: credential() }).catch(() => {
+        throw new Lost('No response came from the gateway.');
+      });
+      if (response.ok) return response.json();
+      if (response.status === 404 || response.status === 410) memory.setShownOperation(undefined);
+      throw new Refused(await response.json());
+    },
+    () => void takeUp(id),
+  );
+  if (operation !== undefined) await watch(operation, memory.bodyOfOperation(id));
+}
+
+function watch(operation, body) {
+  return run(
+    async () => {
+      showOperation(operation);
+      await finish(operation, body);
+    },
+    () => void takeUp(operation.id),
+  );
+}
+
+/**
+ * Does one step, and shows what went wrong with it.
+ *
+ * @param again what the button "Try again" does, where trying again makes sense.
+ */
+async function run(work, again) {
   const button = form.querySelector('[type=submit]');
   button.disabled = true;
+  element('retry').hidden = true;
+  element('operation').hidden = true;
+  element('figure').hidden = true;
   element('progress').hidden = false;
   clearViolations();
   try {
-    await createImage();
+    return await work();
   } catch (error) {
+    const isFinal = error instanceof Refused && error.problem.retryable !== true;
+    const needsKey = error instanceof Refused && error.problem.status === 401;
     showProblem(error instanceof Refused ? error.problem : { detail: error.message });
+    if (isFinal && !needsKey) return;
+    element('retry').hidden = false;
+    element('retry').onclick = again;
+    if (error instanceof Lost) showStatus('Trying again is safe: nothing is paid for twice.');
   } finally {
     button.disabled = false;
     element('progress').hidden = true;
@@ -153,7 +235,7 @@ async function submit() {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  void submit();
+  void create(bodyOfForm());
 });
 
 form.addEventListener('input', showCode);
@@ -169,34 +251,20 @@ async function offerModels() {
 
 element('model').addEventListener('focus', () => void offerModels());
 
-const tabs = [...document.querySelectorAll('[role=tab]')];
-function select(chosen) {
-  tab = chosen.id.replace('tab-', '');
-  for (const each of tabs) {
-    each.setAttribute('aria-selected', String(each === chosen));
-    each.tabIndex = each === chosen ? 0 : -1;
+/** Takes up what this tab was doing before a reload, or what its URL names. */
+function start() {
+  showHistory();
+  const body = memory.requestUnderWay();
+  if (body !== undefined) {
+    fillForm(body);
+    return void create(body);
   }
-  element('code').setAttribute('aria-labelledby', chosen.id);
-  showCode();
+  const id = memory.shownOperation();
+  if (id === undefined) return;
+  const known = memory.bodyOfOperation(id);
+  if (known !== undefined) fillForm(known);
+  void takeUp(id);
 }
-for (const [index, each] of tabs.entries()) {
-  each.addEventListener('click', () => select(each));
-  each.addEventListener('keydown', ({ key }) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-    if (step === undefined) return;
-    const next = tabs[(index + step + tabs.length) % tabs.length];
-    next.focus();
-    select(next);
-  });
-}
-
-async function copy() {
-  const button = element('copy');
-  await navigator.clipboard.writeText(element('code').textContent);
-  button.textContent = 'Copied';
-  setTimeout(() => (button.textContent = 'Copy'), 1_500);
-}
-
-element('copy').addEventListener('click', () => void copy());
 
 showCode();
+start();

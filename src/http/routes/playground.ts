@@ -8,6 +8,8 @@ const files = [
   ['/playground.js', 'playground.js', 'text/javascript; charset=utf-8'],
   ['/playground-code.js', 'code.js', 'text/javascript; charset=utf-8'],
   ['/playground-events.js', 'events.js', 'text/javascript; charset=utf-8'],
+  ['/playground-memory.js', 'memory.js', 'text/javascript; charset=utf-8'],
+  ['/playground-requests.js', 'requests.js', 'text/javascript; charset=utf-8'],
 ] as const;
 
 /** A policy that allows only what this gateway serves: no other host, no inline script, no frame around the page. */
