@@ -27,6 +27,8 @@ export interface AppServerParts extends Pick<
   readonly readiness: () => Readiness;
   /** Media types the upstream can make, the preferred one first. */
   readonly imageMediaTypes: readonly string[];
+  /** Names of the upstream's models; absent where the gateway can't know them. */
+  readonly modelCatalog: readonly string[] | undefined;
 }
 
 /** Thousands of callers may come back at once: those that the kernel's queue cannot hold wait a second and longer. */
@@ -37,7 +39,7 @@ export async function openAppServer(
   settings: SettingValues,
   parts: AppServerParts,
 ): Promise<AppServer> {
-  const { callers, core, shedding, imageMediaTypes, ...options } = parts;
+  const { callers, core, shedding, imageMediaTypes, modelCatalog, ...options } = parts;
   const { HOST: host } = settings;
   const nowMs = () => systemClock.nowMs();
   let origin = settings.PUBLIC_URL ?? originOf(host, settings.PORT);
@@ -68,6 +70,7 @@ export async function openAppServer(
         folderId: settings.FOLDER_ID ?? 'local',
         defaultModel: settings.DEFAULT_MODEL,
         modelAliases: settings.MODEL_ALIASES,
+        modelCatalog,
         promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
         promptCharactersMaxByModel: settings.PROMPT_CHARACTERS_MAX_BY_MODEL,
       },

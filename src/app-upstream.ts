@@ -19,9 +19,13 @@ export interface AppUpstream {
   readonly client: UpstreamClient;
   /** Media types of its images, the preferred one first. */
   readonly mediaTypes: readonly string[];
+  /** Names of its models; absent where the gateway can't know them. */
+  readonly models?: readonly string[];
   /** Ends the embedded upstream, where there is one. */
   close(): Promise<void>;
 }
+
+const embeddedModels = ['yandex-art'];
 
 /** Starts to connect to the upstream that the settings name, or starts an upstream inside this process where they name none. */
 export async function openAppUpstream(
@@ -34,6 +38,7 @@ export async function openAppUpstream(
     ? await startEmbeddedEmulator({
         port: settings.EMULATOR_PORT,
         latencyMs: settings.EMULATOR_LATENCY_MS,
+        models: embeddedModels,
         promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
         onFailure: (error) => log.error({ cause: error.message }, 'embedded upstream ended'),
       })
@@ -56,6 +61,7 @@ export async function openAppUpstream(
   });
   return {
     client,
+    ...(isEmbedded && { models: embeddedModels }),
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
     async close() {
       closeCa();

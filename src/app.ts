@@ -82,6 +82,7 @@ export async function buildApp(
     ...{ log, tracing, callers, core, shedding, readiness },
     observer: metrics?.requests,
     imageMediaTypes: upstream.mediaTypes,
+    modelCatalog: upstream.models,
   });
   metrics?.follow({ core, shedding, readiness });
   const drain = openDrain({

@@ -121,7 +121,8 @@ export const settings = {
     meaning: 'Model of a request that names none: a name, name/version, alias or art:// URI.',
   }),
   MODEL_ALIASES: setting(textsByName.default(new Map()), {
-    meaning: 'JSON object: a name of your own → a model name or art:// URI.',
+    meaning:
+      'JSON object: a name of your own → a model name or art:// URI. The name `*` stands for every other bare name, such as the names that clients have built in.',
   }),
   IMAGE_MEDIA_TYPES: setting(mediaTypes.optional(), {
     default: 'image/jpeg; embedded upstream: image/jpeg,image/png,image/webp',

@@ -26,6 +26,10 @@ export interface GatewayErrorOptions {
   /** Seconds until a retry makes sense. Absent: the default of the reason. */
   readonly retryAfterS?: number;
   readonly upstream?: UpstreamTrace;
+  /** The upstream's own message, which only the vendor's surface shows. */
+  readonly upstreamMessage?: string;
+  /** Whether the upstream itself does not work, as against one request that it refused. Absent: the reason decides. */
+  readonly isUpstreamFailure?: boolean;
   /** Further response headers that the reason requires, such as Allow. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -45,6 +49,8 @@ export class GatewayError extends Error {
   readonly outcome: SpendOutcome | undefined;
   readonly retryAfterS: number | undefined;
   readonly upstream: UpstreamTrace | undefined;
+  readonly upstreamMessage: string | undefined;
+  readonly isUpstreamFailure: boolean | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(reason: Reason, detail: string, options: GatewayErrorOptions = {}) {
@@ -55,19 +61,24 @@ export class GatewayError extends Error {
     this.outcome = options.outcome;
     this.retryAfterS = options.retryAfterS;
     this.upstream = options.upstream;
+    this.upstreamMessage = options.upstreamMessage;
+    this.isUpstreamFailure = options.isUpstreamFailure;
     this.headers = options.headers ?? {};
   }
 
   /** A copy with some parts changed. */
-  with(changes: GatewayErrorOptions): GatewayError {
-    const { reason, detail, cause, violations, headers, outcome, retryAfterS, upstream } = this;
-    return new GatewayError(reason, detail, {
+  with(changes: GatewayErrorOptions & { readonly detail?: string }): GatewayError {
+    const { reason, cause, violations, headers, outcome, retryAfterS, upstream } = this;
+    const { upstreamMessage, isUpstreamFailure } = this;
+    return new GatewayError(reason, changes.detail ?? this.detail, {
       cause,
       violations,
       headers,
       ...(outcome !== undefined && { outcome }),
       ...(retryAfterS !== undefined && { retryAfterS }),
       ...(upstream !== undefined && { upstream }),
+      ...(upstreamMessage !== undefined && { upstreamMessage }),
+      ...(isUpstreamFailure !== undefined && { isUpstreamFailure }),
       ...changes,
     });
   }

@@ -11,6 +11,7 @@ export const reasons = [
   'unknown_field',
   'malformed_json',
   'prompt_too_long',
+  'model_not_found',
   'content_policy_violation',
   // The caller's own credentials.
   'unauthenticated',

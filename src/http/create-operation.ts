@@ -4,7 +4,8 @@ import { LimitReached, type LimitState } from '../operations/create/admission.ts
 import type { CallerContext } from '../operations/caller-context.ts';
 import type { CreateRequest, IdempotencyScope } from '../operations/create/creates.ts';
 import type { OperationSnapshot } from '../operations/result/snapshot.ts';
-import { violationInBody } from '../translation/images.ts';
+import { violationInBody, type ImageDefaults } from '../translation/images.ts';
+import { modelNotFoundDetail } from '../translation/models.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
 import type { RouteServices } from './route-services.ts';
@@ -40,6 +41,33 @@ export function createIdentityOf(
   return { requester: { subject, limits: caller, allowance }, idempotency };
 }
 
+/** What a request leaves open, for this caller. */
+export function imageDefaultsOf(
+  { identity }: FastifyRequest,
+  { imageDefaults }: RouteServices,
+): ImageDefaults {
+  return { ...imageDefaults, callerModels: identity.caller.models };
+}
+
+/**
+ * Runs a check of the body.
+ *
+ * @throws GatewayError whose violations have their pointers in the body as the caller wrote it.
+ */
+export function checkedInBody<Result>({ body }: FastifyRequest, check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof GatewayError ? placedInBody(error, body) : error;
+  }
+}
+
+function placedInBody(error: GatewayError, body: unknown): GatewayError {
+  return error.with({
+    violations: error.violations.map((violation) => violationInBody(violation, body)),
+  });
+}
+
 /**
  * The one call that spends. It goes on when the caller hangs up. Its result is
  * written into the log context and the response headers.
@@ -70,9 +98,12 @@ export async function createOperation(
   } catch (error) {
     if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
-    throw error.with({
-      violations: error.violations.map((violation) => violationInBody(violation, request.body)),
-    });
+    const placed = placedInBody(error, request.body);
+    const named = create.namedByCaller?.model;
+    if (error.reason !== 'model_not_found' || named === undefined) throw placed;
+    const detail = modelNotFoundDetail(named, imageDefaultsOf(request, services));
+    const violations = placed.violations.map((violation) => ({ ...violation, detail }));
+    throw placed.with({ detail, violations });
   } finally {
     logContext.upstreamMs = services.clock.nowMs() - startMs;
   }

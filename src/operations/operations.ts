@@ -14,6 +14,7 @@ import { TrackedOperations } from './poll/tracked-operations.ts';
 import type { ImageMemory, Release, RoomOptions } from './result/image-memory.ts';
 import type { ResultCache } from './result/result-cache.ts';
 import type { OperationSnapshot } from './result/snapshot.ts';
+import type { NamedByCaller } from '../upstream/call/status-error.ts';
 
 export interface OperationsOptions {
   readonly upstream: GuardedUpstream;
@@ -34,6 +35,8 @@ export interface StartOptions {
   /** The form it is created in, and so read in. */
   readonly form?: OperationForm | undefined;
   readonly timeoutMs?: number | undefined;
+  /** What of the request the caller itself named. Absent: nothing. */
+  readonly namedByCaller?: NamedByCaller | undefined;
 }
 
 export interface WaitOptions extends CallerContext {
@@ -92,12 +95,13 @@ export class Operations {
   async start(
     request: ImageGenerationRequest,
     caller: CallerContext,
-    { form = 'native', timeoutMs }: StartOptions = {},
+    { form = 'native', timeoutMs, namedByCaller }: StartOptions = {},
   ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
     const operation = await upstream.generate(request, {
       ...callOptionsOf(caller),
       ...(timeoutMs !== undefined && { timeoutMs }),
+      namedByCaller,
     });
     if (operation.id.length > upstreamIdBytesMax) throw idTooLong();
     const acceptedAtMs = clock.nowMs();

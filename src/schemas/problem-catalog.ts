@@ -43,6 +43,13 @@ export const problemKinds = {
     advice:
       'The texts of positive weight are together longer than the model takes. `detail` gives the count and the limit: shorten the prompt. Nothing was spent.',
   },
+  model_not_found: {
+    status: 400,
+    title: 'Model not found',
+    retryable: false,
+    advice:
+      'There is no model of this name that you may use. `detail` lists names that you may send; GET /v1/models lists them all. Nothing was spent.',
+  },
   content_policy_violation: {
     status: 422,
     title: 'Refused by the content policy',

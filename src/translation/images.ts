@@ -9,18 +9,13 @@ import {
 import type { ImageRequestBody } from '../schemas/images.ts';
 import { pointerFromPath } from '../schemas/field-names.ts';
 import { characterCount } from '../text/character-count.ts';
+import { chosenModel, modelNameOf, type ChosenModel, type ModelNames } from './models.ts';
 
 /** The request that makes the upstream draw one image. */
 export type { ImageGenerationRequest };
 
 /** Values for what a request leaves open. */
-export interface ImageDefaults {
-  /** Folder that model names are looked up in. */
-  readonly folderId: string;
-  /** Model of a request that names none: a name, name/version, alias or art:// URI. */
-  readonly defaultModel: string;
-  /** This gateway's own names for models. An alias never names another alias. */
-  readonly modelAliases: ReadonlyMap<string, string>;
+export interface ImageDefaults extends ModelNames {
   /** Most characters in all texts of positive weight. */
   readonly promptCharactersMax: number;
   /** The same for single models, by name without folder and version. */
@@ -35,21 +30,30 @@ export interface ImageChoices {
   readonly drawnSeed: bigint;
 }
 
+/** A Generate, and what of it the caller itself named. */
+export interface GenerateCall extends Pick<ChosenModel, 'namedByCaller'> {
+  readonly generate: ImageGenerationRequest;
+}
+
 /** The upstream's request for a validated body. Its seed is never 0: for 0 the upstream would draw one and never return it. */
 export function imageGenerationRequestFromBody(
   body: ImageRequestBody,
   defaults: ImageDefaults,
   choices: ImageChoices,
-): ImageGenerationRequest {
+): GenerateCall {
   const options = body.generationOptions;
-  const modelUri = body.modelUri ?? modelUriFromName(body.model ?? defaults.defaultModel, defaults);
+  const { modelUri, namedByCaller } = chosenModel(
+    body.modelUri ?? body.model,
+    defaults,
+    body.modelUri === undefined ? '#/model' : '#/modelUri',
+  );
   const messages = messagesFromBody(body);
   const aspectRatio = body.aspectRatio ?? aspectRatioFromOptions(options?.aspectRatio);
   refuseLongPrompt(messages, {
     charactersMax: promptCharactersMaxOf(modelUri, defaults),
     pointer: body.messages === undefined ? '#/prompt' : '#/messages',
   });
-  return create(ImageGenerationRequestSchema, {
+  const generate = create(ImageGenerationRequestSchema, {
     modelUri,
     messages,
     generationOptions: create(ImageGenerationOptionsSchema, {
@@ -58,6 +62,7 @@ export function imageGenerationRequestFromBody(
       ...(aspectRatio === undefined ? {} : { aspectRatio }),
     }),
   });
+  return { generate, namedByCaller };
 }
 
 /** The media type the body itself asks for, in either form. */
@@ -89,22 +94,9 @@ function aspectRatioFromOptions(
   return widthRatio === 0n || heightRatio === 0n ? undefined : { widthRatio, heightRatio };
 }
 
-const scheme = 'art://';
-
-/** `name`, `name/version`, an alias or a URI → a model URI. No version is the latest one. */
-export function modelUriFromName(
-  name: string,
-  defaults: Pick<ImageDefaults, 'folderId' | 'modelAliases'>,
-): string {
-  const resolved = defaults.modelAliases.get(name) ?? name;
-  if (resolved.startsWith(scheme)) return resolved;
-  const versioned = resolved.includes('/') ? resolved : `${resolved}/latest`;
-  return `${scheme}${defaults.folderId}/${versioned}`;
-}
-
 function promptCharactersMaxOf(modelUri: string, defaults: ImageDefaults): number {
-  const model = modelUri.slice(scheme.length).split('/')[1] ?? '';
-  return defaults.promptCharactersMaxByModel.get(model) ?? defaults.promptCharactersMax;
+  const limit = defaults.promptCharactersMaxByModel.get(modelNameOf(modelUri));
+  return limit ?? defaults.promptCharactersMax;
 }
 
 function refuseLongPrompt(

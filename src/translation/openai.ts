@@ -1,9 +1,8 @@
-import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { aspectRatioFromText } from '../schemas/images.ts';
 import { int64Max } from '../schemas/int64.ts';
 import { ignoredFields, type OpenAiRequestBody } from '../schemas/openai.ts';
 import { snakeFromCamel } from '../schemas/field-names.ts';
-import { imageGenerationRequestFromBody, type ImageDefaults } from './images.ts';
+import { imageGenerationRequestFromBody, type GenerateCall, type ImageDefaults } from './images.ts';
 
 export interface OpenAiChoices {
   /** Media types the upstream can make, the preferred one first. */
@@ -17,7 +16,7 @@ export function imageGenerationRequestsFromOpenAi(
   body: OpenAiRequestBody,
   defaults: ImageDefaults,
   { mediaTypes, drawnSeed }: OpenAiChoices,
-): readonly ImageGenerationRequest[] {
+): readonly GenerateCall[] {
   const { prompt, model, negativePrompt, n = 1 } = body;
   const aspectRatio = body.aspectRatio ?? aspectRatioFromText(body.size ?? 'auto');
   const firstSeed = body.seed || drawnSeed;

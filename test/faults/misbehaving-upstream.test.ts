@@ -83,6 +83,34 @@ describe('a create', () => {
     },
   );
 
+  it.each([
+    ['NOT_FOUND', raw.status(5, 'no such thing')],
+    ['ALREADY_EXISTS', raw.status(6, 'there is one')],
+    ['UNIMPLEMENTED', raw.status(12, 'not with these options')],
+    ['ABORTED', raw.status(10, 'a conflict')],
+    ['PERMISSION_DENIED', raw.status(7, 'not this one')],
+  ])(
+    'that the upstream refuses with %s stops the creates of no other caller',
+    async (_, refusal) => {
+      upstream.on('Generate', refusal);
+      for (let count = 0; count < 8; count += 1) {
+        expect((await gateway.create({ prompt: 'a cat' })).status).toBe(502);
+      }
+      upstream.on('Generate', accepted);
+      expect((await gateway.create({ prompt: 'a cat' })).status).toBe(202);
+    },
+  );
+
+  it('that fails inside the upstream counts against it', async () => {
+    upstream.on('Generate', raw.status(13, 'x'));
+    for (let count = 0; count < 5; count += 1) await gateway.create({ prompt: 'a cat' });
+    upstream.on('Generate', accepted);
+    expect(await json(await gateway.create({ prompt: 'a cat' }))).toMatchObject({
+      code: 'upstream_unavailable',
+      outcome: 'not_started',
+    });
+  });
+
   it('continues after its caller has left, and its result is kept', async () => {
     upstream.on('Generate', accepted);
     upstream.on('Get', running);

@@ -345,9 +345,9 @@ describe('POST /v1/images', () => {
     expect((await json(response))['errors']).toMatchObject([{ pointer }]);
   });
 
-  it('responds 502 when the upstream denies the gateway the model', async () => {
+  it('responds 400 when the upstream has no model of the name', async () => {
     const response = await gateway.create({ ...cat, model: 'no-such-model' });
-    expect(response.status).toBe(502);
-    expect(await json(response)).toMatchObject({ code: 'upstream_auth', outcome: 'not_started' });
+    expect(response.status).toBe(400);
+    expect(await json(response)).toMatchObject({ code: 'model_not_found', outcome: 'not_started' });
   });
 });

@@ -159,7 +159,7 @@ describe('an unmodified openai client', () => {
     expect(names).toEqual(['yandex-art', 'dall-e-3']);
     expect((await client.models.retrieve('dall-e-3')).object).toBe('model');
     const unknown = await failureOf(client.models.retrieve('none'));
-    expect([unknown.status, unknown.code]).toEqual([404, 'not_found']);
+    expect([unknown.status, unknown.code]).toEqual([404, 'model_not_found']);
     const picky: string[] = [];
     for await (const model of clientOf('picky').models.list()) picky.push(model.id);
     expect(picky).toEqual(['other']);

@@ -148,7 +148,8 @@ export function statusInTrailers(code: number | string, message = ''): RawRespon
 function statusFields(code: number | string, message: string, details?: Uint8Array) {
   return {
     'grpc-status': String(code),
-    'grpc-message': encodeURIComponent(message),
+    // As gRPC says: percent-encoded is what is not printable ASCII, and the percent sign.
+    'grpc-message': message.replaceAll(/[^\x20-\x7e]+|%/g, encodeURIComponent),
     ...(details !== undefined && {
       'grpc-status-details-bin': Buffer.from(details).toString('base64'),
     }),

@@ -7,7 +7,12 @@ import { imageRequestSchema } from '../../schemas/images.ts';
 import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
-import { createIdentityOf, createOperation } from '../create-operation.ts';
+import {
+  checkedInBody,
+  createIdentityOf,
+  createOperation,
+  imageDefaultsOf,
+} from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-response.ts';
@@ -91,13 +96,16 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
     const contradicts = acceptQuality(request.headers.accept, mediaType) === 0;
     if (negotiated.form === 'image' && contradicts) throw notAcceptable([mediaType]);
   }
-  const generate = imageGenerationRequestFromBody(parsed.body, services.imageDefaults, {
-    mediaType: negotiated.mediaType ?? services.imageMediaTypes[0] ?? '',
-    drawnSeed: services.random.seed(),
-  });
+  const defaults = imageDefaultsOf(request, services);
+  const generateCall = checkedInBody(request, () =>
+    imageGenerationRequestFromBody(parsed.body, defaults, {
+      mediaType: negotiated.mediaType ?? services.imageMediaTypes[0] ?? '',
+      drawnSeed: services.random.seed(),
+    }),
+  );
   const { operationId } = createImage;
   const identity = createIdentityOf(request, { operationId, body: parsed.body });
-  const create: CreateRequest = { generate, ...identity };
+  const create: CreateRequest = { ...generateCall, ...identity };
   return { create, ignored: parsed.ignored };
 }
 

@@ -4,10 +4,11 @@ import type { CallerContext } from '../../operations/caller-context.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
 import { createOpenAiImage } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
-import type { ImageGenerationRequest } from '../../translation/images.ts';
+import type { GenerateCall } from '../../translation/images.ts';
+import type { ModelNames } from '../../translation/models.ts';
 import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../translation/openai.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
-import { createOperation } from '../create-operation.ts';
+import { createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { succeeded } from '../image-response.ts';
 import {
@@ -33,7 +34,7 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     const receivedAtMs = services.clock.nowMs();
     const { body } = bodyOf(call);
     reportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
-    const defaults = { ...services.imageDefaults, ...folderOf(request) };
+    const defaults = { ...imageDefaultsOf(request, services), ...folderOf(request) };
     const requests = imageGenerationRequestsFromOpenAi(body, defaults, {
       mediaTypes: services.imageMediaTypes,
       drawnSeed: services.random.seed(),
@@ -55,7 +56,7 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     // after a 504 its own retry gets all of them.
     const failure = unfinished ?? (errors.length === outcomes.length ? errors[0] : undefined);
     if (failure !== undefined) throw failure;
-    const modelUri = requests[0]?.modelUri ?? '';
+    const modelUri = requests[0]?.generate.modelUri ?? '';
     return sendOpenAiImages(reply, { outcomes, modelUri, createdAtMs });
   });
 }
@@ -72,18 +73,18 @@ async function startAll(
   services: RouteServices,
   wanted: {
     readonly body: OpenAiRequestBody;
-    readonly requests: readonly ImageGenerationRequest[];
+    readonly requests: readonly GenerateCall[];
   },
 ): Promise<readonly Started[]> {
   const { subject, caller, allowance } = call.request.identity;
   const started = await Promise.all(
-    wanted.requests.map(async (generate, index): Promise<Started> => {
+    wanted.requests.map(async (generateCall, index): Promise<Started> => {
       try {
         const snapshot = await createOperation(
           { ...call, limitHeaders: openAiLimitHeaders },
           services,
           {
-            generate,
+            ...generateCall,
             requester: { subject, limits: caller, allowance },
             idempotency: retryIdentityOf(call.request, wanted.body, index),
           },
@@ -178,10 +179,11 @@ function reportIgnored(
  *
  * @throws GatewayError for what can't be the name of a folder.
  */
-function folderOf({ headers }: FastifyRequest): { readonly folderId?: string } {
+function folderOf({ headers }: FastifyRequest): Partial<ModelNames> {
   const folder = headers['openai-project'];
   if (folder === undefined || folder === '') return {};
-  if (typeof folder === 'string' && folderPattern.test(folder)) return { folderId: folder };
+  if (typeof folder === 'string' && folderPattern.test(folder))
+    return { folderId: folder, isFolderCallers: true };
   throw new GatewayError('invalid_request', 'OpenAI-Project: expected the id of a folder', {
     outcome: 'not_started',
     violations: [

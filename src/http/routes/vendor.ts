@@ -5,7 +5,7 @@ import {
   createVendorImage,
 } from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
-import { createIdentityOf, createOperation } from '../create-operation.ts';
+import { createIdentityOf, createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { bodyOf, serve } from '../route.ts';
@@ -22,13 +22,15 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const { body } = bodyOf(call);
     const mediaType = body.generationOptions?.mimeType;
     if (mediaType !== undefined) refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
-    const generate = imageGenerationRequestFromBody(body, services.imageDefaults, {
+    // Without the catalog: a model that does not exist is refused in the upstream's own words.
+    const defaults = { ...imageDefaultsOf(request, services), modelCatalog: undefined };
+    const generateCall = imageGenerationRequestFromBody(body, defaults, {
       mediaType: services.imageMediaTypes[0] ?? '',
       drawnSeed: services.random.seed(),
     });
     const { operationId } = createVendorImage;
     const snapshot = await createOperation(call, services, {
-      generate,
+      ...generateCall,
       form: 'vendor',
       ...createIdentityOf(request, { operationId, body }),
     });

@@ -103,7 +103,8 @@ export function guardedUpstream(
 }
 
 function isCounted(error: unknown): boolean {
-  return !(error instanceof GatewayError) || counted.has(error.reason);
+  if (!(error instanceof GatewayError)) return true;
+  return error.isUpstreamFailure ?? counted.has(error.reason);
 }
 
 async function isAlive(upstream: UpstreamClient): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundatio
 import type { Reason } from '../../errors/reason.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { CircuitOpen, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
+import type { NamedByCaller } from '../../upstream/call/status-error.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { OperationForm } from '../operation-id.ts';
 import type { Operations } from '../operations.ts';
@@ -20,6 +21,8 @@ import type { KeyedRequest } from './keyed-create.ts';
 /** One image to be made. */
 export interface CreateRequest {
   readonly generate: ImageGenerationRequest;
+  /** What of it the caller itself named. Absent: nothing. */
+  readonly namedByCaller?: NamedByCaller | undefined;
   readonly requester: Requester;
   /** Absent: native. */
   readonly form?: OperationForm;
@@ -165,10 +168,14 @@ export class Creates {
     },
   ) {
     const { operations, observer } = this.#options;
-    const { generate, form } = request;
+    const { generate, namedByCaller, form } = request;
     const { limits } = reservation;
     try {
-      const snapshot = await operations.start(generate, caller, { timeoutMs, form });
+      const snapshot = await operations.start(generate, caller, {
+        timeoutMs,
+        form,
+        namedByCaller,
+      });
       this.#hold(snapshot.id, reservation);
       observer?.createEnded({ outcome: 'accepted' });
       observer?.limitsSeen(limits);

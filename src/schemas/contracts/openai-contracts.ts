@@ -125,5 +125,11 @@ export const getModel = routeContract({
       examples: { 'application/json': { one: exampleModel } },
     },
   },
-  reasons: ['invalid_request', 'unknown_field', 'not_found', 'internal_error', ...callerReasons],
+  reasons: [
+    'invalid_request',
+    'unknown_field',
+    'model_not_found',
+    'internal_error',
+    ...callerReasons,
+  ],
 });

@@ -47,6 +47,7 @@ export const createReasons = [
   'unknown_field',
   'malformed_json',
   'prompt_too_long',
+  'model_not_found',
   'payload_too_large',
   'unsupported_media_type',
   'content_policy_violation',

@@ -26,8 +26,14 @@ const codes: Readonly<Partial<Record<Reason, string>>> = {
   quota_exceeded: 'rate_limit_exceeded',
 };
 
+/** Statuses that OpenAI's API has where the native surface has another one. */
+const statuses: Readonly<Partial<Record<Reason, number>>> = {
+  content_policy_violation: 400,
+  model_not_found: 404,
+};
+
 function statusOfReason(reason: Reason): number {
-  return reason === 'content_policy_violation' ? 400 : problemKindOf(reason).status;
+  return statuses[reason] ?? problemKindOf(reason).status;
 }
 
 function typeOf(reason: Reason): string {

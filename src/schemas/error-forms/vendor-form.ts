@@ -38,7 +38,7 @@ export const vendorForm: ErrorForm = {
       ? statusOfReason(error.reason)
       : vendorHttpStatus(rpcCodeOf(error)),
   bodyOf: (error) => {
-    const { reason, detail, violations, outcome } = error;
+    const { reason, detail, upstreamMessage, violations, outcome } = error;
     const fieldViolations = violations.map(
       ({ pointer, parameter, header, detail: description }) => ({
         field: (pointer?.replace(/^#\//, '').replaceAll('/', '.') ?? parameter ?? header) || '',
@@ -48,7 +48,7 @@ export const vendorForm: ErrorForm = {
     const badRequest = { '@type': `${typeUrlPrefix}google.rpc.BadRequest`, fieldViolations };
     return {
       code: rpcCodeOf(error),
-      message: detail,
+      message: upstreamMessage ?? detail,
       details: [
         ...(fieldViolations.length > 0 ? [badRequest] : []),
         {

@@ -8,8 +8,8 @@ import { GatewayCredential } from '../credentials/gateway-credential.ts';
 import type { TokenSource } from '../credentials/token-source.ts';
 import { callMetadata, type FixedMetadata } from './call-metadata.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
-import { errorFromStatus, type MethodName } from './status-error.ts';
-import { timeoutMsMax, unaryCall, type CallStatus, type UnaryResult } from './unary-call.ts';
+import { errorFromStatus, type MethodName, type NamedByCaller } from './status-error.ts';
+import { timeoutMsMax, unaryCall, type UnaryResult } from './unary-call.ts';
 
 /** What a caller of one method may set. */
 export interface CallOptions {
@@ -20,6 +20,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** The caller's passthrough credential, sent in place of the gateway's. */
   readonly authorization?: string;
+  /** What the caller itself named in a Generate. Absent: nothing. */
+  readonly namedByCaller?: NamedByCaller | undefined;
 }
 
 /** The two channels to the upstream, one for each service. */
@@ -79,8 +81,10 @@ export function rpcCaller(
     name: MethodName,
     method: MethodDefinition<Request, Operation>,
     request: Request,
-    { signal, traceparent, authorization: passthrough, timeoutMs = Infinity }: CallOptions,
+    callOptions: CallOptions,
   ): Promise<Operation> => {
+    const { signal, traceparent, authorization: passthrough, namedByCaller } = callOptions;
+    const { timeoutMs = Infinity } = callOptions;
     const isGenerate = name === 'Generate';
     const methodTimeoutMs = timeoutMsOf(name, options);
     const deadlineMs = performance.now() + Math.min(methodTimeoutMs, timeoutMs);
@@ -113,11 +117,12 @@ export function rpcCaller(
     observer?.callEnded({ method: name, ...end, durationMs: performance.now() - startMs });
     if (passthrough === undefined) gatewayCredential.settle(authorization, result);
     if (result.ok) return result.message;
-    throw errorFromStatus(withoutSecret(result.status, authorization), {
+    throw errorFromStatus(result.status, {
       method: name,
       random,
       isPassthrough: passthrough !== undefined,
-      prompts: promptsOf(request),
+      secret: authorization?.split(' ')[1],
+      ...(isGenerate && { ...factsOf(request as Partial<ImageGenerationRequest>), namedByCaller }),
     });
   };
 }
@@ -148,18 +153,13 @@ function endOf(result: UnaryResult<unknown>): { code: string; requestId?: string
   return requestId === undefined ? { code } : { code, requestId };
 }
 
-/** The status without the credential, which an upstream may quote and the log must not hold. */
-function withoutSecret(callStatus: CallStatus, authorization: string | undefined): CallStatus {
-  const secret = authorization?.split(' ')[1];
-  if (secret === undefined) return callStatus;
-  return { ...callStatus, details: callStatus.details.replaceAll(secret, '[redacted]') };
-}
-
-/** The texts of the request, the longest first: one text may be part of another. */
-function promptsOf(request: unknown): readonly string[] {
-  const { messages = [] } = request as Partial<ImageGenerationRequest>;
-  return messages
+/** What an upstream may quote of a Generate. */
+function factsOf(request: Partial<ImageGenerationRequest>) {
+  const { messages = [], modelUri = '' } = request;
+  // The longest first: one text may be part of another.
+  const prompts = messages
     .map(({ text }) => text)
     .filter((text) => text !== '')
     .toSorted((a, b) => b.length - a.length);
+  return { prompts, modelUri };
 }

@@ -1,59 +1,16 @@
-import { GatewayError, type SpendOutcome } from '../../errors/gateway-error.ts';
+import { GatewayError, type SpendOutcome, type Violation } from '../../errors/gateway-error.ts';
 import { grpcCodeName, type GrpcCodeName } from '../../errors/grpc-code.ts';
 import type { Reason } from '../../errors/reason.ts';
 import { isModerationRefusal, isPromptLimit } from '../../errors/vendor-wording.ts';
 import { printableText } from '../../text/printable.ts';
-import { errorDetailsFromBytes } from './error-details.ts';
+import { codeRuleOf, type CodeRule } from './code-rules.ts';
+import { culpritOf, type Culprit } from './culprit.ts';
+import { errorDetailsFromBytes, type ErrorDetails } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
 /** The method of a call. `Probe` is a Get that only checks whether the service is alive. */
 export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe';
-
-interface CodeRule {
-  readonly reason: Reason;
-  /** Whether a Generate with this end may have been accepted, and paid for. */
-  readonly spend: 'not_started' | 'unknown';
-  /** Shown in place of the upstream's own text, where that is not for callers. */
-  readonly detail?: string;
-}
-
-const refusedGateway = 'the upstream does not accept the credentials of the gateway';
-
-/** The meaning of each code that the upstream itself sent. */
-const codeRules = {
-  OK: { reason: 'bad_upstream_result', spend: 'unknown', detail: 'the upstream sent no message' },
-  CANCELLED: { reason: 'upstream_error', spend: 'unknown' },
-  UNKNOWN: { reason: 'upstream_error', spend: 'unknown' },
-  INVALID_ARGUMENT: { reason: 'invalid_request', spend: 'not_started' },
-  DEADLINE_EXCEEDED: { reason: 'upstream_timeout', spend: 'unknown' },
-  NOT_FOUND: { reason: 'upstream_error', spend: 'not_started' },
-  ALREADY_EXISTS: { reason: 'upstream_error', spend: 'not_started' },
-  PERMISSION_DENIED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
-  RESOURCE_EXHAUSTED: { reason: 'quota_exceeded', spend: 'not_started' },
-  FAILED_PRECONDITION: { reason: 'invalid_request', spend: 'not_started' },
-  ABORTED: { reason: 'upstream_error', spend: 'unknown' },
-  OUT_OF_RANGE: { reason: 'invalid_request', spend: 'not_started' },
-  UNIMPLEMENTED: { reason: 'upstream_error', spend: 'not_started' },
-  INTERNAL: { reason: 'upstream_error', spend: 'unknown' },
-  UNAVAILABLE: { reason: 'upstream_unavailable', spend: 'unknown' },
-  DATA_LOSS: { reason: 'upstream_error', spend: 'unknown' },
-  UNAUTHENTICATED: { reason: 'upstream_auth', spend: 'not_started', detail: refusedGateway },
-} as const satisfies Record<GrpcCodeName, CodeRule>;
-
-/** The rules that differ for calls with the caller's passthrough credential. */
-const passthroughCodeRules: Partial<Record<GrpcCodeName, CodeRule>> = {
-  UNAUTHENTICATED: {
-    reason: 'unauthenticated',
-    spend: 'not_started',
-    detail: 'the upstream does not accept your credential',
-  },
-  PERMISSION_DENIED: {
-    reason: 'permission_denied',
-    spend: 'not_started',
-    detail: 'the upstream denies your credential this folder, model or operation',
-  },
-};
 
 const detailCharactersMax = 500;
 
@@ -74,22 +31,37 @@ const quotable: ReadonlySet<Reason> = new Set([
   'quota_exceeded',
 ]);
 
+/** What the caller itself named in the request, as against what the operator's configuration filled in. */
+export interface NamedByCaller {
+  /** The model, as the caller wrote it; absent where it is the default or an alias. */
+  readonly model?: string;
+  readonly folder: boolean;
+}
+
 export interface StatusContext {
   readonly method: MethodName;
   /** A number in [0, 1), which spreads the retries of many callers. */
   readonly random: () => number;
   /** Whether the call carried the caller's passthrough credential, so that a refusal of it is the caller's. */
   readonly isPassthrough?: boolean;
+  /** The credential of the call, which an upstream may quote and neither a caller nor the log may see. */
+  readonly secret?: string | undefined;
   /** Texts of the request, which an upstream may quote and the log must not hold. */
   readonly prompts?: readonly string[];
+  readonly modelUri?: string;
+  readonly namedByCaller?: NamedByCaller | undefined;
 }
 
-/** The error for a call that did not succeed: whose error it is, and whether the image may be paid for. */
+/**
+ * The error for a call that did not succeed: whose mistake it is, and whether it
+ * may be paid for. The status is classified as it came; secrets are removed from what
+ * is shown, so that none of them can change what the status means.
+ */
 export function errorFromStatus(status: CallStatus, context: StatusContext): GatewayError {
   const local = localStatusOf(status);
   if (local !== undefined) return errorFromLocal(status, local, context);
-  const name = grpcCodeName(status.code);
-  if (name === undefined) {
+  const code = grpcCodeName(status.code);
+  if (code === undefined) {
     const detail = 'the upstream sent a code that is no gRPC code';
     return new GatewayError('bad_upstream_result', detail, {
       cause: causeOf(status, context),
@@ -97,7 +69,7 @@ export function errorFromStatus(status: CallStatus, context: StatusContext): Gat
       ...outcomeOf(context.method, 'unknown'),
     });
   }
-  return errorFromUpstream(status, name, context);
+  return errorFromUpstream(status, code, context);
 }
 
 function errorFromLocal(
@@ -114,20 +86,27 @@ function errorFromLocal(
 
 function errorFromUpstream(
   status: CallStatus,
-  name: GrpcCodeName,
+  code: GrpcCodeName,
   context: StatusContext,
 ): GatewayError {
-  const rule: CodeRule =
-    (context.isPassthrough === true ? passthroughCodeRules[name] : undefined) ?? codeRules[name];
   const details = errorDetailsFromBytes(status.detailsBytes);
-  const reason = refinedReason(rule.reason, name, status.details, context.method);
-  const text = quotable.has(reason) ? printableText(status.details, detailCharactersMax) : '';
+  const rule = ruleFor(status, code, context, details);
+  const { reason } = rule;
+  const isQuotable = quotable.has(reason) && rule.detail === undefined;
+  const text = printableText(withoutSecret(status.details, context), detailCharactersMax);
+  const quote = isQuotable && text !== '' ? text : undefined;
+  const violations = details.violations.map((violation) => ({
+    ...violation,
+    detail: withoutSecret(violation.detail, context),
+  }));
   return new GatewayError(
     reason,
-    rule.detail ?? (text === '' ? (plainDetails[reason] ?? 'the upstream refused') : text),
+    rule.detail ?? quote ?? plainDetails[reason] ?? 'the upstream refused',
     {
       cause: causeOf(status, context),
-      violations: quotable.has(reason) ? details.violations : [],
+      violations: rule.violations ?? (quotable.has(reason) ? violations : []),
+      isUpstreamFailure: rule.isUpstreamFailure,
+      ...(rule.isForCaller === true && { upstreamMessage: withoutFolder(text, context) }),
       ...(status.hasResponded && { upstream: traceOf(status, details.requestId) }),
       ...retryOf(reason, details.retryAfterS, context),
       ...outcomeOf(context.method, rule.spend),
@@ -135,17 +114,57 @@ function errorFromUpstream(
   );
 }
 
-function refinedReason(
-  reason: Reason,
-  name: GrpcCodeName,
-  message: string,
-  method: MethodName,
-): Reason {
-  if (name === 'NOT_FOUND' && method !== 'Generate') return 'operation_not_found';
-  // Only a create sends a prompt, which can be moderated or too long.
-  if (name !== 'INVALID_ARGUMENT' || method !== 'Generate') return reason;
-  if (isModerationRefusal(message)) return 'content_policy_violation';
-  return isPromptLimit(message) ? 'prompt_too_long' : reason;
+/** A code's rule with what the text adds to it. */
+interface StatusRule extends CodeRule {
+  readonly violations?: readonly Violation[];
+  /** Whether the upstream's text is about what the caller itself named, so that the vendor's surface may show it. */
+  readonly isForCaller?: boolean;
+}
+
+function ruleFor(
+  status: CallStatus,
+  code: GrpcCodeName,
+  context: StatusContext,
+  details: ErrorDetails,
+): StatusRule {
+  const { method, isPassthrough = false, modelUri = '' } = context;
+  const rule = codeRuleOf(code, isPassthrough);
+  if (code === 'NOT_FOUND' && method !== 'Generate') {
+    return { ...rule, reason: 'operation_not_found' };
+  }
+  // Only a create has a prompt, a model and a folder.
+  if (method !== 'Generate') return rule;
+  if (code === 'INVALID_ARGUMENT') {
+    if (isModerationRefusal(status.details)) return { ...rule, reason: 'content_policy_violation' };
+    if (isPromptLimit(status.details)) return { ...rule, reason: 'prompt_too_long' };
+  }
+  const fields = details.violations.map(({ pointer = '' }) => pointer);
+  const culprit = culpritOf(code, status.details, { modelUri, fields });
+  return culprit === undefined ? rule : { ...rule, ...culpritRule(culprit, context) };
+}
+
+/** Who answers for a culprit: the caller for what it named itself, else whose credential and configuration it is. */
+function culpritRule(culprit: Culprit, context: StatusContext): Partial<StatusRule> {
+  const { isPassthrough = false, namedByCaller } = context;
+  const isModel = culprit === 'model';
+  if (isModel && namedByCaller?.model !== undefined) {
+    const detail = 'there is no model of this name that you may use';
+    const violations = [{ pointer: '#/modelUri', code: 'model_not_found', detail }];
+    return { reason: 'model_not_found', detail, violations, isForCaller: true };
+  }
+  if (culprit === 'folder' && namedByCaller?.folder === true) {
+    const detail = 'the upstream does not let this gateway use the folder that you named';
+    const violations = [{ pointer: '#/modelUri', code: 'folder', detail }];
+    return { reason: 'invalid_request', detail, violations, isForCaller: true };
+  }
+  if (isPassthrough) {
+    return culprit === 'credential'
+      ? codeRuleOf('UNAUTHENTICATED', true)
+      : { ...codeRuleOf('PERMISSION_DENIED', true), isForCaller: true };
+  }
+  if (culprit === 'credential') return codeRuleOf('UNAUTHENTICATED', false);
+  const detail = `the upstream refuses the ${culprit} that the gateway is configured with`;
+  return { reason: 'upstream_auth', detail, violations: [] };
 }
 
 function localStatusOf(status: CallStatus): LocalStatus | undefined {
@@ -173,11 +192,23 @@ function traceOf(status: CallStatus, requestId: string | undefined) {
 }
 
 /** The status for the log: its text may hold addresses, and the prompt is left out. */
-function causeOf(status: CallStatus, { prompts = [] }: StatusContext): Error {
-  const name = grpcCodeName(status.code) ?? String(status.code);
+function causeOf(status: CallStatus, context: StatusContext): Error {
+  const { prompts = [] } = context;
+  const code = grpcCodeName(status.code) ?? String(status.code);
   const text = prompts.reduce(
     (result, prompt) => result.replaceAll(prompt, '[prompt]'),
-    status.details,
+    withoutSecret(status.details, context),
   );
-  return new Error(`${name}: ${printableText(text, detailCharactersMax)}`);
+  return new Error(`${code}: ${printableText(text, detailCharactersMax)}`);
+}
+
+/** The text without the operator's folder, unless the caller named the folder itself. */
+function withoutFolder(text: string, { modelUri = '', namedByCaller }: StatusContext): string {
+  const folder = /^art:\/\/([^/]+)/.exec(modelUri)?.[1] ?? '';
+  if (folder === '' || namedByCaller?.folder === true) return text;
+  return text.replaceAll(`art://${folder}/`, 'art://…/');
+}
+
+function withoutSecret(text: string, { secret = '' }: StatusContext): string {
+  return secret === '' ? text : text.replaceAll(secret, '[redacted]');
 }

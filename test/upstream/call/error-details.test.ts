@@ -27,10 +27,15 @@ describe('the text of an upstream error', () => {
     expect((await failureOf(fixture.open().generate(catRequest()))).reason).toBe('prompt_too_long');
   });
 
-  it('is not shown when it is about the credentials of the gateway', async () => {
-    fixture.upstream.on('Generate', raw.status(7, 'Access to model art://canary-folder/x denied'));
+  it.each([
+    [7, 'Access to model art://canary-folder/x denied', 'refuses the model that the gateway is'],
+    [3, "Specified folder ID 'canary' does not match", 'refuses the folder that the gateway is'],
+    [16, 'Token canary is invalid', 'does not accept the credentials of the gateway'],
+  ])('%i is not shown when it is about the gateway: %s', async (code, text, detail) => {
+    fixture.upstream.on('Generate', raw.status(code, text));
     const error = await failureOf(fixture.open().generate(catRequest()));
-    expect(error.detail).toBe('the upstream does not accept the credentials of the gateway');
+    expect(error.reason).toBe('upstream_auth');
+    expect(error.detail).toContain(detail);
   });
 
   it('is bounded and on one line', async () => {

@@ -116,6 +116,8 @@ describe('a Generate that ends with', () => {
     const error = await failureOf(client.generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual([reason, 'not_started']);
     expect(error.upstream?.grpcCode).toBe(grpcCode);
+    // A refusal of one request says nothing about those of others.
+    if (grpcCode !== undefined) expect(error.isUpstreamFailure).toBe(false);
     expect([upstream.streamsOpened, upstream.spent]).toEqual([1, 0]);
   });
 
@@ -217,5 +219,40 @@ describe('an error', () => {
     const error = await failureOf(client.generate(request));
     expect(text).not.toBe('');
     expect(String(error.cause)).toBe('Error: INTERNAL: no image of «[prompt]» today');
+  });
+});
+
+describe('a credential that stands in the text of an error', () => {
+  const message = raw.announce(65_537);
+  const quota = raw.status(8, 'Quota exceeded');
+  it.each([
+    ['Bearer x', message, 'upstream_message_too_large', 'unknown'],
+    ['Api-Key Received', message, 'upstream_message_too_large', 'unknown'],
+    ['Bearer e', raw.cut(), 'upstream_unavailable', 'unknown'],
+    ['Bearer RST_STREAM', raw.reset(2), 'upstream_error', 'unknown'],
+    ['Bearer HTTP', raw.html(503), 'upstream_unavailable', 'unknown'],
+    ['Bearer message', raw.response([]), 'bad_upstream_result', 'unknown'],
+    ['Bearer Quota', quota, 'quota_exceeded', 'not_started'],
+    [
+      'Bearer terms',
+      raw.status(3, 'it may violate the terms of use'),
+      'content_policy_violation',
+      'not_started',
+    ],
+  ] as const)(
+    'does not change what the error means: %s',
+    async (authorization, response, ...expected) => {
+      upstream.on('Generate', response);
+      const error = await failureOf(client.generate(catRequest(), { authorization }));
+      expect([error.reason, error.outcome]).toEqual(expected);
+    },
+  );
+
+  it('is shown to no one', async () => {
+    upstream.on('Generate', raw.status(8, 'no more for the key canary-own today'));
+    const authorization = 'Bearer canary-own';
+    const error = await failureOf(client.generate(catRequest(), { authorization }));
+    expect(error.detail).toBe('no more for the key [redacted] today');
+    expect(String(error.cause)).not.toContain('canary-own');
   });
 });
