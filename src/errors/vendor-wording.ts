@@ -20,3 +20,19 @@ const promptLimit = /Prompt positive size \d+ exceeds limit/i;
 export function isPromptLimit(message: string): boolean {
   return promptLimit.test(message);
 }
+
+/** What a refused request names as wrong. */
+export type Culprit = 'model' | 'folder' | 'credential';
+
+/** Beginnings of the vendor's messages: `Access to model art://… denied`, `Token is invalid or has expired.` */
+const culprits: readonly (readonly [RegExp, Culprit])[] = [
+  [/^Access to model\b/i, 'model'],
+  [/^Model URI\b/i, 'model'],
+  [/^Specified folder ID\b/i, 'folder'],
+  [/^Token is invalid\b/i, 'credential'],
+];
+
+/** What a message of the vendor's names as wrong, if it is one of those that do. */
+export function culpritFromMessage(message: string): Culprit | undefined {
+  return culprits.find(([beginning]) => beginning.test(message))?.[1];
+}

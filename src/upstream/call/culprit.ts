@@ -1,7 +1,5 @@
 import type { GrpcCodeName } from '../../errors/grpc-code.ts';
-
-/** What a refused Generate names as wrong. */
-export type Culprit = 'model' | 'folder' | 'credential';
+import { culpritFromMessage, type Culprit } from '../../errors/vendor-wording.ts';
 
 /** Codes with which the upstream refuses one request for what it asks. */
 const codes: ReadonlySet<GrpcCodeName> = new Set([
@@ -10,14 +8,6 @@ const codes: ReadonlySet<GrpcCodeName> = new Set([
   'PERMISSION_DENIED',
   'FAILED_PRECONDITION',
 ]);
-
-/** The vendor's own texts, from their beginning. */
-const vendorTexts: readonly (readonly [RegExp, Culprit])[] = [
-  [/^Access to model\b/i, 'model'],
-  [/^Model URI\b/i, 'model'],
-  [/^Specified folder ID\b/i, 'folder'],
-  [/^Token is invalid\b/i, 'credential'],
-];
 
 const aboutModel =
   /\bmodel\b.{0,200}\b(?:not found|not exist|unknown|unsupported|not supported|unavailable|not available|denied|retired|deprecated|disabled)\b|\b(?:unknown|no such|unsupported|invalid) model\b/is;
@@ -38,7 +28,7 @@ export function culpritOf(
   request: { readonly modelUri: string; readonly fields: readonly string[] },
 ): Culprit | undefined {
   if (!codes.has(code)) return undefined;
-  const known = vendorTexts.find(([pattern]) => pattern.test(text))?.[1];
+  const known = culpritFromMessage(text);
   if (known !== undefined) return known;
   const { modelUri, fields } = request;
   if (fields.includes('#/modelUri')) return 'model';

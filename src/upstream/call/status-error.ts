@@ -1,10 +1,10 @@
 import { GatewayError, type SpendOutcome, type Violation } from '../../errors/gateway-error.ts';
 import { grpcCodeName, type GrpcCodeName } from '../../errors/grpc-code.ts';
 import type { Reason } from '../../errors/reason.ts';
-import { isModerationRefusal, isPromptLimit } from '../../errors/vendor-wording.ts';
+import { isModerationRefusal, isPromptLimit, type Culprit } from '../../errors/vendor-wording.ts';
 import { printableText } from '../../text/printable.ts';
 import { codeRuleOf, type CodeRule } from './code-rules.ts';
-import { culpritOf, type Culprit } from './culprit.ts';
+import { culpritOf } from './culprit.ts';
 import { errorDetailsFromBytes, type ErrorDetails } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
 import type { CallStatus } from './unary-call.ts';
