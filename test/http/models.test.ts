@@ -121,8 +121,8 @@ describe('aliases', () => {
     await open({ '*': 'yandex-art', cats: 'yandex-art' });
     for (const model of builtInNames) {
       expect((await native(gateway, { model })).status).toBe(202);
-      expect((await openAi(gateway, { model })).status).toBe(200);
     }
+    expect((await openAi(gateway, { model: 'dall-e-3', response_format: 'url' })).status).toBe(200);
     for (const model of ['art://local/dall-e-3', 'dall-e-3/latest']) {
       expect((await native(gateway, { model })).body).toMatchObject({ code: 'model_not_found' });
     }
@@ -133,7 +133,7 @@ describe('aliases', () => {
       404,
       { error: { code: 'model_not_found', param: 'model', type: 'invalid_request_error' } },
     ]);
-  });
+  }, 60_000);
 
   it('with an exact name come before *, and a wrong target is the operator’s mistake', async () => {
     await open({ '*': 'no-such-model', 'dall-e-3': 'yandex-art' });

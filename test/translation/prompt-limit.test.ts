@@ -16,6 +16,6 @@ const requestOf = (prompt: string) =>
 
 test('a decomposed prompt counts as people count it, and is sent as it was written', () => {
   const decomposed = 'e\u0301'.repeat(500);
-  expect(requestOf(decomposed).messages[0]?.text).toBe(decomposed);
+  expect(requestOf(decomposed).generate.messages[0]?.text).toBe(decomposed);
   expect(() => requestOf(`${decomposed}x`)).toThrow(/has 501 characters; the model takes 500/);
 });

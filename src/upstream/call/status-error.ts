@@ -1,6 +1,7 @@
-import { GatewayError, type SpendOutcome, type Violation } from '../../errors/gateway-error.ts';
+import { GatewayError, type SpendOutcome } from '../../errors/gateway-error.ts';
 import { grpcCodeName, type GrpcCodeName } from '../../errors/grpc-code.ts';
 import type { Reason } from '../../errors/reason.ts';
+import type { Violation } from '../../errors/violation-list.ts';
 import { isModerationRefusal, isPromptLimit, type Culprit } from '../../errors/vendor-wording.ts';
 import { printableText } from '../../text/printable.ts';
 import { codeRuleOf, type CodeRule } from './code-rules.ts';
