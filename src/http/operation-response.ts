@@ -4,7 +4,6 @@ import { isFinished, type OperationSnapshot } from '../operations/result/snapsho
 import { problemKindOf } from '../schemas/problem-catalog.ts';
 import type { JsonWithBytes } from '../translation/json-value.ts';
 import { imageLink, operationJson } from '../translation/operation-json.ts';
-import { vendorOperationJson } from '../translation/vendor.ts';
 import { sendJsonWithBytes } from './json-with-bytes.ts';
 import { matchesETag } from './conditional.ts';
 
@@ -105,12 +104,6 @@ export class OperationResponses {
     // Before any header is set: an error here must not carry them.
     const json = this.#operationJson(snapshot, context.tenant, await image());
     return sendJsonWithBytes(reply.headers(headers), json);
-  }
-
-  /** 200 with the operation in the JSON of the vendor's REST. */
-  vendorForm(reply: FastifyReply, snapshot: OperationSnapshot, image?: Uint8Array): FastifyReply {
-    reply.header('cache-control', 'no-store').header('x-operation-id', snapshot.id);
-    return sendJsonWithBytes(reply, vendorOperationJson(snapshot, image));
   }
 
   /** Link to the image; with a token where the caller would otherwise need a credential. */

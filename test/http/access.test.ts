@@ -78,6 +78,7 @@ describe('the routes', () => {
         'GET HEAD /v1/models: operations:read',
         'GET HEAD /v1/models/:id: operations:read',
         'POST /foundationModels/v1/imageGenerationAsync: images:create',
+        'GET HEAD /foundationModels/v1/operations/:id: operations:read',
         'POST /v1/images: images:create',
         'POST /v1/tokens: delegate',
         'GET HEAD /operations/:id: operations:read',

@@ -6,6 +6,9 @@ import { statusOf } from '../support/responses.ts';
 
 let emulator: Emulator;
 let gateway: Gateway;
+/** Behind an upstream whose images never finish, for what is to be seen while one is made. */
+let slowEmulator: Emulator;
+let slow: Gateway;
 let doneId: string;
 
 type Json = Record<string, unknown>;
@@ -14,8 +17,12 @@ async function json(response: Response): Promise<Json> {
   return (await response.json()) as Json;
 }
 
-async function created(body: unknown, headers: Record<string, string> = {}): Promise<string> {
-  return String((await json(await gateway.create(body, headers)))['id']);
+async function created(
+  body: unknown,
+  headers: Record<string, string> = {},
+  by = gateway,
+): Promise<string> {
+  return String((await json(await by.create(body, headers)))['id']);
 }
 
 beforeAll(async () => {
@@ -24,30 +31,33 @@ beforeAll(async () => {
     UPSTREAM_ADDRESS: emulator.address,
     UPSTREAM_POLL_INTERVAL_MS: '50',
   });
+  slowEmulator = await startEmulator({ latencyMs: 600_000 });
+  slow = await startGateway({ UPSTREAM_ADDRESS: slowEmulator.address });
   doneId = await created({ prompt: 'a finished cat', seed: 5 }, { prefer: 'wait=20' });
 });
 
 afterAll(async () => {
+  await slow.close();
+  await slowEmulator.close();
   await gateway.close();
   await emulator.close();
 });
 
 describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
   it('returns a running operation with an ETag and with Retry-After', async () => {
-    const id = await created({ prompt: 'a cat' });
-    const response = await gateway.fetch(`${path}/${id}`);
+    const id = await created({ prompt: 'a cat' }, {}, slow);
+    const response = await slow.fetch(`${path}/${id}`);
     expect(response.status).toBe(200);
     expect(await json(response)).toMatchObject({ id, status: 'running', done: false });
     expect(response.headers.get('cache-control')).toBe('private, no-cache');
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     const etag = response.headers.get('etag') ?? '';
     expect(etag).toMatch(/^W\//);
-    const again = await gateway.fetch(`${path}/${id}`, { headers: { 'if-none-match': etag } });
-    expect(again.status).toBe(304);
-    const done = await gateway.fetch(`${path}/${id}?wait=20`, {
-      headers: { 'if-none-match': etag },
-    });
-    expect(await json(done)).toMatchObject({ status: 'succeeded' });
+    const headers = { 'if-none-match': etag };
+    expect(await statusOf(slow.fetch(`${path}/${id}`, { headers }))).toBe(304);
+    await statusOf(slow.fetch(`${path}/${id}/cancel`, { method: 'POST' }));
+    const ended = await slow.fetch(`${path}/${id}`, { headers });
+    expect(await json(ended)).toMatchObject({ status: 'canceled' });
   });
 
   it('returns a finished operation without a call to the upstream', async () => {
@@ -264,13 +274,13 @@ describe('GET /operations/{id}/image', () => {
   });
 
   it('answers 409 with Retry-After while the image is being made, and waits when asked to', async () => {
-    const id = await created({ prompt: 'a slow cat' });
-    const early = await gateway.fetch(`/operations/${id}/image`);
+    const early = await slow.fetch(
+      `/operations/${await created({ prompt: 'a slow cat' }, {}, slow)}/image`,
+    );
     expect([early.status, (await json(early))['code']]).toEqual([409, 'operation_not_done']);
     expect(Number(early.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-    const waited = await gateway.fetch(`/operations/${id}/image?wait=60`);
-    expect(waited.status).toBe(200);
-    await waited.arrayBuffer();
+    const id = await created({ prompt: 'a cat' });
+    expect(await statusOf(gateway.fetch(`/operations/${id}/image?wait=60`))).toBe(200);
   });
 
   it.each([

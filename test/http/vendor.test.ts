@@ -180,6 +180,96 @@ describe('POST /foundationModels/v1/imageGenerationAsync', () => {
   });
 });
 
+describe('GET /foundationModels/v1/operations/{id}', () => {
+  const read = (id: string, query = '', init: RequestInit = {}) =>
+    gateway.fetch(`/foundationModels/v1/operations/${id}${query}`, init);
+  const openAi = () =>
+    gateway.fetch('/v1/images/generations', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'a red cat' }),
+    });
+  const creates: Readonly<Record<string, () => Promise<string>>> = {
+    'the vendor’s form': () => idOf(post(request)),
+    'the native form': () => idOf(gateway.create({ prompt: 'a red cat' })),
+    'OpenAI’s form': () => idOf(openAi()),
+  };
+
+  it.each(Object.keys(creates))(
+    'returns an operation that was created in %s in the vendor’s form',
+    async (form) => {
+      const id = await creates[form]!();
+      const response = await read(id, '?wait=20');
+      expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(response.headers.get('etag')).toBeNull();
+      const { httpStatus, ...operation } = await jsonOf(response);
+      expect(httpStatus).toBe(200);
+      expect(Object.keys(operation)).toEqual([
+        ...['id', 'description', 'createdAt', 'createdBy', 'modifiedAt', 'done', 'metadata'],
+        'response',
+      ]);
+      const { image } = operation['response'] as { image: string };
+      const bytes = Buffer.from(image, 'base64');
+      expect(imageFactsFromBytes(bytes)?.mediaType).toBe('image/jpeg');
+      const native = await gateway.fetch(`/operations/${id}/image`);
+      expect(Buffer.from(await native.arrayBuffer()).equals(bytes)).toBe(true);
+    },
+  );
+
+  it('returns a running one with Retry-After, and waits by Prefer too', async () => {
+    const slowEmulator = await startEmulator({ latencyMs: 600_000 });
+    const slow = await startGateway({ UPSTREAM_ADDRESS: slowEmulator.address });
+    const running = await idOf(slow.create({ prompt: 'a slow cat' }));
+    const response = await slow.fetch(`/foundationModels/v1/operations/${running}`);
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(await jsonOf(response)).toMatchObject({ id: running, done: false, metadata: null });
+    await slow.close();
+    await slowEmulator.close();
+    const id = await idOf(gateway.create({ prompt: 'a cat' }));
+    const waited = await read(id, '', { headers: { prefer: 'wait=20' } });
+    expect(waited.headers.get('preference-applied')).toBe('wait=20');
+    expect(await jsonOf(waited)).toMatchObject({ id, done: true });
+  });
+
+  it('returns a failed and a canceled operation with the error inside', async () => {
+    emulator.faults.inject('Get', { kind: 'error', code: 13, message: 'broken', done: true });
+    const failed = await idOf(gateway.create({ prompt: 'a cat' }, { prefer: 'wait=20' }));
+    expect(await jsonOf(read(failed))).toMatchObject({
+      httpStatus: 200,
+      done: true,
+      error: { code: 13, message: 'broken' },
+    });
+    const canceled = await idOf(gateway.create({ prompt: 'a cat' }));
+    await statusOf(gateway.fetch(`/operations/${canceled}/cancel`, { method: 'POST' }));
+    expect(await jsonOf(read(canceled))).toMatchObject({ httpStatus: 200, error: { code: 1 } });
+  });
+
+  it('answers HEAD with the headers alone, and reads no image for it', async () => {
+    const id = await idOf(gateway.create({ prompt: 'a cat' }, { prefer: 'wait=20' }));
+    const before = emulator.ledger.gets;
+    const head = await read(id, '', { method: 'HEAD' });
+    expect([head.status, await head.text(), emulator.ledger.gets]).toEqual([200, '', before]);
+    expect(head.headers.get('x-operation-id')).toBe(id);
+  });
+
+  it.each(['op_x', 'x', '%zz', 'a%2Fb', 'fbveu1sntj0a1b2c3d4e', 'op_'.padEnd(4_000, 'A')])(
+    'answers an id that is not ours as the vendor does: %.20s',
+    async (id) => {
+      expect(await jsonOf(read(id))).toMatchObject({ httpStatus: 404, code: 5 });
+    },
+  );
+
+  it.each(['wait=-1', 'wait=soon', 'wait=1&wait=2'])('refuses ?%s', async (query) => {
+    expect(await jsonOf(read('op_x', `?${query}`))).toMatchObject({ httpStatus: 400, code: 3 });
+  });
+
+  it('takes a method that it does not have as the vendor form of 405', async () => {
+    const response = await read('op_x', '', { method: 'DELETE' });
+    expect(response.headers.get('allow')).toBe('GET, HEAD');
+    expect(await jsonOf(response)).toMatchObject({ httpStatus: 405 });
+  });
+});
+
 describe('/operations/{id}:cancel', () => {
   it.each(['GET', 'POST'])('cancels by %s', async (method) => {
     const slow = await startEmulator({ latencyMs: 60_000, latencySpreadRatio: 0 });

@@ -41,6 +41,7 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
       'listModels',
       'getModel',
       'createYandexImage',
+      'getYandexOperation',
     ]);
     for (const [path, node] of nodes(document['paths'])) {
       if (!/\/content\/application~?1?\/?(?:problem\+)?json$/.test(path)) continue;

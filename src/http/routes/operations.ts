@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ZodType } from 'zod';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
+import type { OperationSnapshot } from '../../operations/result/snapshot.ts';
 import {
   cancelOperation,
   getOperation,
@@ -9,13 +9,13 @@ import {
   streamOperation,
 } from '../../schemas/contracts/operation-contracts.ts';
 import { negotiate } from '../accept.ts';
-import { callerGoneSignal } from '../caller-gone.ts';
 import { sendEvents } from '../event-stream.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded, type ImageResponseOptions } from '../image-response.ts';
-import { preferenceApplied, preferencesFromHeader } from '../prefer.ts';
+import { snapshotAfterWait } from '../operation-wait.ts';
 import { serve, type RouteCall } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
+import { sendVendorOperation } from '../vendor-response.ts';
 
 type Call = RouteCall<{ readonly wait?: number | undefined }, ZodType>;
 
@@ -30,11 +30,11 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     if (negotiated.form === 'events') {
       return sendEvents(call, services, await operations.get(id, caller));
     }
-    const snapshot = await snapshotOf(call, services);
+    const snapshot = await snapshotAfterWait(call, services);
     if (negotiated.form === 'image') {
       return imageOf(call, services, snapshot, { download: false, vary: ['Accept', 'Prefer'] });
     }
-    if (snapshot.form === 'vendor') return vendorFormOf(call, services, snapshot);
+    if (snapshot.form === 'vendor') return sendVendorOperation(call, services, snapshot);
     const context = {
       snapshot,
       retryAfterS: operations.retryAfterS(id, caller),
@@ -47,7 +47,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
   });
 
   serve(app, getOperationImage, async (call) => {
-    const snapshot = await snapshotOf(call, services);
+    const snapshot = await snapshotAfterWait(call, services);
     return imageOf(call, services, snapshot, { download: call.query.download, vary: [] });
   });
 
@@ -71,28 +71,6 @@ function notAcceptable(): GatewayError {
   return new GatewayError('not_acceptable', `this gateway can send ${possible}`);
 }
 
-/** The operation, after the wait that was asked for. */
-async function snapshotOf(call: Call, services: RouteServices): Promise<OperationSnapshot> {
-  const { request, reply, id, caller, query } = call;
-  const preferences = preferencesFromHeader(request.headers['prefer']);
-  const waitS = query.wait ?? preferences.waitS ?? 0;
-  const applied = preferenceApplied({
-    waitS: query.wait === undefined ? preferences.waitS : undefined,
-  });
-  // Under pressure a wait returns what is known now; Retry-After says when to ask again.
-  const isImmediate = waitS === 0 || services.shedding.sheds('wait');
-  const snapshot = isImmediate
-    ? await services.operations.get(id, caller)
-    : await services.operations.wait(id, {
-        ...caller,
-        waitMs: waitS * 1000,
-        signal: callerGoneSignal(reply.raw),
-      });
-  request.logContext.operationId = snapshot.id;
-  if (applied !== undefined) reply.header('preference-applied', applied);
-  return snapshot;
-}
-
 async function imageOf(
   call: Call,
   services: RouteServices,
@@ -106,23 +84,6 @@ async function imageOf(
   const linkLeftMs =
     linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - services.clock.nowMs();
   return sendImage(request, reply, ready, { ...representation, bytes, linkLeftMs });
-}
-
-/** An operation that was created in the vendor's form, in that form: with the image inside. */
-async function vendorFormOf(
-  call: Call,
-  services: RouteServices,
-  snapshot: OperationSnapshot,
-): Promise<FastifyReply> {
-  const { reply, id, caller } = call;
-  const { operations, responses } = services;
-  const hasImage = snapshot.state.status === 'succeeded';
-  const image = hasImage
-    ? (await imageForResponse(call, services, { id, form: 'base64' })).bytes
-    : undefined;
-  if (!isFinished(snapshot))
-    reply.header('retry-after', String(operations.retryAfterS(id, caller)));
-  return responses.vendorForm(reply, snapshot, image);
 }
 
 function refuseBody(body: unknown): void {

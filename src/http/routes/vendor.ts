@@ -1,15 +1,16 @@
 import type { FastifyInstance } from 'fastify';
-import { isFinished } from '../../operations/result/snapshot.ts';
 import {
   cancelVendorOperation,
   createVendorImage,
+  getVendorOperation,
 } from '../../schemas/contracts/vendor-contracts.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { createIdentityOf, createOperation, imageDefaultsOf } from '../create-operation.ts';
-import { imageForResponse } from '../image-for-response.ts';
 import { acceptFormAsJson } from '../json-body.ts';
+import { snapshotAfterWait } from '../operation-wait.ts';
 import { bodyOf, serve } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
+import { sendVendorOperation } from '../vendor-response.ts';
 import { refuseOtherMediaTypes } from './images.ts';
 
 /** The vendor's own REST paths. A client of the vendor's REST needs only another host name. */
@@ -18,7 +19,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
   acceptFormAsJson(app);
 
   serve(app, createVendorImage, async (call) => {
-    const { request, reply } = call;
+    const { request } = call;
     const { body } = bodyOf(call);
     const mediaType = body.generationOptions?.mimeType;
     if (mediaType !== undefined) refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
@@ -34,22 +35,17 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
       form: 'vendor',
       ...createIdentityOf(request, { operationId, body }),
     });
-    const isReplayOfFinished = snapshot.state.status === 'succeeded';
-    const image = isReplayOfFinished
-      ? (await imageForResponse(call, services, { id: snapshot.id, form: 'base64' })).bytes
-      : undefined;
-    if (!isFinished(snapshot)) reply.header('retry-after', '1');
-    return services.responses.vendorForm(reply, snapshot, image);
+    return sendVendorOperation(call, services, snapshot);
   });
 
+  serve(app, getVendorOperation, async (call) =>
+    sendVendorOperation(call, services, await snapshotAfterWait(call, services)),
+  );
+
   serve(app, cancelVendorOperation, async (call) => {
-    const { request, reply, id, caller } = call;
+    const { request, id, caller } = call;
     request.logContext.operationId = id;
     const snapshot = await services.operations.cancel(id, caller);
-    const image =
-      snapshot.state.status === 'succeeded'
-        ? (await imageForResponse(call, services, { id, form: 'base64' })).bytes
-        : undefined;
-    return services.responses.vendorForm(reply, snapshot, image);
+    return sendVendorOperation(call, services, snapshot);
   });
 }

@@ -7,7 +7,7 @@ import {
   streamOperation,
 } from './operation-contracts.ts';
 import { createToken } from './token-contracts.ts';
-import { createVendorImage } from './vendor-contracts.ts';
+import { createVendorImage, getVendorOperation } from './vendor-contracts.ts';
 
 /** Every route of the OpenAPI document, in the document's order. */
 export const contracts = [
@@ -21,4 +21,5 @@ export const contracts = [
   listModels,
   getModel,
   createVendorImage,
+  getVendorOperation,
 ] as const;

@@ -15,7 +15,7 @@ import { exampleEvents } from './examples.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
 import { notModified, operationReasons, operationResponse } from './shared-responses.ts';
-import { vendorFormOfOperation } from './vendor-contracts.ts';
+import { getVendorOperation } from './vendor-contracts.ts';
 
 const imageContent = Object.fromEntries(imageMediaTypes.map((type) => [type, 'binary' as const]));
 
@@ -133,7 +133,7 @@ export const getOperation = routeContract({
   operationId: 'getOperation',
   access: 'operations:read',
   takesReadToken: true,
-  negotiates: [getOperationImage, streamOperation, vendorFormOfOperation],
+  negotiates: [getOperationImage, streamOperation, getVendorOperation],
   tag: 'operations',
   summary: 'Get an operation',
   description:

@@ -1,10 +1,20 @@
 import { z } from 'zod';
 import { vendorForm } from '../error-forms/vendor-form.ts';
-import { idempotencyKeyHeader, idParams, noQuery } from './parameters.ts';
+import { idempotencyKeyHeader, idParams, noQuery, preferHeader, waitQuery } from './parameters.ts';
 import { headersSchema } from './response-headers.ts';
 import { routeContract } from './route-contract.ts';
 import { createReasons, operationReasons } from './shared-responses.ts';
 import { vendorOperationSchema, vendorRequestFields, vendorRequestSchema } from '../vendor.ts';
+
+const exampleOperation = {
+  id: 'op_AZk3v0',
+  description: '',
+  createdAt: null,
+  createdBy: '',
+  modifiedAt: null,
+  done: false,
+  metadata: null,
+};
 
 export const createVendorImage = routeContract({
   method: 'post',
@@ -16,7 +26,7 @@ export const createVendorImage = routeContract({
   tag: 'yandex',
   summary: 'Create an image with the vendor’s API',
   description:
-    'The request and the response of `ImageGenerationAsyncService.Generate` as the vendor’s REST has them. GET `/operations/{id}` has the same form, with the image as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
+    'The request and the response of `ImageGenerationAsyncService.Generate` as the vendor’s REST has them. The operation is read at `/foundationModels/v1/operations/{id}`, with the image as base64 in `response.image`. A body sent as `application/x-www-form-urlencoded`, curl’s default, is read as JSON.',
   requestHeaders: z.object({ 'Idempotency-Key': idempotencyKeyHeader }),
   query: noQuery,
   body: {
@@ -45,15 +55,7 @@ export const createVendorImage = routeContract({
       content: { 'application/json': vendorOperationSchema },
       examples: {
         'application/json': {
-          running: {
-            id: 'op_AZk3v0',
-            description: '',
-            createdAt: null,
-            createdBy: '',
-            modifiedAt: null,
-            done: false,
-            metadata: null,
-          },
+          running: exampleOperation,
         },
       },
     },
@@ -61,30 +63,53 @@ export const createVendorImage = routeContract({
   reasons: [...createReasons],
 });
 
-/** Reads an operation made by `createVendorImage`: at the native path, in the vendor's form. */
-export const vendorFormOfOperation = routeContract({
+/** An operation in the vendor's form, whichever surface it was created on. */
+export const getVendorOperation = routeContract({
   method: 'get',
-  path: '/operations/{id}',
+  path: '/foundationModels/v1/operations/{id}',
   operationId: 'getYandexOperation',
   access: 'operations:read',
+  errorForm: vendorForm,
   tag: 'yandex',
   summary: 'Get an operation in the vendor’s form',
-  description: 'For operations that were created in that form.',
+  description:
+    'Any operation of yours as the vendor’s REST writes it, with the image as base64 in `response.image` once it succeeded. For operations that were created in this form, GET `/operations/{id}` returns the same.',
   params: idParams,
-  query: noQuery,
+  requestHeaders: z.object({ Prefer: preferHeader }),
+  query: z.strictObject({ wait: waitQuery }),
   responses: {
     200: {
       description: 'The operation.',
-      headers: headersSchema(['X-Request-Id', 'X-Operation-Id', 'Cache-Control'], ['Retry-After']),
+      headers: headersSchema(
+        ['X-Request-Id', 'X-Operation-Id', 'Cache-Control'],
+        ['Retry-After', 'Preference-Applied'],
+      ),
       content: { 'application/json': vendorOperationSchema },
+      examples: {
+        'application/json': {
+          running: exampleOperation,
+          succeeded: {
+            ...exampleOperation,
+            createdAt: '2026-11-23T10:00:00Z',
+            modifiedAt: '2026-11-23T10:00:14Z',
+            done: true,
+            response: {
+              '@type':
+                'type.googleapis.com/yandex.cloud.ai.foundation_models.v1.image_generation.ImageGenerationResponse',
+              image: '/9j/4AAQ',
+              modelVersion: '',
+            },
+          },
+        },
+      },
     },
   },
-  reasons: [],
+  reasons: [...operationReasons],
 });
 
 /** The vendor's own path to cancel. Not in the document: most generators can't read its colon. */
 export const cancelVendorOperation = routeContract({
-  ...vendorFormOfOperation,
+  ...getVendorOperation,
   path: '/operations/{id}:cancel',
   // `/operations/:id::cancel` would collide with `/operations/:id`.
   routerPath: '/operations/:id(^[^:]+)::cancel',
@@ -93,5 +118,6 @@ export const cancelVendorOperation = routeContract({
   access: 'images:create',
   errorForm: vendorForm,
   summary: 'Cancel an operation with the vendor’s API',
+  query: noQuery,
   reasons: ['malformed_json', 'unsupported_media_type', 'cross_site_refused', ...operationReasons],
 });

@@ -21,9 +21,16 @@ export const rpcStatusSchema = z
 
 const paths = /^\/foundationModels\/|^\/operations\/[^/]+:/;
 
+/** Statuses that say more than the vendor's table, which has one for each gRPC code. */
+const ownStatuses: Readonly<Partial<Record<Reason, number>>> = {
+  // The table has 501, which blames the server for the caller's mistake.
+  method_not_allowed: 405,
+  // The table has 404, which does not say that the operation was there.
+  operation_expired: 410,
+};
+
 function statusOfReason(reason: Reason): number {
-  // The vendor's table has 501, which blames the server for the caller's mistake.
-  return reason === 'method_not_allowed' ? 405 : vendorHttpStatus(rpcCodeOfReason(reason));
+  return ownStatuses[reason] ?? vendorHttpStatus(rpcCodeOfReason(reason));
 }
 
 /** Errors as the vendor's REST writes them. Violations, and what became of the money, are in the details. */
@@ -34,7 +41,7 @@ export const vendorForm: ErrorForm = {
   ownsPath: (path) => paths.test(path),
   statusOfReason,
   statusOf: (error) =>
-    error.upstream === undefined
+    error.upstream === undefined || error.reason in ownStatuses
       ? statusOfReason(error.reason)
       : vendorHttpStatus(rpcCodeOf(error)),
   bodyOf: (error) => {
