@@ -34,6 +34,9 @@ export interface AppServerParts extends Pick<
 /** Thousands of callers may come back at once: those that the kernel's queue cannot hold wait a second and longer. */
 const backlog = 4_096;
 
+/** Of all connections, what one peer may hold by default: a proxy in front needs most, and others need some. */
+const peerShare = 0.75;
+
 /** Builds the server; it takes no connection before `listen`. */
 export async function openAppServer(
   settings: SettingValues,
@@ -45,7 +48,12 @@ export async function openAppServer(
   let origin = settings.PUBLIC_URL ?? originOf(host, settings.PORT);
   const server = await buildServer({
     ...options,
-    edge: { connectionsMax: settings.CONNECTIONS_MAX, ...options.edge },
+    edge: {
+      connectionsMax: settings.CONNECTIONS_MAX,
+      connectionsPerPeerMax:
+        settings.CONNECTIONS_PER_PEER_MAX ?? Math.ceil(settings.CONNECTIONS_MAX * peerShare),
+      ...options.edge,
+    },
     origin: () => origin,
     corsOrigins: settings.CORS_ORIGINS,
     allowedHosts: settings.ALLOWED_HOSTS,

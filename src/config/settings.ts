@@ -182,7 +182,12 @@ export const settings = {
   CONNECTIONS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(16_384), {
     default: '16384',
     meaning:
-      'Connections at once; further ones are closed when they come. Each takes a file descriptor.',
+      'Connections at once; further ones are closed when they come, after idle ones have made room. Each takes a file descriptor.',
+  }),
+  CONNECTIONS_PER_PEER_MAX: setting(integer({ min: 1, max: 1_000_000 }).optional(), {
+    default: 'three quarters of CONNECTIONS_MAX',
+    meaning:
+      'Connections at once from one address (of IPv6 one /64 network). A proxy in front is one address, so set less only where clients connect by themselves.',
   }),
   LOG_LEVEL: setting(
     choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),

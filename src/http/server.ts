@@ -4,7 +4,7 @@ import type { Authenticator } from '../callers/authenticator.ts';
 import type { Log } from '../observability/log.ts';
 import type { Tracing } from '../observability/tracing.ts';
 import { edgeLimits, type EdgeLimits } from './edge/edge-limits.ts';
-import { openGuardedServer } from './edge/guarded-server.ts';
+import { openGuardedServer, type GuardedServerOptions } from './edge/guarded-server.ts';
 import { canonicalTarget } from './edge/request-target.ts';
 import { errorHandler } from './error-response.ts';
 import { openLogContext } from './log-context.ts';
@@ -58,7 +58,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   const { services, authenticator, tokens, log, origin } = options;
   const handleError = errorHandler(origin);
   // Closes slow and silent connections, and refuses what is not certainly one request.
-  const app = openFastify({ ...edgeLimits, ...options.edge }, { log, origin, handleError });
+  const limits = { ...edgeLimits, ...options.edge };
+  const app = openFastify({ limits, log, origin, observer: options.observer }, handleError);
   const isAnonymous = authenticator.mode === 'none';
   // Whatever a hook or a route throws becomes a response here.
   app.setErrorHandler(handleError);
@@ -97,23 +98,17 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 
 /** Fastify on the guarded server: what it does by itself that the gateway does differently is off. */
 function openFastify(
-  limits: EdgeLimits,
-  {
-    log,
-    origin,
-    handleError,
-  }: Pick<ServerOptions, 'log' | 'origin'> & {
-    readonly handleError: ReturnType<typeof errorHandler>;
-  },
+  guarded: GuardedServerOptions,
+  handleError: ReturnType<typeof errorHandler>,
 ): FastifyInstance {
   return fastify({
     // Its logger would make a child for each request; `logRequests` writes one line at the end of each.
     logger: false,
     bodyLimit: bodyBytesMax,
-    serverFactory: (serve) => openGuardedServer(serve, { limits, log, origin }),
+    serverFactory: (serve) => openGuardedServer(serve, guarded),
     // The guarded server responds to these errors.
     clientErrorHandler: () => undefined,
-    routerOptions: { maxParamLength: limits.headerBytesMax },
+    routerOptions: { maxParamLength: guarded.limits.headerBytesMax },
     genReqId: requestIdOf,
     rewriteUrl: ({ url = '/' }) => canonicalTarget(url),
     frameworkErrors: (error, request, reply) => {

@@ -51,6 +51,12 @@ export function requestMetrics(registry: Registry) {
     labelNames: ['reason'],
     registers,
   });
+  const lostConnections = new Counter({
+    name: 'gateway_http_connections_lost_total',
+    help: 'Connections closed to stay within a limit, by reason: limit (too many in all), peer (too many of one address), idle (made room for new ones), accept (the system failed to hand one over). descriptors counts checks that found no file descriptor left: the system then closes new connections unseen.',
+    labelNames: ['reason'],
+    registers,
+  });
   return {
     requestBegun: () => inFlight.inc(),
     requestEnded({ method, route, status, callerClass, durationMs }: RequestEnd) {
@@ -67,5 +73,7 @@ export function requestMetrics(registry: Registry) {
     streamClosed: () => streams.dec(),
     requestBroken: (reason: 'too_large' | 'too_slow' | 'cut' | 'malformed') =>
       broken.inc({ reason }),
+    connectionLost: (reason: 'limit' | 'peer' | 'idle' | 'descriptors' | 'accept') =>
+      lostConnections.inc({ reason }),
   };
 }

@@ -156,6 +156,7 @@ describe('the gateway', () => {
       sweepMs: 1_000,
       lingerMs: 1_000,
       connectionsMax: 16_384,
+      connectionsPerPeerMax: 12_288,
     });
     let guarded: Server | undefined;
     const gateway = await startGateway(

@@ -137,8 +137,8 @@ describe('a connection', () => {
     ]);
     expect([first.statuses, second.statuses]).toEqual([[408], []]);
     await expect
-      .poll(() => bounded.logLines.join(''))
-      .toContain('connections dropped: too many are open');
+      .poll(() => bounded.logLines.join(''), { timeout: 10_000 })
+      .toContain('connections lost to a limit');
     await bounded.close();
   });
 });

@@ -193,6 +193,13 @@ export const mutations: readonly Mutation[] = [
     noticedBy: 'test/edge/smuggling.test.ts',
   },
   {
+    name: 'an idle connection makes room together with the request that has begun on it',
+    file: 'src/http/edge/connection-limits.ts',
+    right: `if (socket.bytesRead !== connection?.bytesRead) continue;`,
+    wrong: `if (connection === undefined) continue;`,
+    noticedBy: 'test/edge/connection-limits.test.ts',
+  },
+  {
     name: 'a reader is judged by what the kernel took for it',
     file: 'src/http/edge/slow-readers.ts',
     right: `- queuedBytes - inKernelBytes;`,

@@ -15,7 +15,10 @@ export const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
   outcome: new Set(
     'accepted replayed joined not_started unknown succeeded failed canceled expired'.split(' '),
   ),
-  reason: new Set<string>([...reasons, '', 'malformed', 'cut', 'too_large', 'too_slow']),
+  reason: new Set<string>([
+    ...[...reasons, '', 'malformed', 'cut', 'too_large', 'too_slow'],
+    ...['limit', 'peer', 'idle', 'descriptors', 'accept'],
+  ]),
   call: new Set('swapRecord takeClaims returnClaims announce endAnnouncement'.split(' ')),
   limit: new Set('minute day concurrent token gateway gateway-day'.split(' ')),
   kind: new Set('create wait base64 bytes'.split(' ')),

@@ -19,6 +19,8 @@ export interface EdgeLimits {
   readonly lingerMs: number;
   /** Connections at once; further ones are closed when they come. */
   readonly connectionsMax: number;
+  /** Of these, connections of one address; of IPv6 one /64 network. */
+  readonly connectionsPerPeerMax: number;
 }
 
 export const edgeLimits: EdgeLimits = {
@@ -33,4 +35,5 @@ export const edgeLimits: EdgeLimits = {
   sweepMs: 1_000,
   lingerMs: 1_000,
   connectionsMax: 16_384,
+  connectionsPerPeerMax: 12_288,
 };

@@ -5,6 +5,7 @@ import { Connection } from './connection.ts';
 import type { EdgeLimits } from './edge-limits.ts';
 import { requestGate, requestLineOf } from './request-gate.ts';
 import { badRequest, earlyResponseFromClientError } from './early-response.ts';
+import { limitConnections, type ConnectionObserver } from './connection-limits.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
 export interface GuardedServerOptions {
@@ -12,6 +13,7 @@ export interface GuardedServerOptions {
   readonly log: Log;
   /** Origin of links. A function, because port 0 is known only after listening. */
   readonly origin: () => string;
+  readonly observer?: ConnectionObserver | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface GuardedServerOptions {
  */
 export function openGuardedServer(
   serve: RequestListener,
-  { limits, log, origin }: GuardedServerOptions,
+  { limits, log, origin, observer }: GuardedServerOptions,
 ): Server {
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
@@ -33,7 +35,6 @@ export function openGuardedServer(
     // Checked by `framingViolation`, which responds with a problem document.
     requireHostHeader: false,
   });
-  server.maxConnections = limits.connectionsMax;
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
     const known = connections.get(socket) ?? new Connection(socket, { log, origin, ...limits });
@@ -62,23 +63,6 @@ export function openGuardedServer(
     else connectionOf(socket as Socket).refuse(earlyResponseFromClientError(error));
   });
   cutSlowReaders(server, { limits, log });
-  logDroppedConnections(server, log);
+  limitConnections(server, { limits, log, observer });
   return server;
-}
-
-/** Logs how many connections were dropped: at most one line a second. */
-function logDroppedConnections(server: Server, log: Log): void {
-  let dropped = 0;
-  let timer: NodeJS.Timeout | undefined;
-  server.on('drop', () => {
-    dropped += 1;
-    timer ??= setTimeout(() => {
-      log.warn(
-        { dropped, connectionsMax: server.maxConnections },
-        'connections dropped: too many are open',
-      );
-      dropped = 0;
-      timer = undefined;
-    }, 1_000).unref();
-  });
 }

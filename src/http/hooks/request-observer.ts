@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerClass } from '../../callers/identity.ts';
+import type { ConnectionObserver } from '../edge/connection-limits.ts';
 
 /** The receiver of what happens to requests, for metrics. Its methods must be quick and must not throw. */
-export interface RequestObserver {
+export interface RequestObserver extends ConnectionObserver {
   requestBegun(): void;
   /** The response is written, or the caller is gone. */
   requestEnded(request: {
