@@ -174,9 +174,15 @@ describe('an image', () => {
     });
   });
 
-  it('that is sent as base64 text is decoded', async () => {
+  it.each([
+    ['one line', tinyPng.toString('base64')],
+    ['lines as MIME has them', tinyPng.toString('base64').replace(/.{20}/g, '$&\r\n')],
+    ['a line with white space behind it', `${tinyPng.toString('base64')} \r\n\r\n  `],
+    ['the alphabet for URLs', tinyPng.toString('base64url')],
+    ['a data URL', `data:image/png;base64,${tinyPng.toString('base64')}`],
+  ])('that is sent as base64 text in %s is decoded', async (_, text) => {
     const id = await created();
-    upstream.on('Get', raw.ok(operation(Buffer.from(tinyPng.toString('base64')))));
+    upstream.on('Get', raw.ok(operation(Buffer.from(text))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
     expect(Buffer.from(await response.arrayBuffer()).equals(tinyPng)).toBe(true);
   });
