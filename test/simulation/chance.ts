@@ -1,6 +1,6 @@
 import { seededRandom } from '../support/seeded-random.ts';
 
-/** Everything that is left to chance in one history: the same for the same seed. */
+/** All that is left to chance in one history: the same for the same seed. */
 export class Chance {
   readonly #random;
 

@@ -1,6 +1,6 @@
 import type { Chance } from './chance.ts';
 
-/** How bad a world is: probabilities of what may go wrong with one step. */
+/** The faults of a world: how probable each is at one step. */
 export interface Faults {
   /** A gateway dies at a step: before it is taken, while it is under way, or with its result. */
   readonly crash: number;
@@ -10,7 +10,7 @@ export interface Faults {
   readonly loss: number;
   /** A message takes long, and may arrive after its sender gave up. */
   readonly delay: number;
-  /** The upstream refuses, and says so. */
+  /** The upstream refuses a request outright. */
   readonly refusal: number;
   /** The store's server dies and comes back without what was not durable. */
   readonly storeCrash: number;
@@ -20,7 +20,7 @@ export interface Faults {
 
 const none = 0;
 
-/** A world of its own character: some calm, some where only one thing goes wrong, some terrible. */
+/** The faults of one world: some have none, some have one kind only, some have many of all kinds. */
 export function drawnFaults(chance: Chance): Faults {
   const character = chance.pick(['calm', 'single', 'mixed', 'mixed', 'terrible'] as const);
   const some = () =>
@@ -44,7 +44,7 @@ export function drawnFaults(chance: Chance): Faults {
   return Object.fromEntries(drawn) as unknown as Faults;
 }
 
-/** After the storm: nothing goes wrong any more. */
+/** A world in which nothing goes wrong. */
 export const noFaults: Faults = {
   ...{ crash: none, pause: none, loss: none, delay: none, refusal: none },
   ...{ storeCrash: none, storeClockJump: none },

@@ -1,40 +1,42 @@
 import { Chance } from './chance.ts';
-import { faultsOf } from './invariant-check.ts';
-import { ask, type Attempt, type Wish } from './simulated-caller.ts';
+import { planClockSteps } from './clock-steps.ts';
+import { violationsOf } from './invariant-check.ts';
+import { ask, type Attempt, type Intent } from './simulated-caller.ts';
 import { SimulatedGateway } from './simulated-gateway.ts';
 import { SimulatedState } from './simulated-store.ts';
 import { SimulatedUpstream } from './simulated-upstream.ts';
 import { World } from './world.ts';
 
 /** What came of one history. */
-export interface Verdict {
+export interface Report {
   readonly seed: number;
-  /** Everything that must not be, in words; empty for a sound history. */
-  readonly faults: readonly string[];
-  /** How often what happened. */
+  /** Every broken promise, in words; empty for a sound history. */
+  readonly violations: readonly string[];
+  /** How often each kind of event happened. */
   readonly seen: ReadonlyMap<string, number>;
   /** Every event in order, where it was asked for. */
   readonly trace: readonly string[];
 }
 
 const minuteMs = 60_000;
-/** Shorter than keys are kept, less the time after the storm. */
+/** Shorter than keys are kept, less the time in which nothing goes wrong. */
 const spanMsMax = 60 * 60 * minuteMs;
 /** Longer than every lease, every retry and every wait. */
 const calmMs = 10 * minuteMs;
 
 /**
- * Lives one history: gateways, a store and an upstream that fail as their world
- * has it, and callers who want images. Then everything is healed, and every
- * caller asks once more.
+ * Lives one history: gateways, a store and an upstream that fail as often as
+ * their world says, and callers who ask for images. Then nothing goes wrong any
+ * more, and each caller asks once more.
  */
 export async function liveHistory(
   seed: number,
   options: { readonly traced?: boolean } = {},
-): Promise<Verdict> {
+): Promise<Report> {
   const world = new World(seed, options);
   const { chance, time } = world;
   let storeSkewMs = 0;
+  const stepStore = (ms: number) => (storeSkewMs += ms);
   const state = new SimulatedState(
     () => Math.round(time.nowMs + storeSkewMs),
     (from, to) => world.note(`step ${from} → ${to}`),
@@ -44,41 +46,42 @@ export async function liveHistory(
     { length: chance.whole(1, 3) },
     (_, index) => new SimulatedGateway(`gateway-${index + 1}`, { world, state, upstream }),
   );
-  const wishes = drawnWishes(world);
+  const intents = drawnIntents(world, seed);
   const attempts: Attempt[] = [];
   let asked = 0;
   const spanMs = chance.spread(5_000, spanMsMax);
   const endMs = time.nowMs + spanMs;
-  const request = async (wish: Wish) => {
-    const name = `${wish.name}.${(asked += 1)}`;
+  const request = async (intent: Intent) => {
+    const name = `${intent.name}.${(asked += 1)}`;
     const gateway = chance.pick(gateways);
     world.note('asked', `${name} at ${gateway.name}`);
-    const going = ask(wish, { world, gateway, name });
-    attempts.push(await going);
+    attempts.push(await ask(intent, { world, gateway, name }));
   };
 
-  for (const wish of wishes) {
+  for (const intent of intents) {
     for (let count = chance.whole(1, 5); count > 0; count -= 1) {
       // Some one after the other, some at the same moment.
       const atMs = chance.often(0.4) ? chance.spread(1, 3_000) : chance.between(0, spanMs);
-      time.after(atMs, () => void request(wish));
+      time.after(atMs, () => void request(intent));
     }
   }
-  planOutage(world, { seed, request: () => request(chance.pick(wishes)) });
-  disturbStore(world, { state, spanMs, jump: (ms) => (storeSkewMs += ms) });
+  planOutage(world, { seed, request: () => request(chance.pick(intents)) });
+  disturbStore(world, { state, spanMs, jump: stepStore });
+  planClockSteps(world, { seed, spanMs: spanMs + calmMs + 4 * minuteMs, gateways, stepStore });
   await time.run(endMs + 2 * minuteMs);
 
   world.heal();
   for (const gateway of gateways) gateway.restart();
   await time.run(time.nowMs + calmMs);
   const before = attempts.length;
-  for (const wish of wishes) await during(world, request(wish));
-  const last = new Map(attempts.slice(before).map((attempt) => [attempt.wish, attempt]));
-  const faults = [
-    ...faultsOf({ wishes, attempts, last, bills: upstream.bills }),
+  for (const intent of intents) await during(world, request(intent));
+  const last = new Map(attempts.slice(before).map((attempt) => [attempt.intent, attempt]));
+  const skewMsMax = Math.max(...gateways.map((gateway) => gateway.skewMsMax));
+  const violations = [
+    ...violationsOf({ intents, attempts, last, ledger: upstream.ledger, skewMsMax }),
     ...(await unreachable({ world, gateways, attempts })),
   ];
-  return { seed, faults, seen: world.seen, trace: world.trace };
+  return { seed, violations, seen: world.seen, trace: world.trace };
 }
 
 /** Runs the world until a request has ended. */
@@ -90,31 +93,39 @@ async function during<Result>(world: World, request: Promise<Result>): Promise<R
   return request;
 }
 
-function drawnWishes({ chance }: World): readonly Wish[] {
+function drawnIntents({ chance }: World, seed: number): readonly Intent[] {
   const isLimited = chance.often(0.3);
+  // A chance of its own, so that histories without these limits stay as they were.
+  const limits = new Chance(seed ^ 0x11517);
+  const imagesPerMinuteMax = limits.often(0.2) ? limits.whole(1, 3) : undefined;
+  const concurrentImagesMax = limits.often(0.2) ? limits.whole(1, 2) : undefined;
   return Array.from({ length: chance.whole(1, 4) }, (_, index) => {
     const number = index + 1;
-    // A key that was used before, for another image: somebody's mistake.
+    // A key that was used before, for another image: a caller's mistake.
     const key = chance.often(0.1) ? 'key-1' : `key-${number}`;
     return {
-      name: `wish-${number}`,
+      name: `intent-${number}`,
       prompt: `image ${number}`,
       key: chance.often(0.85) ? key : undefined,
       subject: chance.pick(['anna', 'ben']),
-      imagesPerDayMax: isLimited ? 2 : undefined,
+      limits: {
+        imagesPerDayMax: isLimited ? 2 : undefined,
+        imagesPerMinuteMax,
+        concurrentImagesMax,
+      },
     };
   });
 }
 
 /**
  * In some histories the upstream is away for a while, and many ask in that time:
- * what must not happen is that they wait for ever, or pay for finding out.
+ * they must not wait for ever, nor pay for finding out.
  */
 function planOutage(
   world: World,
   options: { readonly seed: number; readonly request: () => Promise<void> },
 ): void {
-  // Luck of its own, so that histories without an outage stay as they were.
+  // A chance of its own, so that histories without an outage stay as they were.
   const chance = new Chance(options.seed ^ 0x5eed);
   if (!chance.often(0.25)) return;
   const fromMs = world.time.nowMs + chance.spread(1, 10_000);
@@ -153,22 +164,22 @@ function disturbStore(
   }
 }
 
-/** Images that were accepted and can't be had from some gateway: an id alone must do. */
+/** Images that were accepted and can't be had from some gateway: an id alone must be enough. */
 async function unreachable(parts: {
   readonly world: World;
   readonly gateways: readonly SimulatedGateway[];
   readonly attempts: readonly Attempt[];
 }): Promise<readonly string[]> {
   const { world, gateways, attempts } = parts;
-  const faults: string[] = [];
-  for (const { told, wish, name } of attempts) {
-    if (told.kind !== 'accepted') continue;
+  const violations: string[] = [];
+  for (const { observed, intent, name } of attempts) {
+    if (observed.kind !== 'accepted') continue;
     const { operations } = world.chance.pick(gateways).core;
-    const caller = { tenant: wish.subject, waitMs: 60_000 };
-    const { state } = await during(world, operations.wait(told.id, caller));
+    const caller = { tenant: intent.subject, waitMs: 60_000 };
+    const { state } = await during(world, operations.wait(observed.id, caller));
     if (state.status !== 'succeeded')
-      faults.push(`${name} was accepted, and its image is ${state.status}`);
+      violations.push(`${name} was accepted, and its image is ${state.status}`);
     world.note('image fetched');
   }
-  return faults;
+  return violations;
 }

@@ -1,76 +1,89 @@
-import type { Attempt, Wish } from './simulated-caller.ts';
-import { simulatedIds, skewMsMax } from './simulated-gateway.ts';
+import type { Attempt, Intent } from './simulated-caller.ts';
+import { simulatedIds } from './simulated-gateway.ts';
 import type { Bill } from './simulated-upstream.ts';
 
-export interface Books {
-  readonly wishes: readonly Wish[];
+/** All that one history left to compare. */
+export interface Evidence {
+  readonly intents: readonly Intent[];
   readonly attempts: readonly Attempt[];
-  /** What each wish was told when everything was well again. */
-  readonly last: ReadonlyMap<Wish, Attempt>;
-  readonly bills: readonly Bill[];
+  /** The last attempt of each intent, made when nothing went wrong any more. */
+  readonly last: ReadonlyMap<Intent, Attempt>;
+  /** The upstream's spend ledger. */
+  readonly ledger: readonly Bill[];
+  /** How far any gateway's wall time was off, at most. */
+  readonly skewMsMax: number;
 }
 
-/** Compares the upstream's bills with what callers were told. @returns Every disagreement, in words. */
-export function faultsOf(books: Books): readonly string[] {
+/** Compares the upstream's ledger with what callers observed. @returns Every disagreement, in words. */
+export function violationsOf(evidence: Evidence): readonly string[] {
   return [
-    ...books.attempts.flatMap((attempt) => dishonest(attempt, books)),
-    ...books.wishes.flatMap((wish) => unsound(wish, books)),
-    ...overLimits(books),
+    ...evidence.attempts.flatMap((attempt) => dishonest(attempt, evidence)),
+    ...evidence.intents.flatMap((intent) => unsound(intent, evidence)),
+    ...overLimits(evidence),
   ];
 }
 
-/** P3: who was told that nothing was spent spent nothing, and who was told of an operation has one. */
-function dishonest({ name, told, wish }: Attempt, { bills }: Books): readonly string[] {
-  const own = bills.filter(({ attempt }) => attempt === name);
-  const faults: string[] = [];
-  if (own.length > 1) faults.push(`${name} was sent ${own.length} times`);
-  if (told.kind === 'not_started' && own.length > 0) {
-    faults.push(`${name} was told that nothing was spent (${told.reason}), and was billed`);
+/** P3: a caller who reads "not started" is not billed, and one who gets an operation is. */
+function dishonest({ name, observed, intent }: Attempt, { ledger }: Evidence): readonly string[] {
+  const own = ledger.filter(({ attempt }) => attempt === name);
+  const violations: string[] = [];
+  if (own.length > 1) violations.push(`${name} was sent ${own.length} times`);
+  if (observed.kind === 'not_started' && own.length > 0) {
+    violations.push(`${name} read that nothing was spent (${observed.reason}), and was billed`);
   }
-  if (told.kind === 'accepted') {
-    const upstreamId = upstreamIdOf(told.id, wish);
-    const bill = bills.find((other) => other.upstreamId === upstreamId);
-    if (bill === undefined) faults.push(`${name} was accepted, and never billed`);
-    else if (bill.prompt !== wish.prompt) faults.push(`${name} got the image of another request`);
-    if (told.isReplay && own.length > 0) faults.push(`${name} was replayed, and billed as well`);
+  if (observed.kind === 'accepted') {
+    const upstreamId = upstreamIdOf(observed.id, intent);
+    const bill = ledger.find((other) => other.upstreamId === upstreamId);
+    if (bill === undefined) violations.push(`${name} was accepted, and never billed`);
+    else if (bill.prompt !== intent.prompt) {
+      violations.push(`${name} got the image of another request`);
+    }
+    if (observed.isReplay && own.length > 0) {
+      violations.push(`${name} was replayed, and billed as well`);
+    }
   }
-  return faults;
+  return violations;
 }
 
-/** P1: one key, one bill; one operation; and in the end a definite answer. */
-function unsound(wish: Wish, { attempts, bills, last }: Books): readonly string[] {
-  if (wish.key === undefined) return [];
-  const faults: string[] = [];
-  const billed = bills.filter(({ prompt }) => prompt === wish.prompt).length;
-  if (billed > 1) faults.push(`${wish.name} was paid ${billed} times`);
-  const ids = attempts.flatMap(({ wish: other, told }) =>
-    other === wish && told.kind === 'accepted' ? [upstreamIdOf(told.id, wish)] : [],
+/** P1: one key, one bill; one operation; and in the end a definite response. */
+function unsound(intent: Intent, { attempts, ledger, last }: Evidence): readonly string[] {
+  if (intent.key === undefined) return [];
+  const violations: string[] = [];
+  const billed = ledger.filter(({ prompt }) => prompt === intent.prompt).length;
+  if (billed > 1) violations.push(`${intent.name} was paid ${billed} times`);
+  const ids = attempts.flatMap(({ intent: other, observed }) =>
+    other === intent && observed.kind === 'accepted' ? [upstreamIdOf(observed.id, intent)] : [],
   );
-  if (new Set(ids).size > 1) faults.push(`${wish.name} stands for ${ids.join(' and ')}`);
-  const told = last.get(wish)?.told;
+  if (new Set(ids).size > 1) violations.push(`${intent.name} stands for ${ids.join(' and ')}`);
+  const observed = last.get(intent)?.observed;
   const isDefinite =
-    told?.kind === 'accepted' ||
-    (told !== undefined && 'reason' in told && definite.has(told.reason));
-  if (!isDefinite) faults.push(`${wish.name} has no definite end: ${JSON.stringify(told)}`);
-  if (told?.kind === 'accepted' && billed !== 1) {
-    faults.push(`${wish.name} was accepted, and billed ${billed} times`);
+    observed?.kind === 'accepted' ||
+    (observed !== undefined && 'reason' in observed && isFinal(observed.reason, intent));
+  if (!isDefinite) {
+    violations.push(`${intent.name} has no definite end: ${JSON.stringify(observed)}`);
   }
-  return faults;
+  if (observed?.kind === 'accepted' && billed !== 1) {
+    violations.push(`${intent.name} was accepted, and billed ${billed} times`);
+  }
+  return violations;
 }
 
-/** Answers that asking again would not change. */
-const definite = new Set(['outcome_unknown', 'idempotency_key_reused', 'rate_limited']);
+/** Whether asking again would not change it. Of the limits only that of a day can still be used up. */
+function isFinal(reason: string, { limits }: Intent): boolean {
+  if (reason === 'rate_limited') return limits.imagesPerDayMax !== undefined;
+  return reason === 'outcome_unknown' || reason === 'idempotency_key_reused';
+}
 
-/** Limits of a day hold, whoever asked where. */
-function overLimits({ wishes, bills }: Books): readonly string[] {
-  const subjects = new Set(wishes.map(({ subject }) => subject));
+/** Limits of a day hold, over all gateways together. */
+function overLimits({ intents, ledger, skewMsMax }: Evidence): readonly string[] {
+  const subjects = new Set(intents.map(({ subject }) => subject));
   return [...subjects].flatMap((subject) => {
-    const own = wishes.filter((wish) => wish.subject === subject);
-    const limit = own[0]?.imagesPerDayMax;
-    if (limit === undefined || bills.length === 0) return [];
+    const own = intents.filter((intent) => intent.subject === subject);
+    const limit = own[0]?.limits.imagesPerDayMax;
+    if (limit === undefined || ledger.length === 0) return [];
     const prompts = new Set(own.map(({ prompt }) => prompt));
-    const spent = bills.filter(({ prompt }) => prompts.has(prompt));
-    const times = bills.map(({ atMs }) => atMs);
+    const spent = ledger.filter(({ prompt }) => prompts.has(prompt));
+    const times = ledger.map(({ atMs }) => atMs);
     // A gateway whose clock is wrong may count an image to the day before or after.
     const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
     const days = 1 + dayOf(Math.max(...times) + skewMsMax) - dayOf(Math.min(...times) - skewMsMax);
@@ -79,6 +92,6 @@ function overLimits({ wishes, bills }: Books): readonly string[] {
   });
 }
 
-function upstreamIdOf(id: string, wish: Wish): string | undefined {
-  return simulatedIds.open(id, wish.subject)?.upstreamId;
+function upstreamIdOf(id: string, intent: Intent): string | undefined {
+  return simulatedIds.open(id, intent.subject)?.upstreamId;
 }

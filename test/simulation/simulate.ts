@@ -1,13 +1,13 @@
 /**
  * Lives many seeded histories of gateways that crash, pause and lose messages at
- * any step, and compares the upstream's bills with what callers were told.
+ * any step, and compares the upstream's ledger with what callers observed.
  *
  *     npm run simulate -- [--seeds N] [--from SEED]
  *     npm run simulate -- --seed SEED        one history, event by event
  */
 import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
-import { liveHistory, type Verdict } from './history.ts';
+import { liveHistory, type Report } from './history.ts';
 
 const promisedCount = 1_000_000;
 
@@ -19,12 +19,12 @@ const { values } = parseArgs({
   },
 });
 
-async function verdictOf(seed: number, traced: boolean): Promise<Verdict> {
+async function reportOf(seed: number, traced: boolean): Promise<Report> {
   try {
     return await liveHistory(seed, { traced });
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { seed, faults: [words], seen: new Map(), trace: [] };
+    return { seed, violations: [words], seen: new Map(), trace: [] };
   }
 }
 
@@ -32,33 +32,33 @@ if (values.seed === undefined) await many(Number(values.from), Number(values.see
 else await one(Number(values.seed));
 
 async function one(seed: number): Promise<void> {
-  const { trace, faults } = await verdictOf(seed, true);
+  const { trace, violations } = await reportOf(seed, true);
   process.stdout.write(`${trace.join('\n')}\n`);
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  process.exitCode = faults.length === 0 ? 0 : 1;
+  for (const violation of violations) process.stdout.write(`VIOLATION ${violation}\n`);
+  process.exitCode = violations.length === 0 ? 0 : 1;
 }
 
 async function many(from: number, count: number): Promise<void> {
   const startMs = performance.now();
   const seen = new Map<string, number>();
-  const failed: Verdict[] = [];
+  const failed: Report[] = [];
   for (let seed = from; seed < from + count; seed += 1) {
-    const verdict = await verdictOf(seed, false);
-    for (const [what, times] of verdict.seen) seen.set(what, (seen.get(what) ?? 0) + times);
-    if (verdict.faults.length > 0) failed.push(verdict);
+    const report = await reportOf(seed, false);
+    for (const [what, times] of report.seen) seen.set(what, (seen.get(what) ?? 0) + times);
+    if (report.violations.length > 0) failed.push(report);
     if (failed.length >= 10) break;
   }
-  const isDouble = (fault: string) => /paid|billed as well|was sent \d/.test(fault);
+  const isDouble = (violation: string) => /paid|billed as well|was sent \d/.test(violation);
   const figures = {
     histories: count,
-    'double spends': failed.flatMap(({ faults }) => faults.filter(isDouble)).length,
-    'histories with a fault': failed.length,
+    'double spends': failed.flatMap(({ violations }) => violations.filter(isDouble)).length,
+    'histories with a violation': failed.length,
     seconds: Math.round((performance.now() - startMs) / 1000),
     seen: Object.fromEntries([...seen].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   };
   process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
-  for (const { seed, faults } of failed) {
-    process.stderr.write(`${faults.join('; ')}\n  again: npm run simulate -- --seed ${seed}\n`);
+  for (const { seed, violations } of failed) {
+    process.stderr.write(`${violations.join('; ')}\n  again: npm run simulate -- --seed ${seed}\n`);
   }
   // Fewer show nothing of the promise.
   if (from === 1 && count >= promisedCount)
@@ -69,7 +69,7 @@ async function many(from: number, count: number): Promise<void> {
 function record(
   count: number,
   doubleSpends: number,
-  faulty: number,
+  violated: number,
   seen: ReadonlyMap<string, number>,
 ): void {
   const number = (value: number) => value.toLocaleString('en');
@@ -83,8 +83,8 @@ function record(
     seen:
       `${number(count)} histories (${times(/^crash/)} crashes, ${times(/^pause$/)} pauses, ` +
       `${times(/ lost$/)} lost messages, ${times(/^store crash that lost writes$/)} store crashes that lost writes): ` +
-      `${doubleSpends} double spends${faulty === 0 ? '' : `, ${faulty} histories with a fault`}`,
-    isMet: faulty === 0,
+      `${doubleSpends} double spends${violated === 0 ? '' : `, ${violated} histories with a violation`}`,
+    isMet: violated === 0,
     by: `npm run simulate -- --seeds ${count}`,
   });
 }

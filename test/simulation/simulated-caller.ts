@@ -1,38 +1,43 @@
 import { create } from '@bufbuild/protobuf';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import type { RequesterLimits } from '../../src/operations/create/admission.ts';
 import type { SimulatedGateway } from './simulated-gateway.ts';
 import type { World } from './world.ts';
 
-/** One image that somebody wants, however often they have to ask. */
-export interface Wish {
+/** One image that a caller intends to get, however often it has to ask. */
+export interface Intent {
   readonly name: string;
   readonly prompt: string;
-  /** Absent: the wish is not repeated under a key, each request is one of its own. */
+  /** Absent: the intent is not repeated under a key, each request is one of its own. */
   readonly key?: string | undefined;
   readonly subject: string;
-  readonly imagesPerDayMax?: number | undefined;
+  readonly limits: Pick<
+    RequesterLimits,
+    'imagesPerDayMax' | 'imagesPerMinuteMax' | 'concurrentImagesMax'
+  >;
 }
 
-/** What a request was told. */
-export type Told =
+/** What a caller observes of one request. */
+export type Observation =
   | { readonly kind: 'accepted'; readonly id: string; readonly isReplay: boolean }
   | { readonly kind: 'not_started' | 'unknown'; readonly reason: string }
-  /** The connection broke, or the caller had enough. */
+  /** The connection broke, or the caller gave up. */
   | { readonly kind: 'nothing' };
 
+/** One request of an intent. */
 export interface Attempt {
   readonly name: string;
-  readonly wish: Wish;
+  readonly intent: Intent;
   readonly atMs: number;
-  told: Told;
+  observed: Observation;
 }
 
 const patienceMs = 60_000;
 
-/** Sends one request to a gateway. Resolves with what the caller is told. */
+/** Sends one request to a gateway. Resolves with what the caller observes. */
 export function ask(
-  wish: Wish,
+  intent: Intent,
   {
     world,
     gateway,
@@ -44,30 +49,31 @@ export function ask(
   },
 ): Promise<Attempt> {
   const { chance, faults, time } = world;
-  const attempt: Attempt = { name, wish, atMs: time.nowMs, told: { kind: 'nothing' } };
+  const attempt: Attempt = { name, intent, atMs: time.nowMs, observed: { kind: 'nothing' } };
   return new Promise((resolve) => {
-    const end = (told: Told) => {
+    const end = (observed: Observation) => {
       if (isOver) return;
       isOver = true;
-      attempt.told = told;
-      world.note(`told ${told.kind}`, `${name} ${'reason' in told ? told.reason : ''}`);
+      attempt.observed = observed;
+      const reason = 'reason' in observed ? observed.reason : '';
+      world.note(`observed ${observed.kind}`, `${name} ${reason}`);
       resolve(attempt);
     };
     let isOver = false;
     time.after(patienceMs, () => end({ kind: 'nothing' }));
     if (!gateway.isAlive) return end({ kind: 'nothing' });
     gateway.onDeath(() => end({ kind: 'nothing' }));
-    void created(wish, { gateway, name }).then((told) =>
-      end(chance.often(faults.loss) ? { kind: 'nothing' } : told),
+    void created(intent, { gateway, name }).then((observed) =>
+      end(chance.often(faults.loss) ? { kind: 'nothing' } : observed),
     );
   });
 }
 
 async function created(
-  wish: Wish,
+  intent: Intent,
   { gateway, name }: { readonly gateway: SimulatedGateway; readonly name: string },
-): Promise<Told> {
-  const { subject, key, prompt, imagesPerDayMax } = wish;
+): Promise<Observation> {
+  const { subject, key, prompt, limits } = intent;
   try {
     const { snapshot, isReplay } = await gateway.core.creates.create(
       {
@@ -75,7 +81,7 @@ async function created(
           modelUri: 'art://folder/model/latest',
           messages: [{ text: prompt }],
         }),
-        requester: { subject, limits: { imagesPerDayMax } },
+        requester: { subject, limits },
         idempotency:
           key === undefined ? undefined : { recordKey: `${subject} ${key}`, fingerprint: prompt },
       },
@@ -86,7 +92,7 @@ async function created(
     if (!(error instanceof GatewayError)) throw error;
     const { outcome, reason } = error;
     if (outcome !== 'not_started' && outcome !== 'unknown') {
-      throw new Error(`a create failed and said nothing of the money: ${reason}`, { cause: error });
+      throw new Error(`a create failed without saying what was spent: ${reason}`, { cause: error });
     }
     return { kind: outcome, reason };
   }

@@ -18,20 +18,20 @@ const sendMsMin = 2_000;
 const getTimeoutMs = 5_000;
 const probeTimeoutMs = 2_000;
 
-/** How far a gateway's clock may be off. */
-export const skewMsMax = 90_000;
+/** How far a gateway's clock may be off when it starts. */
+const skewMsMax = 90_000;
 
 export const simulatedIds = openOperationIds({
   current: createHash('sha256').update('one secret for all simulated gateways').digest(),
   previous: undefined,
 });
 
-/** What a call is, for the trace and for what a run covered. */
+/** One kind of call, as the trace and the counts name it. */
 interface Call {
   readonly name: string;
   readonly timeoutMs: number;
   readonly late: () => Error;
-  /** What it ends with when nobody is there; absent where somebody always is. */
+  /** What it ends with while the other side is out of reach; absent where it never is. */
   readonly refused?: () => Error;
 }
 
@@ -45,8 +45,10 @@ export class SimulatedGateway {
   readonly #world: World;
   readonly #state: SimulatedState;
   readonly #upstream: SimulatedUpstream;
-  readonly #skewMs: number;
-  /** Changes with every death: whatever belongs to an older life is void. */
+  #skewMs: number;
+  /** How far its wall time was off, at most. */
+  skewMsMax: number;
+  /** Grows with every death: what belongs to an older life does nothing any more. */
   #life = 0;
   #isAlive = true;
   #frozenUntilMs = 0;
@@ -67,6 +69,7 @@ export class SimulatedGateway {
     this.#upstream = parts.upstream;
     const { chance } = parts.world;
     this.#skewMs = chance.often(0.3) ? chance.between(-skewMsMax, skewMsMax) : 0;
+    this.skewMsMax = Math.abs(this.#skewMs);
     this.#core = this.#opened();
   }
 
@@ -74,7 +77,7 @@ export class SimulatedGateway {
     return this.#isAlive;
   }
 
-  /** The core, for whoever is connected. Calls into a dead one never come back. */
+  /** The core, for callers that are connected. Calls into a dead one never come back. */
   get core(): Core {
     return this.#core;
   }
@@ -104,6 +107,12 @@ export class SimulatedGateway {
     this.#world.note('pause', this.name);
     const { chance, time } = this.#world;
     this.#frozenUntilMs = time.nowMs + chance.spread(100, 90_000);
+  }
+
+  /** Sets its wall clock forwards or backwards. */
+  stepWall(ms: number): void {
+    this.#skewMs += ms;
+    this.skewMsMax = Math.max(this.skewMsMax, Math.abs(this.#skewMs));
   }
 
   #opened(): Core {
@@ -164,7 +173,8 @@ export class SimulatedGateway {
   #upstreamClient(): UpstreamClient {
     const tooLate = () =>
       new GatewayError('upstream_timeout', 'too late', { outcome: 'not_started' });
-    const unknown = () => new GatewayError('upstream_timeout', 'no answer', { outcome: 'unknown' });
+    const unknown = () =>
+      new GatewayError('upstream_timeout', 'no response', { outcome: 'unknown' });
     return {
       ready: true,
       generate: (request, options) => {
@@ -172,7 +182,7 @@ export class SimulatedGateway {
         if (timeoutMs < sendMsMin) return Promise.reject(tooLate());
         return this.#call(() => this.#upstream.generate(request, options?.traceparent ?? ''), {
           name: 'generate',
-          // Longer than the real one has, so that answers come after the lease as well.
+          // Longer than the real one has, so that responses come after the lease as well.
           timeoutMs: generateTimeoutMs,
           late: unknown,
           refused: () => unavailable({ outcome: 'not_started' }),
@@ -183,7 +193,7 @@ export class SimulatedGateway {
           name: 'get',
           timeoutMs: getTimeoutMs,
           refused: () => unavailable(),
-          late: () => new GatewayError('upstream_timeout', 'no answer'),
+          late: () => new GatewayError('upstream_timeout', 'no response'),
         }),
       cancelOperation: () => Promise.reject(unknown()),
       probe: () =>
@@ -191,13 +201,13 @@ export class SimulatedGateway {
           name: 'probe',
           timeoutMs: probeTimeoutMs,
           refused: () => unavailable(),
-          late: () => new GatewayError('upstream_timeout', 'no answer'),
+          late: () => new GatewayError('upstream_timeout', 'no response'),
         }),
       close: () => Promise.resolve(),
     };
   }
 
-  /** A call across the network. Its work happens on the other side, even if nobody waits for it any more. */
+  /** A call across the network. Its work happens on the other side, even if its caller no longer waits. */
   #call<Result>(work: () => Result, call: Call): Promise<Result> {
     const { chance, faults, time } = this.#world;
     const life = this.#life;
@@ -207,7 +217,7 @@ export class SimulatedGateway {
         this.#inLife(life, () => reject(call.late())),
       );
       const back = (settle: () => void) => {
-        if (chance.often(faults.loss)) return this.#world.note('answer lost', call.name);
+        if (chance.often(faults.loss)) return this.#world.note('response lost', call.name);
         time.after(this.#world.messageMs(), () =>
           this.#inLife(life, () => {
             if (this.#mayDie(`after ${call.name}`)) return;
@@ -241,7 +251,7 @@ export class SimulatedGateway {
 }
 
 function unavailable(options: { readonly outcome?: 'not_started' } = {}): GatewayError {
-  return new GatewayError('upstream_unavailable', 'nobody is there', options);
+  return new GatewayError('upstream_unavailable', 'out of reach', options);
 }
 
 function outcomeOf<Result>(work: () => Result): { result: Result } | { error: unknown } {

@@ -13,7 +13,7 @@ import { MemoryTable } from '../../src/state/tables.ts';
 
 /**
  * The state of a store in memory, by the rules of the embedded one: every call
- * at once and atomic. What lies between it and a gateway is modelled apart.
+ * takes effect at once and as a whole. The network before it is simulated apart.
  */
 export class SimulatedState {
   readonly #nowMs: () => number;
@@ -25,7 +25,7 @@ export class SimulatedState {
 
   readonly #stepped: (from: string, to: string) => void;
 
-  /** @param stepped Told of every step of a record. */
+  /** @param stepped Observation of every step of a record. */
   constructor(nowMs: () => number, stepped: (from: string, to: string) => void = () => undefined) {
     this.#nowMs = nowMs;
     this.#stepped = stepped;

@@ -8,7 +8,7 @@ import {
 import { succeededOperation } from '../support/fake-upstream.ts';
 import type { World } from './world.ts';
 
-/** One bill. */
+/** One entry of the spend ledger. */
 export interface Bill {
   readonly upstreamId: string;
   readonly prompt: string;
@@ -17,9 +17,9 @@ export interface Bill {
   readonly atMs: number;
 }
 
-/** The upstream itself: bills whatever arrives, and can't tell a repetition from a second order. */
+/** The upstream itself: bills every request that arrives, and can't tell a repetition from a second request. */
 export class SimulatedUpstream {
-  readonly bills: Bill[] = [];
+  readonly ledger: Bill[] = [];
   readonly #world: World;
   readonly #doneAtMs = new Map<string, number>();
 
@@ -32,24 +32,24 @@ export class SimulatedUpstream {
     const { chance, faults, time } = this.#world;
     if (chance.often(faults.refusal)) {
       this.#world.note('upstream refused', attempt);
-      throw new GatewayError('upstream_error', 'not today', { outcome: 'not_started' });
+      throw new GatewayError('upstream_error', 'refused', { outcome: 'not_started' });
     }
-    const upstreamId = `upstream-${this.bills.length + 1}`;
+    const upstreamId = `upstream-${this.ledger.length + 1}`;
     const prompt = request.messages[0]?.text ?? '';
-    this.bills.push({ upstreamId, prompt, attempt, atMs: time.nowMs });
+    this.ledger.push({ upstreamId, prompt, attempt, atMs: time.nowMs });
     this.#doneAtMs.set(upstreamId, time.nowMs + chance.spread(500, 30_000));
     this.#world.note('billed', `${upstreamId} for ${attempt}`);
     return create(OperationSchema, { id: upstreamId });
   }
 
-  /** An answer costs nothing and says that it lives. */
+  /** A response costs nothing and shows that it is alive. */
   probe(): void {
     this.#world.note('probed');
   }
 
   get(upstreamId: string): Operation {
     const doneAtMs = this.#doneAtMs.get(upstreamId);
-    if (doneAtMs === undefined) throw new GatewayError('operation_not_found', 'never heard of it');
+    if (doneAtMs === undefined) throw new GatewayError('operation_not_found', 'no such operation');
     return this.#world.time.nowMs < doneAtMs
       ? create(OperationSchema, { id: upstreamId })
       : succeededOperation(upstreamId);

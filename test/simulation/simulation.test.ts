@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { liveHistory } from './history.ts';
 
-/** Seeds that once showed a fault, and what it was. */
+/** Seeds that once broke a promise, and why. */
 const regressions: readonly (readonly [number, string])[] = [
-  [9, 'a schedule that learned from who came by late made the next caller wait for hours'],
+  [9, 'a schedule that learned from late readers made the next caller wait for hours'],
 ];
 
 describe('a history of gateways, a store and an upstream that fail', () => {
@@ -17,15 +17,15 @@ describe('a history of gateways, a store and an upstream that fail', () => {
   });
 
   it.each(regressions)('is sound for seed %i, where %s', async (seed) => {
-    expect((await liveHistory(seed)).faults).toEqual([]);
+    expect((await liveHistory(seed)).violations).toEqual([]);
   });
 
   it('shows no double spend and no dishonest outcome in 3,000 seeds, and takes every step', async () => {
     const seen = new Map<string, number>();
     for (let seed = 1; seed <= 3_000; seed += 1) {
-      const verdict = await liveHistory(seed);
-      expect(verdict.faults, `npm run simulate -- --seed ${seed}`).toEqual([]);
-      for (const [what, count] of verdict.seen) seen.set(what, (seen.get(what) ?? 0) + count);
+      const report = await liveHistory(seed);
+      expect(report.violations, `npm run simulate -- --seed ${seed}`).toEqual([]);
+      for (const [what, count] of report.seen) seen.set(what, (seen.get(what) ?? 0) + count);
     }
     const steps = [
       ...['absent → reserved', 'reserved → reserved', 'reserved → dispatched', 'reserved → failed'],
@@ -35,12 +35,12 @@ describe('a history of gateways, a store and an upstream that fail', () => {
     const faults = [
       'crash during generate',
       'pause',
-      'answer lost',
+      'response lost',
       'store crash that lost writes',
+      'clock step',
       ...['Generate open', 'Generate half-open', 'Generate closed', 'probed'],
     ];
-    // The rarest is an answer that comes after its lease: no Generate begins late.
-    // An answer that comes after its lease is rare: a create has less time than that.
+    // A response that comes after its lease is rare: a create has less time than that.
     const rare = 'step unknown → accepted';
     for (const what of [...steps, ...faults]) {
       expect(seen.get(what), what).toBeGreaterThan(what === rare ? 2 : 10);

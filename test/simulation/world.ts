@@ -2,12 +2,12 @@ import { Chance } from './chance.ts';
 import { drawnFaults, noFaults, type Faults } from './faults.ts';
 import { VirtualTime } from './virtual-time.ts';
 
-/** What all parts of one history share: its time, its luck, what goes wrong, and what is seen. */
+/** What all parts of one history share: its time, its chance, what goes wrong, and what was seen. */
 export class World {
   readonly time = new VirtualTime(1_800_000_000_000);
   readonly chance: Chance;
   faults: Faults;
-  /** While it lasts, the upstream answers nobody. */
+  /** While it lasts, the upstream is out of reach. */
   #outage: { readonly fromMs: number; readonly toMs: number } | undefined;
   readonly #seen = new Map<string, number>();
   readonly #trace: string[] | undefined;
@@ -34,7 +34,7 @@ export class World {
     return this.#outage !== undefined && nowMs >= this.#outage.fromMs && nowMs < this.#outage.toMs;
   }
 
-  /** Counts that something happened: what a run covered is told by these. */
+  /** Counts an event. The counts show what a run covered. */
   note(what: string, details = ''): void {
     this.#seen.set(what, (this.#seen.get(what) ?? 0) + 1);
     this.#trace?.push(
