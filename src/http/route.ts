@@ -71,8 +71,13 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
 
 /** Whose operations a request works with, and the trace that goes on upstream. */
 function callerOf(request: FastifyRequest): CallerContext {
-  const { tenant, passthrough } = request.identity;
-  return { tenant, passthrough, traceparent: request.span?.traceparent ?? traceparentOf(request) };
+  const { tenant, subject, passthrough } = request.identity;
+  return {
+    tenant,
+    subject,
+    passthrough,
+    traceparent: request.span?.traceparent ?? traceparentOf(request),
+  };
 }
 
 /** The caller's trace under a span id of our own, where no span of this gateway is recorded. */

@@ -2,6 +2,8 @@
 export interface CallerContext {
   /** Whose operations these are. An id opens only for the tenant it was made for. */
   readonly tenant: string;
+  /** Whose limits are used. Absent: the tenant's own. */
+  readonly subject?: string | undefined;
   /** The caller's own credential for the upstream, where each brings one. */
   readonly passthrough?: PassthroughCredential | undefined;
   /** W3C trace context to go on upstream. */

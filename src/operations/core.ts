@@ -9,6 +9,7 @@ import {
   type GuardedUpstream,
 } from './breaker/guarded-upstream.ts';
 import { Idempotency } from './create/idempotency.ts';
+import { Slots } from './create/slots.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { ImageMemory } from './result/image-memory.ts';
@@ -86,11 +87,13 @@ export function openCore(options: CoreOptions): Core {
   const perSecond = options.readsPerSecondMax * quotaPart;
   const readRateLimiter = new ReadRateLimiter({ perSecond, burst: readBurst });
   const readQueue = new ReadQueue({ clock, limiter: readRateLimiter });
+  const schedule = new PollSchedule({ random, intervalMs: options.pollIntervalMs });
+  const slots = new Slots({ store, random, schedule, subjectsMax: options.trackedMax });
   const operations = new Operations({
     upstream,
     clock,
     ids,
-    schedule: new PollSchedule({ random, intervalMs: options.pollIntervalMs }),
+    schedule,
     readRateLimiter,
     readQueue,
     results,
@@ -99,8 +102,11 @@ export function openCore(options: CoreOptions): Core {
     trackedMax: options.trackedMax,
     observer: {
       readFailed: (failure) => readFailed?.(failure),
-      settled: (id, end) => {
-        creates.settled(id);
+      stillRunning: ({ subject, sealed: { slotHolder: holder } }, times) => {
+        if (holder !== undefined) slots.seenRunning({ subject, holder }, times);
+      },
+      over: ({ subject, sealed: { slotHolder: holder } }, end) => {
+        if (holder !== undefined) slots.release({ subject, holder });
         observer?.operationEnded(end);
       },
     },
@@ -113,12 +119,12 @@ export function openCore(options: CoreOptions): Core {
       clock,
       imagesPerMinuteMax: options.imagesPerMinuteMax,
       imagesPerDayMax: options.imagesPerDayMax,
-      newHolder: newName,
+      slots,
     }),
+    slots,
     idempotency: new Idempotency({ store, clock }),
     clock,
     generateTimeoutMs: options.generateTimeoutMs,
-    reservationsMax: options.trackedMax,
     observer,
   });
   const quotaShare = new QuotaShare({

@@ -16,6 +16,8 @@ export interface SealedOperation {
   /** When the upstream accepted it, milliseconds since 1970. */
   readonly acceptedAtMs: number;
   readonly form: OperationForm;
+  /** Holder of the slot that the image takes in a limit of images at a time: 14 hexadecimal digits. Absent: it takes none. */
+  readonly slotHolder?: string | undefined;
 }
 
 /**
@@ -37,10 +39,13 @@ export const upstreamIdBytesMax = 128;
 
 const prefix = 'op_';
 const version = 1;
-/** Accepted at (6 bytes), seed (8 bytes) and flags (1 byte) stand before the upstream id. */
+/** Accepted at (6 bytes), seed (8 bytes) and flags (1 byte) stand before all else. */
 const fixedBytes = 15;
 const vendorFormFlag = 1;
-const bytesMax = 1 + sealOverheadBytes + fixedBytes + upstreamIdBytesMax;
+/** The holder of a slot stands before the upstream id. */
+const slotFlag = 2;
+const slotHolderBytes = 7;
+const bytesMax = 1 + sealOverheadBytes + fixedBytes + slotHolderBytes + upstreamIdBytesMax;
 const idCharactersMax = prefix.length + Math.ceil((bytesMax * 4) / 3);
 
 /** Operation ids under these secrets. Ids sealed under other ones don't open. */
@@ -65,22 +70,29 @@ function contextOf(tenant: string): string {
   return `${prefix}${version}\0${tenant}`;
 }
 
-function bytesFromSealed(operation: SealedOperation): Buffer {
-  const id = Buffer.from(operation.upstreamId, 'latin1');
-  const bytes = Buffer.alloc(fixedBytes + id.length);
-  bytes.writeUIntBE(operation.acceptedAtMs, 0, 6);
-  bytes.writeBigInt64BE(operation.seed, 6);
-  bytes.writeUInt8(operation.form === 'vendor' ? vendorFormFlag : 0, 14);
-  id.copy(bytes, fixedBytes);
-  return bytes;
+function bytesFromSealed({ upstreamId, acceptedAtMs, seed, form, slotHolder }: SealedOperation) {
+  const fixed = Buffer.alloc(fixedBytes);
+  fixed.writeUIntBE(acceptedAtMs, 0, 6);
+  fixed.writeBigInt64BE(seed, 6);
+  const flags =
+    (form === 'vendor' ? vendorFormFlag : 0) | (slotHolder === undefined ? 0 : slotFlag);
+  fixed.writeUInt8(flags, 14);
+  return Buffer.concat([
+    fixed,
+    Buffer.from(slotHolder ?? '', 'hex'),
+    Buffer.from(upstreamId, 'latin1'),
+  ]);
 }
 
 function sealedFromBytes(bytes: Buffer): SealedOperation {
+  const flags = bytes.readUInt8(14);
+  const idAt = fixedBytes + ((flags & slotFlag) === 0 ? 0 : slotHolderBytes);
   return {
     acceptedAtMs: bytes.readUIntBE(0, 6),
     seed: bytes.readBigInt64BE(6),
-    form: bytes.readUInt8(14) === vendorFormFlag ? 'vendor' : 'native',
-    upstreamId: bytes.toString('latin1', fixedBytes),
+    form: (flags & vendorFormFlag) === 0 ? 'native' : 'vendor',
+    ...(idAt > fixedBytes && { slotHolder: bytes.toString('hex', fixedBytes, idAt) }),
+    upstreamId: bytes.toString('latin1', idAt),
   };
 }
 

@@ -34,6 +34,8 @@ export interface OperationsOptions {
 export interface StartOptions {
   /** The form it is created in, and so read in. */
   readonly form?: OperationForm | undefined;
+  /** Holder of the slot that its image takes. */
+  readonly slotHolder?: string | undefined;
   readonly timeoutMs?: number | undefined;
   /** What of the request the caller itself named. Absent: nothing. */
   readonly namedByCaller?: NamedByCaller | undefined;
@@ -95,7 +97,7 @@ export class Operations {
   async start(
     request: ImageGenerationRequest,
     caller: CallerContext,
-    { form = 'native', timeoutMs, namedByCaller }: StartOptions = {},
+    { form = 'native', slotHolder, timeoutMs, namedByCaller }: StartOptions = {},
   ): Promise<OperationSnapshot> {
     const { upstream, clock, ids, schedule } = this.#options;
     const operation = await upstream.generate(request, {
@@ -106,10 +108,11 @@ export class Operations {
     if (operation.id.length > upstreamIdBytesMax) throw idTooLong();
     const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
-    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form };
+    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form, slotHolder };
     const tracked = this.#tracked.add(ids.seal(sealed, caller.tenant), caller, sealed);
     tracked.seen();
-    tracked.pollAt(clock.elapsedMs() + schedule.delayMs(0));
+    const atMs = clock.elapsedMs();
+    tracked.pollAt(atMs + schedule.delayMs(tracked.age(atMs)));
     this.#hub.apply(tracked, operation);
     return tracked.snapshot;
   }

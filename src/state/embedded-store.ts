@@ -11,6 +11,8 @@ export interface EmbeddedStoreOptions {
   readonly directory: string;
   /** Milliseconds since 1970: wall time, because records outlive the process. */
   readonly nowMs?: () => number;
+  /** Monotonic time in milliseconds. */
+  readonly elapsedMs?: () => number;
 }
 
 export interface EmbeddedStore extends StateStore {
@@ -34,11 +36,11 @@ const sweepRowsMax = 2_000;
  * @throws Error that names DATA_DIR when the files can't be opened.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, nowMs = Date.now } = options;
+  const { directory, nowMs = Date.now, elapsedMs = () => performance.now() } = options;
   const root = await openRoot(directory);
   const records = new LmdbTable<RecordRow>(root, 'records');
   const counts = new LmdbTable<CountRow>(root, 'counts');
-  const limits = new LimitCounters(nowMs, counts);
+  const limits = new LimitCounters({ nowMs, elapsedMs, counts });
   const write = <Result>(work: () => Result, { durable }: { readonly durable: boolean }) =>
     withinTime(timeoutMs, async () => {
       // The files are locked while `work` runs, so no other process writes in between.

@@ -1,3 +1,5 @@
+import { slotLeaseMsMax } from './state-store.ts';
+
 /**
  * The Lua scripts of the shared store, one for each call: the server runs each
  * atomically and by its own clock. All keys share one hash tag, so that they
@@ -30,24 +32,45 @@ redis.call('PEXPIRE', KEYS[1], ARGV[8])
 return {1, ARGV[4], fence, ARGV[5], ARGV[6], ARGV[7]}
 `;
 
+/** Moments that are too far ahead were written before the server's clock was set back. */
+const clamped = `
+local function wholeAt(key, claim)
+  local whole = tonumber(redis.call('GET', key) or 0)
+  local latest = now + claim.periodMs
+  if whole <= latest then return math.max(now, whole) end
+  redis.call('SET', key, string.format('%.6f', latest), 'PX', math.ceil(claim.periodMs))
+  return latest
+end
+local function clampCount(key, claim)
+  if redis.call('PTTL', key) > claim.keepMs then redis.call('PEXPIRE', key, claim.keepMs) end
+end
+local function clampSlots(key)
+  local latest = now + ${slotLeaseMsMax}
+  local late = redis.call('ZRANGEBYSCORE', key, '(' .. latest, '+inf')
+  for _, holder in ipairs(late) do redis.call('ZADD', key, latest, holder) end
+end
+`;
+
 /**
  * KEYS: one a claim. ARGV[1]: the claims as JSON.
  * Returns {1 or 0, then remaining and reset in ms of each claim}.
  */
-export const takeClaimsScript = `${now}
+export const takeClaimsScript = `${now}${clamped}
 local claims = cjson.decode(ARGV[1])
 local function checked(key, claim)
   if claim.kind == 'rate' then
     local step = claim.periodMs / claim.quantity
-    local whole = math.max(now, tonumber(redis.call('GET', key) or 0))
+    local whole = wholeAt(key, claim)
     local remaining = math.max(0, math.floor((now + claim.periodMs - whole) / step + 1e-6))
     if remaining >= claim.cost then return true, remaining, whole - now end
     return false, remaining, whole + claim.cost * step - now - claim.periodMs
   end
   if claim.kind == 'count' then
+    clampCount(key, claim)
     local remaining = math.max(0, claim.quantity - tonumber(redis.call('GET', key) or 0))
     return remaining >= claim.cost, remaining, math.max(0, redis.call('PTTL', key))
   end
+  clampSlots(key)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   local remaining = math.max(0, claim.quantity - redis.call('ZCARD', key))
   local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
@@ -56,7 +79,7 @@ local function checked(key, claim)
 end
 local function take(key, claim)
   if claim.kind == 'rate' then
-    local whole = math.max(now, tonumber(redis.call('GET', key) or 0))
+    local whole = wholeAt(key, claim)
     whole = whole + claim.cost * claim.periodMs / claim.quantity
     redis.call('SET', key, string.format('%.6f', whole), 'PX', math.ceil(whole - now))
   elseif claim.kind == 'count' then
@@ -91,7 +114,8 @@ for i, claim in ipairs(cjson.decode(ARGV[1])) do
   if claim.kind == 'slot' then
     redis.call('ZREM', key, claim.holder)
   elseif claim.kind == 'count' and held > 0 then
-    redis.call('DECRBY', key, math.min(held, claim.cost))
+    if held <= claim.cost then redis.call('DEL', key)
+    else redis.call('DECRBY', key, claim.cost) end
   elseif claim.kind == 'rate' and held > now then
     local whole = held - claim.cost * claim.periodMs / claim.quantity
     if whole <= now then redis.call('DEL', key)
@@ -104,6 +128,8 @@ return 1
 /** KEYS: the gateways. ARGV: this one, for how many ms it counts as alive. Returns how many are alive. */
 export const announceScript = `${now}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- Written before the clock was set back. Those that are alive announce themselves again soon.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + math.max(60000, ARGV[2])), '+inf')
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('ZCARD', KEYS[1])

@@ -11,7 +11,9 @@
  *   resolves, it survives a crash, as far as the store offers that
  *   (`durability`).
  * - Times are measured by the clock of the store, so gateways with different
- *   clocks agree on when a lease is over.
+ *   clocks agree on when a lease is over. When that clock is set back, no limit
+ *   lasts longer than its period and no slot longer than `slotLeaseMsMax`; a
+ *   record's lease may, so those who wait for one measure it themselves.
  * - A call that fails rejects with a GatewayError `store_unavailable` and
  *   nothing else, in bounded time. Whether its write took place is then
  *   unknown, and the caller must be right in both cases.
@@ -134,11 +136,15 @@ export interface CountClaim {
   readonly cost: number;
 }
 
+/** The longest lease of a slot. */
+export const slotLeaseMsMax = 600_000;
+
 /** A slot: at most `quantity` holders at once, each for `leaseMs` unless it is returned before. */
 export interface SlotClaim {
   readonly kind: 'slot';
   readonly key: string;
   readonly quantity: number;
+  /** At most `slotLeaseMsMax`. */
   readonly leaseMs: number;
   /** Name of the holder; the same holder again renews its lease. */
   readonly holder: string;

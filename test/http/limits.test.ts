@@ -121,6 +121,9 @@ describe('a limit of images a day', () => {
 
 describe('a limit of images at once', () => {
   it('releases the slot when an image is done', async () => {
+    const slow = await startEmulator({ latencyMs: 3_000, latencySpreadRatio: 0 });
+    await emulator.close();
+    emulator = slow;
     await start({ shop: { concurrentImagesMax: 2 } });
     const first = await create('shop');
     await create('shop');
@@ -132,6 +135,14 @@ describe('a limit of images at once', () => {
       headers: { 'x-api-key': file.keys['shop'] ?? '' },
     });
     await expect.poll(async () => (await create('shop')).status, { timeout: 2_000 }).toBe(202);
+  });
+
+  it('releases the slot when an image is done and no caller polls', async () => {
+    await start({ shop: { concurrentImagesMax: 2 } });
+    await create('shop');
+    await create('shop');
+    await expect.poll(async () => (await create('shop')).status, { timeout: 10_000 }).toBe(202);
+    expect(emulator.ledger.generates).toBe(3);
   });
 
   it('keeps no slot for a create that was refused or lost', async () => {

@@ -21,6 +21,16 @@ describe('operation ids', () => {
     expect(ids.seal(vendors, '')).not.toBe(ids.seal(operation, ''));
   });
 
+  it('carry the holder of a slot, within 100 characters, and open without one too', () => {
+    const slotted: SealedOperation = { ...operation, slotHolder: '1fffffffffffff' };
+    const id = ids.seal(slotted, '');
+    expect(ids.open(id, '')).toEqual(slotted);
+    expect(id.length).toBeLessThanOrEqual(100);
+    expect(ids.open(ids.seal(operation, ''), '')?.slotHolder).toBeUndefined();
+    const both: SealedOperation = { ...slotted, slotHolder: '00000000000001', form: 'vendor' };
+    expect(ids.open(ids.seal(both, ''), '')).toEqual(both);
+  });
+
   it('keep their bytes: ids that callers hold stay valid', () => {
     const native =
       'op_AYkvOmLIfqYEWRoX87LEeOf5fJviu138v3jfy60KQhZSkXKwKoSmikGH7KRmxxzeyo1W7ypniuiSuZiVKfCrEzw';

@@ -393,6 +393,68 @@ describe('trouble with the upstream', () => {
   });
 });
 
+describe.each([-86_400_000, -3_600_000, -30_000, -20_000, 30_000, 3_600_000, 86_400_000])(
+  'a wall clock that steps by %i ms',
+  (stepMs) => {
+    /** When the waiter hears of the end, without a step and with one while it waits. */
+    async function waitedMs(step: number, atMs: number): Promise<number> {
+      clock = new VirtualClock();
+      upstream = new FakeUpstream(clock, { latencyMs: 3_000 });
+      const operations = openOperations();
+      const { id } = await operations.start(request, caller);
+      await clock.advance(atMs);
+      clock.stepWall(step);
+      const beganAtMs = clock.elapsedMs();
+      let endedAtMs = Infinity;
+      void operations
+        .wait(id, { ...caller, waitMs: 60_000 })
+        .then(() => (endedAtMs = clock.elapsedMs()));
+      await clock.advance(61_000);
+      return endedAtMs - beganAtMs;
+    }
+
+    it.each([0, 500, 2_000, 10_000])('delays no poll, %i ms after the create', async (atMs) => {
+      expect(await waitedMs(stepMs, atMs)).toBe(await waitedMs(0, atMs));
+    });
+
+    it('delays no read, no image and no hint to ask again', async () => {
+      const operations = openOperations();
+      const { id } = await operations.start(request, caller);
+      await clock.advance(4_000);
+      clock.stepWall(stepMs);
+      expect(operations.retryAfterS(id, caller)).toBe(1);
+      expect(statusOf(await get(operations, id))).toBe('succeeded');
+      const { release } = await operations.image(id, caller);
+      release();
+    });
+
+    it('delays no poll of a gateway that knows the operation by its id alone', async () => {
+      const { id } = await openOperations().start(request, caller);
+      clock.stepWall(stepMs);
+      const other = watched(openOperations().wait(id, { ...caller, waitMs: 60_000 }));
+      await clock.advance(5_500);
+      expect(statusOf(other)).toBe('succeeded');
+    });
+
+    it('keeps what it has learned of how long operations take', async () => {
+      const operations = openOperations();
+      for (let count = 0; count < 30; count += 1) {
+        const { id } = await operations.start(request, caller);
+        watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+        await clock.advance(1_000);
+        clock.stepWall(count % 2 === 0 ? stepMs : -stepMs);
+        await clock.advance(9_000);
+      }
+      const { id } = await operations.start(request, caller);
+      const before = upstream.counts.get;
+      const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+      await clock.advance(3_300);
+      expect(statusOf(waiter)).toBe('succeeded');
+      expect(upstream.counts.get - before).toBeLessThanOrEqual(5);
+    });
+  },
+);
+
 describe('canceling', () => {
   it('tells those who wait', async () => {
     const operations = openOperations();

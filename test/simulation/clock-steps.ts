@@ -4,8 +4,10 @@ import type { World } from './world.ts';
 
 const secondMs = 1_000;
 const hourMs = 3_600_000;
-/** How far clocks step: NTP that corrects, a zone set wrong, a machine that was suspended for a day. */
-const steps = [-hourMs, hourMs, -30 * secondMs, 30 * secondMs, 24 * hourMs] as const;
+/** How far clocks step when they are corrected. */
+const corrections = [-hourMs, hourMs, -30 * secondMs, 30 * secondMs] as const;
+/** How far a clock steps on a gateway's machine that was suspended. */
+const resumeMs = 24 * hourMs;
 
 /**
  * In half of the histories the wall clocks of gateways and of the store step
@@ -26,8 +28,9 @@ export function planClockSteps(
   if (!chance.often(0.5)) return;
   for (let count = chance.whole(1, 6); count > 0; count -= 1) {
     const atMs = chance.often(0.4) ? chance.spread(1, 5_000) : chance.between(0, spanMs);
-    const ms = chance.pick(steps);
     const gateway = chance.often(0.7) ? chance.pick(gateways) : undefined;
+    const isResumed = gateway !== undefined && chance.often(0.2);
+    const ms = isResumed ? resumeMs : chance.pick(corrections);
     world.time.after(atMs, () => {
       world.note('clock step', `${gateway?.name ?? 'store'} ${ms / secondMs} s`);
       if (gateway === undefined) stepStore(ms);

@@ -1,3 +1,4 @@
+import { slotLeaseMsMax } from '../../src/state/state-store.ts';
 import { Chance } from './chance.ts';
 import { planClockSteps } from './clock-steps.ts';
 import { violationsOf } from './invariant-check.ts';
@@ -21,6 +22,8 @@ export interface Report {
 const minuteMs = 60_000;
 /** Shorter than keys are kept, less the time in which nothing goes wrong. */
 const spanMsMax = 60 * 60 * minuteMs;
+/** Longer than what a minute's limit or a lost slot holds a caller back. */
+const limitsMs = 3 * minuteMs;
 /** Longer than every lease, every retry and every wait. */
 const calmMs = 10 * minuteMs;
 
@@ -36,7 +39,11 @@ export async function liveHistory(
   const world = new World(seed, options);
   const { chance, time } = world;
   let storeSkewMs = 0;
-  const stepStore = (ms: number) => (storeSkewMs += ms);
+  let hasStoreStepped = false;
+  const stepStore = (ms: number) => {
+    storeSkewMs += ms;
+    hasStoreStepped = true;
+  };
   const state = new SimulatedState(
     () => Math.round(time.nowMs + storeSkewMs),
     (from, to) => world.note(`step ${from} → ${to}`),
@@ -74,7 +81,15 @@ export async function liveHistory(
   for (const gateway of gateways) gateway.restart();
   await time.run(time.nowMs + calmMs);
   const before = attempts.length;
-  for (const intent of intents) await during(world, request(intent));
+  for (const intent of intents) {
+    if (isShortLimited(intent)) {
+      await time.run(time.nowMs + limitsMs);
+      // Slots from before the clock was set back end within their longest lease, once a request has seen them.
+      if (hasStoreStepped) await during(world, request(intent));
+      if (hasStoreStepped) await time.run(time.nowMs + slotLeaseMsMax);
+    }
+    await during(world, request(intent));
+  }
   const last = new Map(attempts.slice(before).map((attempt) => [attempt.intent, attempt]));
   const skewMsMax = Math.max(...gateways.map((gateway) => gateway.skewMsMax));
   const violations = [
@@ -82,6 +97,10 @@ export async function liveHistory(
     ...(await unreachable({ world, gateways, attempts })),
   ];
   return { seed, violations, seen: world.seen, trace: world.trace };
+}
+
+function isShortLimited({ limits }: Intent): boolean {
+  return limits.imagesPerMinuteMax !== undefined || limits.concurrentImagesMax !== undefined;
 }
 
 /** Runs the world until a request has ended. */

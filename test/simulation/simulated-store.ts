@@ -29,7 +29,9 @@ export class SimulatedState {
   constructor(nowMs: () => number, stepped: (from: string, to: string) => void = () => undefined) {
     this.#nowMs = nowMs;
     this.#stepped = stepped;
-    this.#limits = new LimitCounters(nowMs, new MemoryTable<CountRow>());
+    // A shared store has one clock for all, and it may step.
+    const counts = new MemoryTable<CountRow>();
+    this.#limits = new LimitCounters({ nowMs, elapsedMs: nowMs, counts });
   }
 
   read(key: string): StoredRecord | undefined {

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../../src/state/embedded-store.ts';
 import type { RecordWrite } from '../../src/state/state-store.ts';
 import { SimulatedState, simulatedStore } from '../simulation/simulated-store.ts';
@@ -81,6 +81,53 @@ it('deletes expired rows', async () => {
   expect((await store.swapRecord('short', undefined, write)).swapped).toBe(true);
   expect((await store.swapRecord('long', undefined, write)).swapped).toBe(false);
   await store.close();
+});
+
+describe.each([-3_600_000, -30_000, -86_400_000])('a clock that is set back by %i ms', (stepMs) => {
+  const claims = [
+    { kind: 'rate', key: 'r', quantity: 2, periodMs: 60_000, cost: 1 },
+    { kind: 'count', key: 'c', quantity: 1_000, keepMs: 3_600_000, cost: 1 },
+    { kind: 'slot', key: 's', quantity: 2, leaseMs: 60_000, holder: 'a' },
+  ] as const;
+  const [rate, count, slot] = claims;
+
+  it('changes no rate and no slot of the embedded store, and lengthens no count', async () => {
+    let [nowMs, elapsedMs] = [1_800_000_000_000, 5_000];
+    const clocks = { nowMs: () => nowMs, elapsedMs: () => elapsedMs };
+    const path = join(directory, `set back ${stepMs}`);
+    const store = await openEmbeddedStore({ directory: path, ...clocks });
+    const before = await store.takeClaims(claims);
+    nowMs += stepMs;
+    const after = await store.takeClaims([{ ...rate, cost: 2 }, count, slot]);
+    expect(after.claims[0]).toEqual(before.claims[0]);
+    expect(after.claims[1]?.resetMs).toBeLessThanOrEqual(3_600_000);
+    expect(after.claims[2]?.resetMs).toBeLessThanOrEqual(60_000);
+    elapsedMs += 60_000;
+    nowMs += 60_000;
+    expect((await store.takeClaims([{ ...rate, cost: 2 }])).areTaken).toBe(true);
+    const others = { ...slot, holder: 'b', quantity: 1 };
+    expect((await store.takeClaims([others])).areTaken).toBe(true);
+    nowMs += 3_600_000;
+    expect((await store.takeClaims([count])).claims[0]?.remaining).toBe(999);
+    await store.close();
+  });
+
+  it('holds no caller back for longer than its limit lasts where all clocks are the store’s', async () => {
+    let nowMs = 1_800_000_000_000;
+    const store = simulatedStore(new SimulatedState(() => nowMs));
+    await store.takeClaims([{ ...rate, cost: 2 }, count, slot]);
+    nowMs += stepMs;
+    const seen = await store.takeClaims([rate, count, { ...slot, quantity: 1, holder: 'b' }]);
+    expect(seen.claims.map(({ resetMs }) => resetMs)).toEqual([
+      expect.closeTo(30_000, 0),
+      expect.toBeOneOf([3_600_000, 3_600_000 - stepMs]),
+      expect.toBeOneOf([600_000, 60_000 - stepMs]),
+    ]);
+    nowMs += 60_000;
+    expect((await store.takeClaims([{ ...rate, cost: 2 }])).areTaken).toBe(true);
+    nowMs += 540_000;
+    expect((await store.takeClaims([{ ...slot, quantity: 1, holder: 'b' }])).areTaken).toBe(true);
+  });
 });
 
 it('rejects with store_unavailable once it is closed', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/state/redis-store.ts';
 import type { RecordWrite, StateStore } from '../../src/state/state-store.ts';
@@ -84,6 +85,40 @@ describe('on a server', () => {
       other,
       close: async () => void (await Promise.all([store.close(), other.close()])),
     };
+  });
+});
+
+describe('a server whose clock was set back by an hour', () => {
+  const hourMs = 3_600_000;
+  const key = (kind: string, name: string) => `{image-generation-gateway}:${kind}:${name}`;
+
+  it('holds no caller back for longer than its limit lasts', async () => {
+    const { server, store } = await openOn();
+    const client = new Redis(server.url);
+    opened.push({ close: async () => client.disconnect() });
+    const ahead = Date.now() + hourMs;
+    await client.set(key('rate', 'r'), String(ahead), 'PX', 2 * hourMs);
+    await client.set(key('count', 'c'), '5', 'PX', 2 * hourMs);
+    await client.zadd(key('slot', 's'), ahead, 'gone');
+    const claims = [
+      { kind: 'rate', key: 'r', quantity: 10, periodMs: 1_000, cost: 1 },
+      { kind: 'count', key: 'c', quantity: 5, keepMs: 60_000, cost: 1 },
+      { kind: 'slot', key: 's', quantity: 1, leaseMs: 60_000, holder: 'a' },
+    ] as const;
+    const { areTaken, claims: states } = await store.takeClaims(claims);
+    expect(areTaken).toBe(false);
+    expect(states[0]?.resetMs).toBeLessThanOrEqual(100);
+    expect(states[1]?.resetMs).toBeLessThanOrEqual(60_000);
+    expect(states[2]?.resetMs).toBeLessThanOrEqual(600_000);
+    await until(async () => (await store.takeClaims([claims[0]])).areTaken, 5_000);
+  });
+
+  it('counts no gateway as alive for longer than it said', async () => {
+    const { server, store } = await openOn();
+    const client = new Redis(server.url);
+    opened.push({ close: async () => client.disconnect() });
+    await client.zadd('{image-generation-gateway}:gateways', Date.now() + hourMs, 'gone');
+    expect(await store.announce('alive', 6_000)).toBe(1);
   });
 });
 

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Claim, ClaimState, StateStore } from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { Slots } from './slots.ts';
 
 /** What a requester may use. An absent limit is none. */
 export interface RequesterLimits {
@@ -43,8 +44,8 @@ export interface LimitState {
 /** One image's part of every limit that applies. */
 export interface Reservation {
   readonly limits: readonly LimitState[];
-  /** Whether `release` gives anything back. */
-  readonly holdsSlot: boolean;
+  /** Holder of the slot that the image takes in a limit of images at a time; absent where there is none. */
+  readonly slotHolder?: string | undefined;
   /** Gives it back, because nothing was spent. A rate counts attempts, so it stays used. */
   refund(): Promise<void>;
   /** Gives back what an image holds only while it is being made. */
@@ -57,8 +58,7 @@ export interface AdmissionOptions {
   /** Of all callers together; absent is no cap. */
   readonly imagesPerMinuteMax?: number | undefined;
   readonly imagesPerDayMax?: number | undefined;
-  /** Names the holder of a slot; never the same twice. */
-  readonly newHolder: () => string;
+  readonly slots: Slots;
 }
 
 /** The error for a limit that is used up, with the states of all limits for the headers of the response. */
@@ -79,8 +79,6 @@ export class LimitReached extends GatewayError {
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
-/** The slot of an image that no caller asks about again is free after that. */
-const slotLeaseMs = 600_000;
 /**
  * The cap over all is handed out in short periods, so that a burst after a
  * pause and the refill behind it stay within the upstream's quota of any minute.
@@ -127,14 +125,14 @@ export class Admission {
     };
     return {
       limits: states,
-      holdsSlot: limits.some(({ claim }) => claim.kind === 'slot'),
+      slotHolder: limits.flatMap(({ claim }) => (claim.kind === 'slot' ? [claim.holder] : []))[0],
       refund: () => giveBack(['count', 'slot']),
       release: () => giveBack(['slot']),
     };
   }
 
   #limitsOf({ subject, limits, allowance }: Requester): Limit[] {
-    const { clock, newHolder, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
+    const { clock, slots, imagesPerMinuteMax, imagesPerDayMax } = this.#options;
     const nowMs = clock.nowMs();
     const day = new Date(nowMs).toISOString().slice(0, 10);
     const windowEndsInMs = dayMs - (nowMs % dayMs);
@@ -166,9 +164,7 @@ export class Admission {
     daily('day', subject, limits.imagesPerDayMax);
     if (limits.concurrentImagesMax !== undefined) {
       const quantity = limits.concurrentImagesMax;
-      const claim = { kind: 'slot', key: `concurrent ${subject}`, quantity } as const;
-      const held = { ...claim, leaseMs: slotLeaseMs, holder: newHolder() };
-      found.push({ name: 'concurrent', quantity, claim: held });
+      found.push({ name: 'concurrent', quantity, claim: slots.claim(subject, quantity) });
     }
     if (allowance !== undefined) {
       const { tokenId, imagesMax: quantity, keepMs } = allowance;
@@ -188,7 +184,6 @@ function rethrowUnspent(error: unknown): never {
 
 const unlimited: Reservation = {
   limits: [],
-  holdsSlot: false,
   refund: () => Promise.resolve(),
   release: () => Promise.resolve(),
 };

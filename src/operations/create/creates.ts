@@ -7,7 +7,7 @@ import type { NamedByCaller } from '../../upstream/call/status-error.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { OperationForm } from '../operation-id.ts';
 import type { Operations } from '../operations.ts';
-import type { OperationSnapshot } from '../result/snapshot.ts';
+import { isFinished, type OperationSnapshot } from '../result/snapshot.ts';
 import {
   LimitReached,
   type Admission,
@@ -17,6 +17,7 @@ import {
 } from './admission.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { KeyedRequest } from './keyed-create.ts';
+import type { Slots } from './slots.ts';
 
 /** One image to be made. */
 export interface CreateRequest {
@@ -59,13 +60,12 @@ export interface CreatesObserver {
 export interface CreatesOptions {
   readonly operations: Operations;
   readonly admission: Admission;
+  readonly slots: Slots;
   readonly idempotency: Idempotency;
   readonly upstream: GuardedUpstream;
   readonly clock: Clock;
   /** From the beginning of a create to the end of its Generate, whatever came before that. */
   readonly generateTimeoutMs: number;
-  /** Reservations that are remembered until their images end; the slots of more come back by time alone. */
-  readonly reservationsMax: number;
   readonly observer?: CreatesObserver | undefined;
 }
 
@@ -75,7 +75,6 @@ const underWayMax = 1_000;
 /** The way of every create: limits, at most one call that spends, then the records of its end. */
 export class Creates {
   readonly #options: CreatesOptions;
-  readonly #reservations = new Map<string, Reservation>();
   readonly #underWay = new Set<Promise<Created>>();
   #isClosed = false;
 
@@ -101,14 +100,6 @@ export class Creates {
   /** Resolves when none is under way: each one's end has been written down, as far as the store took it. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-  }
-
-  /** The operation has ended: its slot is free for the caller's next one. */
-  settled(operationId: string): void {
-    const reservation = this.#reservations.get(operationId);
-    if (reservation === undefined) return;
-    this.#reservations.delete(operationId);
-    void reservation.release();
   }
 
   async #counted(request: CreateRequest, caller: CallerContext): Promise<Created> {
@@ -146,7 +137,24 @@ export class Creates {
     // What would be refused because of the upstream takes nothing from the caller's limits.
     const heldMs = upstream.openForMs('Generate');
     if (heldMs > 0) throw new CircuitOpen(heldMs, true);
-    return admission.reserve(requester, generate.modelUri);
+    try {
+      return await admission.reserve(requester, generate.modelUri);
+    } catch (error) {
+      const isSlots = error instanceof LimitReached && error.reached.name === 'concurrent';
+      if (!isSlots || !(await this.#lookAtSlots(requester))) throw error;
+      return admission.reserve(requester, generate.modelUri);
+    }
+  }
+
+  /** Looks at the images that hold the requester's slots, as no caller may poll them. @returns Whether one has ended. */
+  async #lookAtSlots({ subject }: Requester): Promise<boolean> {
+    const { operations, slots } = this.#options;
+    const held = slots.of(subject);
+    await Promise.all(
+      held.map(({ id, caller }) => operations.get(id, caller).catch(() => undefined)),
+    );
+    await slots.returned();
+    return slots.of(subject).length < held.length;
   }
 
   /** What limits, a slow store and a joined request have left of the time. */
@@ -167,16 +175,20 @@ export class Creates {
       readonly timeoutMs: number;
     },
   ) {
-    const { operations, observer } = this.#options;
-    const { generate, namedByCaller, form } = request;
-    const { limits } = reservation;
+    const { operations, observer, slots } = this.#options;
+    const { generate, namedByCaller, form, requester } = request;
+    const { limits, slotHolder } = reservation;
     try {
       const snapshot = await operations.start(generate, caller, {
         timeoutMs,
         form,
+        slotHolder,
         namedByCaller,
       });
-      this.#hold(snapshot.id, reservation);
+      if (slotHolder !== undefined && !isFinished(snapshot)) {
+        const slot = { subject: requester.subject, holder: slotHolder };
+        slots.hold(slot, { id: snapshot.id, caller });
+      }
       observer?.createEnded({ outcome: 'accepted' });
       observer?.limitsSeen(limits);
       return { operationId: snapshot.id, created: { snapshot, isReplay: false, limits } };
@@ -199,15 +211,6 @@ export class Creates {
     // What can't be known is counted as the worse.
     const outcome = isKnown && error.outcome === 'not_started' ? 'not_started' : 'unknown';
     observer.createEnded({ outcome, reason: isKnown ? error.reason : 'internal_error' });
-  }
-
-  #hold(operationId: string, reservation: Reservation): void {
-    if (reservation.holdsSlot) this.#reservations.set(operationId, reservation);
-    if (this.#reservations.size <= this.#options.reservationsMax) return;
-    for (const oldest of this.#reservations.keys()) {
-      this.#reservations.delete(oldest);
-      return;
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { StateStore, StoredRecord } from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { KeyRecords } from './key-records.ts';
+import { KeyRecords, leaseMsByState } from './key-records.ts';
 import type { KeyedCreate, KeyedRequest, KeyedResult } from './keyed-create.ts';
 
 export interface IdempotencyOptions {
@@ -19,6 +19,8 @@ interface Join {
   /** Whether an earlier request with the key was sent: then no later one can say that nothing was spent. */
   sawDispatch: boolean;
   hasWaited: boolean;
+  /** The record it waits for, and since when in monotonic time: the store's clock may be set back. */
+  watched?: { readonly record: StoredRecord; readonly sinceMs: number };
 }
 
 /**
@@ -77,7 +79,7 @@ export class Idempotency {
         }
         // Two fresh ones at once would otherwise take the reservation from each other for ever.
         const startsOver = create.isFresh === true && record.state !== 'reserved';
-        expected = startsOver ? record : await this.#freed(record, create);
+        expected = startsOver ? record : await this.#freed(record, create, join);
         join.hasWaited ||= expected === undefined;
       }
     }
@@ -85,22 +87,41 @@ export class Idempotency {
   }
 
   /** The record when it may be taken over; undefined after waiting for the request that holds it. */
-  async #freed(record: StoredRecord, request: KeyedRequest): Promise<StoredRecord | undefined> {
+  async #freed(
+    record: StoredRecord,
+    request: KeyedRequest,
+    join: Join,
+  ): Promise<StoredRecord | undefined> {
     if (!isSame(record, request)) {
       throw new GatewayError('idempotency_key_reused', 'this key was sent with another request', {
         outcome: 'not_started',
       });
     }
     if (record.state === 'unknown') throw unknownOutcome();
-    const isOver = record.leaseLeftMs <= 0;
+    const leftMs = this.#leaseLeftMs(record, request, join);
+    const isOver = leftMs <= 0;
     if (record.state === 'failed' || (record.state === 'reserved' && isOver)) return record;
     if (record.state === 'dispatched' && isOver) {
       const { swapped } = await this.#records.end(request, record, 'unknown');
       if (swapped) throw unknownOutcome();
       return undefined;
     }
-    await this.#ended(request.recordKey, Math.min(lookAgainMs, record.leaseLeftMs));
+    await this.#ended(request.recordKey, Math.min(lookAgainMs, leftMs));
     return undefined;
+  }
+
+  /** How long the record still stands for its request: by the store's clock, but no longer than a lease is. */
+  #leaseLeftMs(record: StoredRecord, { recordKey }: KeyedRequest, join: Join): number {
+    const { state, fence, leaseLeftMs } = record;
+    // Carried out by this process, so it is alive, whatever the store's clock says.
+    if (this.#underWay.has(recordKey)) return lookAgainMs;
+    if (state !== 'reserved' && state !== 'dispatched') return leaseLeftMs;
+    const elapsedMs = this.#clock.elapsedMs();
+    const { watched } = join;
+    const isSame = watched?.record.state === state && watched.record.fence === fence;
+    const sinceMs = isSame ? watched.sinceMs : elapsedMs;
+    join.watched = { record, sinceMs };
+    return Math.min(leaseLeftMs, sinceMs + leaseMsByState[state] - elapsedMs);
   }
 
   /** @returns Undefined when the reservation was lost before anything was sent. */

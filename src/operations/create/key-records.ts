@@ -11,10 +11,15 @@ import type { KeyedRequest } from './keyed-create.ts';
 const hourMs = 3_600_000;
 const keepMs = 72 * hourMs;
 const keepFailedMs = 24 * hourMs;
-/** How long a reservation holds while limits are asked. */
-const reservedLeaseMs = 5_000;
-/** Longer than Generate's own deadline and the durable write before it, so that it seldom runs out under a living call. */
-const dispatchedLeaseMs = 20_000;
+
+/** How long a record stands for a request that may have died since. */
+export const leaseMsByState = {
+  /** While limits are asked. */
+  reserved: 5_000,
+  /** Longer than Generate's own deadline and the durable write before it, so that it seldom runs out under a living call. */
+  dispatched: 20_000,
+} as const;
+
 /** Pauses before the end of a create is written down once more. */
 const settleAgainMs = [500, 1_000, 2_000, 4_000, 8_000, 16_000];
 
@@ -37,7 +42,7 @@ export class KeyRecords {
       state: 'reserved',
       fence: 'take',
       fingerprint: request.fingerprint,
-      leaseMs: reservedLeaseMs,
+      leaseMs: leaseMsByState.reserved,
     });
   }
 
@@ -47,7 +52,7 @@ export class KeyRecords {
       state: 'dispatched',
       fence: 'keep',
       fingerprint: request.fingerprint,
-      leaseMs: dispatchedLeaseMs,
+      leaseMs: leaseMsByState.dispatched,
       durable: true,
     });
   }

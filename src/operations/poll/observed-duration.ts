@@ -3,6 +3,8 @@ import type { TrackedOperation } from './tracked-operation.ts';
 
 /** A read later than that after its moment shows when a caller came by, not when the work was done. */
 const onTimeMs = 2_000;
+/** An operation that was older when this process found it has an age that only wall clocks know. */
+const foundAgeMsMax = 10_000;
 
 /**
  * How long an operation took that was just found done: as the upstream reports
@@ -18,14 +20,16 @@ export function durationMsOf(
   operation: Operation,
   elapsedMs: number,
 ): number | undefined {
-  const ageMs = tracked.ageMs(elapsedMs);
+  const { ms: ageMs, followedMs } = tracked.age(elapsedMs);
+  const { ranForMs } = tracked;
   const { createdAt, modifiedAt } = operation;
   if (createdAt !== undefined && modifiedAt !== undefined) {
     const reportedMs =
       Number(modifiedAt.seconds - createdAt.seconds) * 1000 +
       (modifiedAt.nanos - createdAt.nanos) / 1e6;
-    if (reportedMs >= tracked.runningAgeMs && reportedMs <= ageMs) return reportedMs;
+    if (reportedMs >= ranForMs && reportedMs <= ageMs) return reportedMs;
   }
-  if (-tracked.dueInMs(elapsedMs) > onTimeMs) return undefined;
-  return tracked.runningAgeMs === 0 ? ageMs * 0.9 : (tracked.runningAgeMs + ageMs) / 2;
+  const foundAgeMs = ageMs - followedMs;
+  if (foundAgeMs > foundAgeMsMax || -tracked.dueInMs(elapsedMs) > onTimeMs) return undefined;
+  return ranForMs === 0 ? ageMs * 0.9 : foundAgeMs + (ranForMs + followedMs) / 2;
 }

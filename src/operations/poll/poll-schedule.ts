@@ -12,6 +12,12 @@ const errorGapMsMax = 3_500;
 const askedAtQuantile = 0.25;
 const earliestQuantile = 0.05;
 
+/** How old an operation is. */
+export interface OperationAge {
+  readonly ms: number;
+  readonly followedMs: number;
+}
+
 /**
  * The moments at which the upstream is asked about an operation.
  *
@@ -46,15 +52,26 @@ export class PollSchedule {
     this.#sorted.splice(this.#firstAbove(durationMs), 0, durationMs);
   }
 
-  /** Milliseconds from now to the next poll of an operation that was running at this age. */
-  delayMs(ageMs: number): number {
+  /** The longest of the last operations; undefined while none is known. */
+  get longestMs(): number | undefined {
+    return this.#sorted.at(-1);
+  }
+
+  /**
+   * Milliseconds from now to the next poll of an operation that was running.
+   *
+   * @param age.ms Its age; Infinity when it is not known.
+   * @param age.followedMs The part of it in which this process followed the
+   * operation. Of one that was found by its id the age is only as right as two
+   * clocks are, so it is not left alone for long on that ground.
+   */
+  delayMs({ ms: ageMs, followedMs }: OperationAge): number {
     if (this.#intervalMs !== undefined) return this.#intervalMs;
     const known = this.#sorted.length;
-    if (known < samplesMin) {
-      return ageMs < firstPollMs ? firstPollMs - ageMs : this.#lateGapMs(ageMs);
-    }
+    const lateGapMs = () => this.#lateGapMs(Math.min(ageMs, followedMs));
+    if (known < samplesMin) return ageMs < firstPollMs ? firstPollMs - ageMs : lateGapMs();
     const survived = this.#firstAbove(ageMs);
-    if (survived === known) return this.#lateGapMs(ageMs);
+    if (survived === known) return lateGapMs();
     const likelyMs = this.#sample(survived, askedAtQuantile);
     const earliestMs = this.#sample(survived, earliestQuantile);
     const latestMs = Math.max(ageMs, earliestMs) + this.#jittered(gapMsMax);

@@ -33,8 +33,16 @@ export interface PollingHubOptions {
 export interface PollingObserver {
   /** A read brought nothing; the next one comes by schedule. */
   readFailed(error: GatewayError): void;
-  /** The operation has ended, or is gone. Called once for each. */
-  settled?(operationId: string, end: OperationEnd): void;
+  /** It was seen running. */
+  stillRunning?(tracked: TrackedOperation, run: RunningTimes): void;
+  /** It has ended, or is gone. Called once for each. */
+  over?(tracked: TrackedOperation, end: OperationEnd): void;
+}
+
+/** How long an operation ran since this process found it, as it was seen now and the time before. */
+export interface RunningTimes {
+  readonly ranForMs: number;
+  readonly beforeMs: number;
 }
 
 /** How an operation ended, as far as this process followed it. */
@@ -128,10 +136,14 @@ export class PollingHub {
   #advance(tracked: TrackedOperation, operation: Operation, outcome: Outcome): ReadResult {
     const { clock, schedule, results } = this.#options;
     const atMs = clock.elapsedMs();
-    const ageMs = tracked.ageMs(atMs);
     if (outcome.status === 'running') {
-      tracked.stillRunning(operation, { ageMs, nowMs: clock.nowMs() });
-      tracked.pollAt(atMs + schedule.delayMs(ageMs));
+      const age = tracked.age(atMs);
+      this.#options.observer?.stillRunning?.(tracked, {
+        ranForMs: age.followedMs,
+        beforeMs: tracked.ranForMs,
+      });
+      tracked.stillRunning(operation, { ranForMs: age.followedMs, nowMs: clock.nowMs() });
+      tracked.pollAt(atMs + schedule.delayMs(age));
       return {};
     }
     if (tracked.ended(operation, outcome, clock.nowMs())) {
@@ -175,10 +187,11 @@ export class PollingHub {
   #notFound(tracked: TrackedOperation, cause: GatewayError): ReadResult {
     const { clock, schedule } = this.#options;
     const atMs = clock.elapsedMs();
-    const ageMs = tracked.ageMs(atMs);
+    const age = tracked.age(atMs);
+    const ageMs = age.ms === Infinity ? age.followedMs : age.ms;
     if (ageMs < notFoundGraceMs) {
       tracked.seen();
-      tracked.pollAt(atMs + schedule.delayMs(ageMs));
+      tracked.pollAt(atMs + schedule.delayMs(age));
       return {};
     }
     const error = new GatewayError(
@@ -227,8 +240,7 @@ export class PollingHub {
   }
 
   #over(tracked: TrackedOperation, outcome: OperationEnd['outcome'], tookMs?: number): void {
-    const { polls, snapshot } = tracked;
-    this.#options.observer?.settled?.(snapshot.id, { outcome, tookMs, polls });
+    this.#options.observer?.over?.(tracked, { outcome, tookMs, polls: tracked.polls });
     this.#wake(tracked);
   }
 

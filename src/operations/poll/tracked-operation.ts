@@ -5,6 +5,7 @@ import type { CancelTimer } from '../../clock/clock.ts';
 import type { Outcome } from '../../translation/outcome.ts';
 import type { CallerContext, PassthroughCredential } from '../caller-context.ts';
 import { unknownOperation, type SealedOperation } from '../operation-id.ts';
+import type { OperationAge } from './poll-schedule.ts';
 import { snapshotAfter, snapshotFromSealed, type OperationSnapshot } from '../result/snapshot.ts';
 
 /** A caller who waits for the end of an operation. Woken once. */
@@ -71,12 +72,16 @@ export class TrackedOperation {
   readonly key: string;
   /** Whose it is. */
   readonly tenant: string;
+  /** Whose limits it counts against. */
+  readonly subject: string;
   /** The credential it is read with, where callers bring their own. */
   readonly passthrough: PassthroughCredential | undefined;
   /** Trace of the request that brought it here, which its reads belong to. */
   readonly traceparent: string | undefined;
   readonly sealed: SealedOperation;
+  /** Both in monotonic time of this process. */
   readonly #acceptedAtMs: number;
+  readonly #foundAtMs: number;
   #snapshot: OperationSnapshot;
   #knowledge: Knowledge = { kind: 'unseen', problem: undefined };
   #poll: Poll = idle;
@@ -85,16 +90,22 @@ export class TrackedOperation {
   #polls = 0;
   #failures = 0;
   #badResults = 0;
-  #runningAgeMs = 0;
+  #ranForMs = 0;
 
-  /** @param acceptedAtMs When the upstream accepted it, in monotonic time of this process. */
-  constructor(view: OperationView, sealed: SealedOperation, acceptedAtMs: number) {
+  /** @param times In monotonic time of this process; `acceptedAtMs` is undefined when it can't be known. */
+  constructor(
+    view: OperationView,
+    sealed: SealedOperation,
+    times: { readonly acceptedAtMs: number | undefined; readonly foundAtMs: number },
+  ) {
     this.key = view.key;
     this.tenant = view.tenant;
+    this.subject = view.subject ?? view.tenant;
     this.passthrough = view.passthrough;
     this.traceparent = view.traceparent;
     this.sealed = sealed;
-    this.#acceptedAtMs = acceptedAtMs;
+    this.#acceptedAtMs = times.acceptedAtMs ?? -Infinity;
+    this.#foundAtMs = times.foundAtMs;
     this.#snapshot = snapshotFromSealed(view.id, sealed);
   }
 
@@ -132,14 +143,16 @@ export class TrackedOperation {
     return this.#polls;
   }
 
-  /** The greatest age at which it was seen running. */
-  get runningAgeMs(): number {
-    return this.#runningAgeMs;
+  /** How long it was seen running since this process found it. */
+  get ranForMs(): number {
+    return this.#ranForMs;
   }
 
-  /** Milliseconds since the upstream accepted it. */
-  ageMs(elapsedMs: number): number {
-    return Math.max(0, elapsedMs - this.#acceptedAtMs);
+  age(elapsedMs: number): OperationAge {
+    return {
+      ms: Math.max(0, elapsedMs - this.#acceptedAtMs),
+      followedMs: Math.max(0, elapsedMs - this.#foundAtMs),
+    };
   }
 
   /** Milliseconds until the next poll; negative when it is overdue. */
@@ -177,12 +190,12 @@ export class TrackedOperation {
   /** The upstream reported that it is still running. What has ended stays ended. */
   stillRunning(
     operation: Operation,
-    { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number },
+    { ranForMs, nowMs }: { readonly ranForMs: number; readonly nowMs: number },
   ): void {
     this.#readSucceeded();
     if (this.isOver) return;
     this.seen();
-    this.#runningAgeMs = Math.max(this.#runningAgeMs, ageMs);
+    this.#ranForMs = Math.max(this.#ranForMs, ranForMs);
     this.#snapshot = snapshotAfter(this.#snapshot, operation, { status: 'running' }, nowMs);
   }
 

@@ -55,9 +55,15 @@ export class TrackedOperations {
   add(id: string, caller: CallerContext, sealed: SealedOperation): TrackedOperation {
     const { clock, trackedMax } = this.#options;
     const key = keyOf(id, caller);
+    const foundAtMs = clock.elapsedMs();
     // The only place where an operation's age is taken from wall time: a clock that steps later changes nothing.
-    const ageMs = Math.max(0, clock.nowMs() - sealed.acceptedAtMs);
-    const tracked = new TrackedOperation({ id, key, ...caller }, sealed, clock.elapsedMs() - ageMs);
+    const ageMs = clock.nowMs() - sealed.acceptedAtMs;
+    // Accepted in the future: one of two clocks is wrong, and nothing is known of the age.
+    const acceptedAtMs = ageMs < -skewMsMax ? undefined : foundAtMs - Math.max(0, ageMs);
+    const tracked = new TrackedOperation({ id, key, ...caller }, sealed, {
+      acceptedAtMs,
+      foundAtMs,
+    });
     this.#byKey.set(key, tracked);
     this.#forget(this.#byKey.size - trackedMax);
     return tracked;
@@ -73,6 +79,9 @@ export class TrackedOperations {
     }
   }
 }
+
+/** How far the clocks of two gateways are apart as a rule. */
+const skewMsMax = 2_000;
 
 /** One caller's view of an operation: without credentials of their own, all share one. */
 function keyOf(id: string, { passthrough }: CallerContext): string {

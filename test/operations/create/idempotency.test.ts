@@ -232,4 +232,43 @@ describe('a create with a key', () => {
     const fresh = { ...create(), isFresh: true };
     expect(await gateway().run(fresh)).toMatchObject({ made: {} });
   });
+
+  describe('when the store’s clock steps', () => {
+    it.each([-3_600_000, -30_000, 3_600_000])(
+      'is taken over from a dead process as soon as without the step of %i ms',
+      async (stepMs) => {
+        void gateway().run(create({ reserve: () => new Promise(() => undefined) }));
+        await settle();
+        clock.stepWall(stepMs);
+        const other = gateway().run(create());
+        await clock.advance(6_000);
+        expect(await other).toEqual({ made: { operationId: 'operation 1' } });
+      },
+    );
+
+    it('is unknown as soon as without the step, when it died after it sent', async () => {
+      void gateway().run(create({ send: () => new Promise(() => undefined) }));
+      await settle();
+      clock.stepWall(-3_600_000);
+      const other = reasonOf(gateway().run(create()));
+      await clock.advance(21_000);
+      expect(await other).toBe('outcome_unknown');
+      expect(sent).toBe(1);
+    });
+
+    it('is joined in the process that carries it out, however far the clock jumps ahead', async () => {
+      const one = gateway();
+      const send = async () => {
+        await after(3_000);
+        return { operationId: 'slow' };
+      };
+      const first = one.run(create({ send }));
+      await settle();
+      clock.stepWall(3_600_000);
+      const second = one.run(create());
+      await clock.advance(10_000);
+      expect(await first).toEqual({ made: { operationId: 'slow' } });
+      expect(await second).toEqual({ replayOf: 'slow', hasJoined: true });
+    });
+  });
 });

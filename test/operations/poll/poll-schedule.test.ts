@@ -2,12 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { PollSchedule } from '../../../src/operations/poll/poll-schedule.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 
+/** The age of an operation that this process follows from its start. */
+const followed = (ms: number) => ({ ms, followedMs: ms });
+
 /** Polls one operation that takes `durationMs`; how often and how late it is found done. */
 function pollOnce(schedule: PollSchedule, durationMs: number) {
   let ageMs = 0;
   let runningAgeMs = 0;
   for (let polls = 1; ; polls += 1) {
-    ageMs += schedule.delayMs(ageMs);
+    ageMs += schedule.delayMs(followed(ageMs));
     if (ageMs >= durationMs) {
       schedule.record(runningAgeMs === 0 ? ageMs * 0.9 : (runningAgeMs + ageMs) / 2);
       return { polls, lateMs: ageMs - durationMs };
@@ -47,8 +50,8 @@ describe('PollSchedule', () => {
 
   it('asks an old operation rarely, but never less than every 40 s', () => {
     const schedule = new PollSchedule({ random: seededRandom(2) });
-    expect(schedule.delayMs(60_000)).toBeGreaterThanOrEqual(4_000);
-    expect(schedule.delayMs(24 * 3_600_000)).toBeLessThanOrEqual(40_000);
+    expect(schedule.delayMs(followed(60_000))).toBeGreaterThanOrEqual(4_000);
+    expect(schedule.delayMs(followed(24 * 3_600_000))).toBeLessThanOrEqual(40_000);
   });
 
   it('backs off after failures, to a limit', () => {
@@ -61,13 +64,24 @@ describe('PollSchedule', () => {
   it('keeps to a fixed interval', () => {
     const schedule = new PollSchedule({ random: seededRandom(4), intervalMs: 123 });
     for (let count = 0; count < 20; count += 1) schedule.record(5_000);
-    expect([schedule.delayMs(0), schedule.delayMs(99_999)]).toEqual([123, 123]);
+    expect([schedule.delayMs(followed(0)), schedule.delayMs(followed(99_999))]).toEqual([123, 123]);
   });
 
   it('forgets what it learned long ago', () => {
     const schedule = new PollSchedule({ random: seededRandom(5) });
     for (let count = 0; count < 300; count += 1) schedule.record(60_000);
     for (let count = 0; count < 256; count += 1) schedule.record(2_000);
-    expect(schedule.delayMs(0)).toBeLessThanOrEqual(2_000);
+    expect(schedule.delayMs(followed(0))).toBeLessThanOrEqual(2_000);
+  });
+
+  it('polls soon what it found by an id of great or unknown age, as clocks may be wrong', () => {
+    const schedule = new PollSchedule({ random: seededRandom(1) });
+    for (const ms of [3_600_000, 86_400_000, Infinity]) {
+      expect(schedule.delayMs({ ms, followedMs: 0 })).toBeLessThanOrEqual(2_000);
+      expect(schedule.delayMs({ ms, followedMs: 300_000 })).toBeGreaterThan(20_000);
+    }
+    for (let count = 0; count < 20; count += 1) schedule.record(10_000);
+    expect(schedule.delayMs({ ms: 3_600_000, followedMs: 0 })).toBeLessThanOrEqual(2_000);
+    expect(schedule.delayMs({ ms: Infinity, followedMs: 0 })).toBeLessThanOrEqual(2_000);
   });
 });
