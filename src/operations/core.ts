@@ -9,12 +9,13 @@ import {
   type GuardedUpstream,
 } from './breaker/guarded-upstream.ts';
 import { Idempotency } from './create/idempotency.ts';
-import { Slots } from './create/slots.ts';
+import { Slots, type Slot } from './create/slots.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { ImageMemory } from './result/image-memory.ts';
 import { PollSchedule } from './poll/poll-schedule.ts';
 import type { OperationEnd, PollingObserver } from './poll/polling-hub.ts';
+import type { TrackedOperation } from './poll/tracked-operation.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import { ReadRateLimiter } from './poll/read-rate-limiter.ts';
@@ -76,7 +77,7 @@ const readBurst = 1;
 
 /** Joins the parts of the core. Time, randomness and names come from the options alone. */
 export function openCore(options: CoreOptions): Core {
-  const { store, clock, random, newName, ids, readFailed, breakerChanged, observer } = options;
+  const { store, clock, random, newName, ids, breakerChanged, observer } = options;
   const upstream = guardedUpstream(options.upstream, {
     clock,
     random,
@@ -100,16 +101,7 @@ export function openCore(options: CoreOptions): Core {
     memory,
     imageBytesMax: options.imageBytesMax,
     trackedMax: options.trackedMax,
-    observer: {
-      readFailed: (failure) => readFailed?.(failure),
-      stillRunning: ({ subject, sealed: { slotHolder: holder } }, times) => {
-        if (holder !== undefined) slots.seenRunning({ subject, holder }, times);
-      },
-      over: ({ subject, sealed: { slotHolder: holder } }, end) => {
-        if (holder !== undefined) slots.release({ subject, holder });
-        observer?.operationEnded(end);
-      },
-    },
+    observer: pollingObserver(slots, options),
   });
   const creates = new Creates({
     operations,
@@ -144,4 +136,28 @@ export function openCore(options: CoreOptions): Core {
     memory,
     upstream,
   };
+}
+
+/** Keeps the slots of running images, gives back those of ended ones, and passes events on. */
+function pollingObserver(
+  slots: Slots,
+  { readFailed, observer }: Pick<CoreOptions, 'readFailed' | 'observer'>,
+): PollingObserver {
+  return {
+    readFailed: (failure) => readFailed?.(failure),
+    stillRunning(tracked, times) {
+      const slot = slotOf(tracked);
+      if (slot !== undefined) slots.seenRunning(slot, times);
+    },
+    over(tracked, end) {
+      const slot = slotOf(tracked);
+      if (slot !== undefined) slots.release(slot);
+      observer?.operationEnded(end);
+    },
+  };
+}
+
+function slotOf({ view, sealed }: TrackedOperation): Slot | undefined {
+  const { slotHolder: holder } = sealed;
+  return holder === undefined ? undefined : { subject: view.subject ?? view.tenant, holder };
 }

@@ -81,7 +81,8 @@ export class Operations {
     this.#tracked = new TrackedOperations(options);
     this.#hub = new PollingHub({
       ...options,
-      read: (tracked) => upstream.getOperation(tracked.sealed.upstreamId, callOptionsOf(tracked)),
+      read: (tracked) =>
+        upstream.getOperation(tracked.sealed.upstreamId, callOptionsOf(tracked.view)),
       roomToRead: () => memory.roomToRead(imageBytesMax + messageOverheadBytes),
       openForMs,
     });
@@ -162,12 +163,13 @@ export class Operations {
   ): Promise<OperationImage> {
     const tracked = this.#tracked.find(id, caller);
     const release = await this.#options.memory.roomToRespond(
-      tracked.key,
+      tracked.view.key,
       imageBytesMaxOf(tracked, this.#options.imageBytesMax),
       options,
     );
     try {
-      const bytes = this.#options.results.get(tracked.key) ?? (await this.#reads.image(tracked));
+      const bytes =
+        this.#options.results.get(tracked.view.key) ?? (await this.#reads.image(tracked));
       return { snapshot: tracked.snapshot, bytes, release };
     } catch (error) {
       release();

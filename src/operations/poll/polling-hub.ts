@@ -152,7 +152,7 @@ export class PollingHub {
       this.#over(tracked, outcome.status, tookMs);
     }
     if (outcome.status !== 'succeeded') return {};
-    results.set(tracked.key, outcome.image.bytes);
+    results.set(tracked.view.key, outcome.image.bytes);
     return { bytes: outcome.image.bytes };
   }
 

@@ -3,7 +3,7 @@ import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts
 import type { Reason } from '../../errors/reason.ts';
 import type { CancelTimer } from '../../clock/clock.ts';
 import type { Outcome } from '../../translation/outcome.ts';
-import type { CallerContext, PassthroughCredential } from '../caller-context.ts';
+import type { CallerContext } from '../caller-context.ts';
 import { unknownOperation, type SealedOperation } from '../operation-id.ts';
 import type { OperationAge } from './poll-schedule.ts';
 import { snapshotAfter, snapshotFromSealed, type OperationSnapshot } from '../result/snapshot.ts';
@@ -56,7 +56,7 @@ const credentialReasons: ReadonlySet<Reason> = new Set([
   'permission_denied',
 ]);
 
-/** One caller's view of an operation: how it is found, and with whose credential it is read. */
+/** One caller's view of an operation: whose it is, with which credential and in which trace it is read. */
 export interface OperationView extends CallerContext {
   /** The id callers hold. */
   readonly id: string;
@@ -69,15 +69,7 @@ export interface OperationView extends CallerContext {
  * being done to learn more. Changes only by its methods, each of them one event.
  */
 export class TrackedOperation {
-  readonly key: string;
-  /** Whose it is. */
-  readonly tenant: string;
-  /** Whose limits it counts against. */
-  readonly subject: string;
-  /** The credential it is read with, where callers bring their own. */
-  readonly passthrough: PassthroughCredential | undefined;
-  /** Trace of the request that brought it here, which its reads belong to. */
-  readonly traceparent: string | undefined;
+  readonly view: OperationView;
   readonly sealed: SealedOperation;
   /** Both in monotonic time of this process. */
   readonly #acceptedAtMs: number;
@@ -98,11 +90,7 @@ export class TrackedOperation {
     sealed: SealedOperation,
     times: { readonly acceptedAtMs: number | undefined; readonly foundAtMs: number },
   ) {
-    this.key = view.key;
-    this.tenant = view.tenant;
-    this.subject = view.subject ?? view.tenant;
-    this.passthrough = view.passthrough;
-    this.traceparent = view.traceparent;
+    this.view = view;
     this.sealed = sealed;
     this.#acceptedAtMs = times.acceptedAtMs ?? -Infinity;
     this.#foundAtMs = times.foundAtMs;

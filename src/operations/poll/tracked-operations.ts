@@ -39,7 +39,7 @@ export class TrackedOperations {
   find(id: string, caller: CallerContext): TrackedOperation {
     const key = keyOf(id, caller);
     const tracked = this.#byKey.get(key);
-    if (tracked?.tenant === caller.tenant) {
+    if (tracked?.view.tenant === caller.tenant) {
       // A Map iterates in order of insertion: put last what was used last.
       this.#byKey.delete(key);
       this.#byKey.set(key, tracked);
