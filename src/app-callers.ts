@@ -60,9 +60,8 @@ async function lookupOf(
   });
 }
 
-function jwtVerifierOf(
-  { JWT_ISSUER: issuer = '', JWT_AUDIENCE: audience = '', JWKS_URL: jwksUrl = '' }: SettingValues,
-  log: Log,
-): JwtVerifier {
-  return openJwtVerifier({ issuer, audience, jwksUrl, nowMs, log });
+function jwtVerifierOf(settings: SettingValues, log: Log): JwtVerifier {
+  const { JWT_ISSUER: issuer = '', JWT_AUDIENCE: audience = '', JWKS_URL: jwksUrl = '' } = settings;
+  const lifeMsMax = settings.JWT_LIFE_S_MAX * 1000;
+  return openJwtVerifier({ issuer, audience, jwksUrl, lifeMsMax, nowMs, log });
 }

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { AppCallers } from './app-callers.ts';
+import type { ReadToken } from './callers/access-tokens.ts';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
 import type { SettingValues } from './config/settings.ts';
 import { OperationResponses } from './http/operation-response.ts';
@@ -67,8 +68,7 @@ export async function openAppServer(
         origin: () => origin,
         nowMs,
         ...(callers.authenticator.signsLinks && {
-          signLink: (id, tenant, expiresAtMs) =>
-            callers.tokens.sealRead(id, { tenant, expiresAtMs }),
+          signLink: (id: string, link: ReadToken) => callers.tokens.sealRead(id, link),
         }),
       }),
       clock: systemClock,

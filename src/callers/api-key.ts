@@ -49,6 +49,13 @@ export function apiKeyHash(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
+export const keyIdBytes = 8;
+
+/** The id of a key, by which tokens and links name it: the first bytes of its hash, in hex. */
+export function keyIdFromHash(sha256: string): string {
+  return sha256.slice(0, 2 * keyIdBytes);
+}
+
 function checksumOf(text: string): string {
   return base62(BigInt(crc32(text)), checksumDigits);
 }

@@ -67,15 +67,16 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
     reader(token, operationId) {
       const read = tokens.openRead(token, operationId, nowMs());
       if (read === undefined) return undefined;
-      const caller = callerOf(read.tenant, options);
-      return caller === undefined
-        ? undefined
-        : {
-            ...identityOf(read.tenant, caller, 'link'),
-            scopes: new Set(['operations:read']),
-            mayDelegate: false,
-            linkExpiresAtMs: read.expiresAtMs,
-          };
+      const { tenant, keyId, expiresAtMs } = read;
+      const caller = callerBehind({ subject: tenant, keyId }, options);
+      if (caller === undefined) return undefined;
+      return {
+        ...identityOf(tenant, caller, 'link'),
+        scopes: new Set(['operations:read']),
+        mayDelegate: false,
+        keyId,
+        expiresAtMs,
+      };
     },
   };
 }
@@ -83,7 +84,7 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
 type CredentialReader = Authenticator['authenticate'];
 
 function credentialReader(options: AuthenticatorOptions): CredentialReader {
-  const { mode, lookup: directory, jwt, defaults } = options;
+  const { mode, lookup, jwt, defaults } = options;
   switch (mode) {
     case 'none': {
       const anonymous = identityOf('', { ...defaults, name: '' }, 'anonymous');
@@ -92,9 +93,15 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
     case 'keys':
       return (presented) => {
         if (presented === undefined || !isApiKeyText(presented.text)) return undefined;
-        const caller = directory?.byApiKey(presented.text);
-        if (caller === undefined) return undefined;
-        return identityOf(kinds.keys + caller.name, withDefaults(caller, defaults), 'key');
+        const key = lookup?.byApiKey(presented.text);
+        if (key === undefined) return undefined;
+        const { caller, keyId, expiresAtMs } = key;
+        const identity = identityOf(
+          kinds.keys + caller.name,
+          withDefaults(caller, defaults),
+          'key',
+        );
+        return { ...identity, keyId, expiresAtMs };
       };
     case 'jwt':
       return async (presented) => {
@@ -102,7 +109,9 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
         if (verified === undefined) return undefined;
         const subject = kinds.jwt + verified.caller.name;
         const caller = callerOf(subject, options);
-        return caller && narrowed(identityOf(subject, caller, 'jwt'), verified.scopes);
+        if (caller === undefined) return undefined;
+        const { scopes, expiresAtMs } = verified;
+        return { ...narrowed(identityOf(subject, caller, 'jwt'), scopes), expiresAtMs };
       };
     case 'passthrough':
       return (presented) => presented && passedThrough(presented, defaults);
@@ -130,27 +139,42 @@ function identityFromToken(
   token: AccessToken,
   options: AuthenticatorOptions,
 ): Identity | undefined {
-  // Looked up at each use, so that a token ends when its caller is removed.
-  const caller = callerOf(token.subject, options);
+  const caller = callerBehind(token, options);
   if (caller === undefined) return undefined;
-  const { id: tokenId, imagesMax } = token;
-  const keepMs = Math.max(1, token.expiresAtMs - options.nowMs());
+  const { id: tokenId, imagesMax, keyId, expiresAtMs } = token;
+  const keepMs = Math.max(1, expiresAtMs - options.nowMs());
   return {
     ...identityOf(token.subject, caller, 'token'),
     scopes: new Set(token.scopes),
     mayDelegate: false,
+    keyId,
+    expiresAtMs,
     ...(imagesMax !== undefined && { allowance: { tokenId, imagesMax, keepMs } }),
   };
 }
 
+/**
+ * The caller of a token or link. Looked up at each use, so that both end when the
+ * caller is removed, or the key that they were given to is revoked.
+ */
+function callerBehind(
+  { subject, keyId }: { readonly subject: string; readonly keyId: string | undefined },
+  options: AuthenticatorOptions,
+): Caller | undefined {
+  const caller = callerOf(subject, options);
+  if (options.mode !== 'keys') return caller;
+  const key = keyId === undefined ? undefined : options.lookup?.byKeyId(keyId);
+  return key?.caller.name === caller?.name ? caller : undefined;
+}
+
 /** The caller of a subject in this mode; undefined when it was removed, or is of another mode. */
 function callerOf(subject: string, options: AuthenticatorOptions): Caller | undefined {
-  const { mode, lookup: directory, defaults } = options;
+  const { mode, lookup, defaults } = options;
   if (mode === 'none') return subject === '' ? { ...defaults, name: '' } : undefined;
   const kind = kinds[mode];
   if (mode === 'passthrough' || !subject.startsWith(kind)) return undefined;
   const name = subject.slice(kind.length);
-  const listed = directory?.byName(name);
+  const listed = lookup?.byName(name);
   if (listed !== undefined) return withDefaults(listed, defaults);
   return mode === 'jwt' ? { ...defaults, name } : undefined;
 }
@@ -167,11 +191,11 @@ function withDefaults(caller: Caller, defaults: CallerLimits): Caller {
 }
 
 /**
- * The identity of a JWT with the scopes it names. A JWT that names only unknown
- * scopes, or has no scope claim, has all. An empty or unreadable claim allows nothing.
+ * The identity of a JWT with the scopes it names. Without a scope claim it has all;
+ * with one, only those of ours that it names, which may be none.
  */
 function narrowed(identity: Identity, named: readonly string[] | undefined): Identity {
-  const ours = knownScopes.filter((scope: Scope) => named?.includes(scope) === true);
-  const isSilent = named === undefined || (named.length > 0 && ours.length === 0);
-  return isSilent ? identity : { ...identity, scopes: new Set(ours), mayDelegate: false };
+  if (named === undefined) return identity;
+  const ours = knownScopes.filter((scope: Scope) => named.includes(scope));
+  return { ...identity, scopes: new Set(ours), mayDelegate: false };
 }

@@ -1,12 +1,22 @@
 import { openWatchedFile } from '../files/watched-file.ts';
-import { apiKeyHash, isApiKeyText } from './api-key.ts';
+import { apiKeyHash, isApiKeyText, keyIdFromHash } from './api-key.ts';
 import { callersFromText, type CallerEntries } from './callers-file-format.ts';
 import type { Caller } from './identity.ts';
 
+/** An API key that is valid now, with its caller. */
+export interface ValidKey {
+  readonly caller: Caller;
+  readonly keyId: string;
+  /** When the key expires; undefined when it does not. */
+  readonly expiresAtMs: number | undefined;
+}
+
 /** The callers of API_KEYS_FILE as it is now, by key and by name. */
 export interface CallerLookup {
-  /** The caller with this key; undefined for a key that is unknown, revoked or expired. */
-  byApiKey(text: string): Caller | undefined;
+  /** Undefined for a key that is unknown, revoked or expired. */
+  byApiKey(text: string): ValidKey | undefined;
+  /** The same for the id of a key. */
+  byKeyId(keyId: string): ValidKey | undefined;
   /** The caller of this name, even when none of its keys is valid. */
   byName(name: string): Caller | undefined;
   /** Stops watching the file. */
@@ -27,7 +37,8 @@ export interface CallerLookupOptions {
 }
 
 interface Content {
-  readonly byHash: ReadonlyMap<string, { readonly caller: Caller; readonly expiresAtMs: number }>;
+  readonly byHash: ReadonlyMap<string, ValidKey>;
+  readonly byKeyId: ReadonlyMap<string, ValidKey>;
   readonly byName: ReadonlyMap<string, Caller>;
 }
 
@@ -57,28 +68,33 @@ export async function openCallerLookup({
       onReload({ ok: true, callerCount: byName.size, keyCount: byHash.size });
     },
   });
+  const ifValid = (key: ValidKey | undefined) =>
+    key !== undefined && nowMs() < (key.expiresAtMs ?? Infinity) ? key : undefined;
   return {
     byApiKey(text) {
       if (!isApiKeyText(text)) return undefined;
       // The time of this look-up depends on the hash only, and no key can be made from a hash.
-      const found = file.value.byHash.get(apiKeyHash(text));
-      return found !== undefined && nowMs() < found.expiresAtMs ? found.caller : undefined;
+      return ifValid(file.value.byHash.get(apiKeyHash(text)));
     },
+    byKeyId: (keyId) => ifValid(file.value.byKeyId.get(keyId)),
     byName: (name) => file.value.byName.get(name),
     close: () => file.close(),
   };
 }
 
 function contentFromEntries({ callers }: CallerEntries): Content {
-  const byHash = new Map<string, { caller: Caller; expiresAtMs: number }>();
+  const byHash = new Map<string, ValidKey>();
+  const byKeyId = new Map<string, ValidKey>();
   const byName = new Map<string, Caller>();
   for (const { keys, ...limits } of callers) {
     const caller: Caller = Object.freeze(limits);
     byName.set(caller.name, caller);
     for (const { sha256, expiresAt } of keys) {
-      const expiresAtMs = expiresAt === undefined ? Infinity : Date.parse(expiresAt);
-      byHash.set(sha256, { caller, expiresAtMs });
+      const expiresAtMs = expiresAt === undefined ? undefined : Date.parse(expiresAt);
+      const key: ValidKey = { caller, keyId: keyIdFromHash(sha256), expiresAtMs };
+      byHash.set(sha256, key);
+      byKeyId.set(key.keyId, key);
     }
   }
-  return { byHash, byName };
+  return { byHash, byKeyId, byName };
 }

@@ -39,8 +39,10 @@ export interface Identity {
     readonly imagesMax: number;
     readonly keepMs: number;
   };
-  /** When the link it came by ends, milliseconds since 1970. */
-  readonly linkExpiresAtMs?: number;
+  /** The API key behind the credential, where there is one. Tokens and links that it is given end with that key. */
+  readonly keyId?: string | undefined;
+  /** When the credential ends, milliseconds since 1970; absent when it does not. Links that it is given end then too. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 export const everyScope: ReadonlySet<Scope> = new Set(scopes);

@@ -17,6 +17,8 @@ export interface VerifiedToken {
   readonly caller: Caller;
   /** What the token allows; absent without a scope claim. */
   readonly scopes?: readonly string[];
+  /** When it ends, milliseconds since 1970. */
+  readonly expiresAtMs: number;
 }
 
 /** The verifier of JWTs (RFC 7519): it accepts tokens of one issuer that were made for this gateway. */
@@ -32,6 +34,8 @@ export interface JwtVerifierOptions {
   readonly audience: string;
   /** https, or http on this machine. */
   readonly jwksUrl: string;
+  /** Longest time from the issue of a token to its end. */
+  readonly lifeMsMax: number;
   /** Absent: all of `jwtAlgorithms`. */
   readonly algorithms?: readonly string[] | undefined;
   /** Milliseconds since 1970: tokens expire by it, and keys age by it. */
@@ -53,12 +57,14 @@ const tokenLengthMax = 16_384;
 // Keys of one algorithm that are tried for a token without `kid`.
 const keysTriedMax = 8;
 const subjectCharactersMax = 128;
+const reportEveryMs = 60_000;
 
 /** @throws Error that names the option which is wrong. */
 export function openJwtVerifier({
   issuer,
   audience,
   jwksUrl,
+  lifeMsMax,
   algorithms = jwtAlgorithms,
   nowMs,
   log,
@@ -69,6 +75,7 @@ export function openJwtVerifier({
     throw new Error(`algorithms: must be some of ${jwtAlgorithms.join(', ')}`);
   }
   const keySet = openIssuerKeys({ url: keysUrlFromText(jwksUrl), nowMs, log });
+  const report = reporter(nowMs, log);
   return {
     async verify(token) {
       const header = headerOf(token);
@@ -83,7 +90,13 @@ export function openJwtVerifier({
         clockTolerance: clockToleranceS,
         currentDate: new Date(nowMs()),
       });
-      return payload === undefined ? undefined : verifiedFromPayload(payload);
+      if (payload === undefined) return undefined;
+      const objection =
+        objectionToType(header.typ, payload) ??
+        objectionToTimes(payload, { nowS: nowMs() / 1000, lifeSMax: lifeMsMax / 1000 });
+      if (objection === undefined) return verifiedFromPayload(payload);
+      report(objection);
+      return undefined;
     },
     close: () => keySet.close(),
   };
@@ -102,12 +115,19 @@ function keysUrlFromText(text: string): URL {
   return url;
 }
 
-function headerOf(token: string): { alg: string; kid: string | undefined } | undefined {
+interface TokenHeader {
+  readonly alg: string;
+  readonly kid: string | undefined;
+  readonly typ: string | undefined;
+}
+
+function headerOf(token: string): TokenHeader | undefined {
   if (token.length > tokenLengthMax) return undefined;
   try {
-    const { alg, kid } = decodeProtectedHeader(token);
+    const { alg, kid, typ } = decodeProtectedHeader(token);
     if (typeof alg !== 'string') return undefined;
-    return kid === undefined || typeof kid === 'string' ? { alg, kid } : undefined;
+    const areTexts = [kid, typ].every((text) => text === undefined || typeof text === 'string');
+    return areTexts ? { alg, kid, typ } : undefined;
   } catch {
     return undefined;
   }
@@ -147,13 +167,52 @@ async function payloadOfAny(
   return undefined;
 }
 
+/**
+ * Why a token of the issuer is none to call with, by its type (RFC 9068, section 4). An
+ * ID token says who signed in, and is often sent to places that an access token is not.
+ */
+function objectionToType(typ: string | undefined, payload: JWTPayload): string | undefined {
+  const type = typ?.toLowerCase().replace(/^application\//, '');
+  if (type === 'at+jwt') return undefined;
+  if (type !== undefined && type !== 'jwt') return 'its typ is not at+jwt or JWT';
+  // How Keycloak and Cognito say it.
+  if (payload['typ'] === 'ID' || payload['token_use'] === 'id') return 'it is an ID token';
+  if ('at_hash' in payload || 'c_hash' in payload) return 'it is an ID token';
+  if ('events' in payload) return 'it is a security event';
+  const isAccess = payload['typ'] === 'Bearer' || payload['token_use'] === 'access';
+  return 'nonce' in payload && !isAccess ? 'it is an ID token' : undefined;
+}
+
+/** Why a token is refused for its times. That it has ended, or not begun, was checked before. */
+function objectionToTimes(
+  { iat, nbf, exp = 0 }: JWTPayload,
+  { nowS, lifeSMax }: { readonly nowS: number; readonly lifeSMax: number },
+): string | undefined {
+  if (iat !== undefined && typeof iat !== 'number') return 'its iat is no number';
+  if (iat !== undefined && iat > nowS + clockToleranceS) return 'its iat is in the future';
+  const beganS = Math.min(nowS, iat ?? nbf ?? nowS);
+  return exp - beganS > lifeSMax + clockToleranceS
+    ? 'it lives longer than JWT_LIFE_S_MAX'
+    : undefined;
+}
+
+/** Logs why a token with a valid signature is refused: once a minute, because callers repeat themselves. */
+function reporter(nowMs: () => number, log: IssuerKeysLog | undefined) {
+  let quietUntilMs = -Infinity;
+  return (objection: string) => {
+    if (nowMs() < quietUntilMs) return;
+    quietUntilMs = nowMs() + reportEveryMs;
+    log?.warn({ objection }, 'JWT of the issuer refused');
+  };
+}
+
 function verifiedFromPayload(payload: JWTPayload): VerifiedToken | undefined {
-  const { sub, scope, scp } = payload;
+  const { sub, exp = 0 } = payload;
   if (typeof sub !== 'string' || !isVisibleAscii(sub, subjectCharactersMax)) return undefined;
-  const caller: Caller = { name: sub };
+  const verified = { caller: { name: sub }, expiresAtMs: exp * 1000 };
   // `scope` is RFC 8693, section 4.2; `scp` is older.
-  const claim = scope ?? scp;
-  return claim === undefined ? { caller } : { caller, scopes: scopesFromClaim(claim) };
+  const claim = ['scope', 'scp'].find((name) => name in payload);
+  return claim === undefined ? verified : { ...verified, scopes: scopesFromClaim(payload[claim]) };
 }
 
 /** The scopes of a claim. An unreadable claim allows nothing rather than everything. */

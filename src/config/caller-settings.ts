@@ -19,6 +19,11 @@ export const callerSettings = {
   JWKS_URL: setting(jwksUrl.optional(), {
     meaning: 'URL of the keys that tokens are verified with; https, or http on loopback.',
   }),
+  JWT_LIFE_S_MAX: setting(integer({ min: 60, max: 31_536_000 }).default(86_400), {
+    default: '86400',
+    meaning:
+      'Longest life of a token in seconds, from its issue to its end; a longer one is refused.',
+  }),
   CALLER_MODELS: setting(names.optional(), {
     default: 'all',
     meaning: 'Models that a caller without a list of its own may use, separated by commas.',

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { callerGoneSignal } from './caller-gone.ts';
+import type { LinkHolder } from './operation-response.ts';
 import type { RouteServices } from './route-services.ts';
 
 /** Pause between heartbeats: proxies and phones close a connection that is silent for longer. */
@@ -17,7 +18,7 @@ const retryMs = 2_000;
  * browser that reconnects with Last-Event-ID gets only what is newer.
  */
 export function sendEvents(
-  { request, reply, caller }: EventsCall,
+  { request, reply, caller, links }: EventsCall,
   services: RouteServices,
   snapshot: OperationSnapshot,
 ): FastifyReply {
@@ -36,7 +37,7 @@ export function sendEvents(
   const events = eventsOf(snapshot, {
     after,
     next: () => nextOf(snapshot.id, { services, caller, signal }),
-    json: (each) => services.responses.json(each, caller.tenant),
+    json: (each) => services.responses.json(each, links),
   });
   return reply.send(Readable.from(events, { objectMode: false }));
 }
@@ -45,6 +46,7 @@ export interface EventsCall {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: CallerContext;
+  readonly links: LinkHolder;
 }
 
 interface EventsOptions {

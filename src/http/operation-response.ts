@@ -13,12 +13,27 @@ const contentType = 'application/json; charset=utf-8';
 export interface ResponseContext {
   /** Seconds for Retry-After, sent while the operation is running. */
   readonly retryAfterS: number;
+  readonly links: LinkHolder;
+}
+
+/** The caller that links are given to. They end with its credential. */
+export interface LinkHolder {
   /** Whose operation it is: links are signed for it. */
   readonly tenant: string;
+  readonly keyId?: string | undefined;
+  /** When the credential ends; absent when it does not. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** Signs the links of one operation, until they expire. */
-export type SignLink = (operationId: string, tenant: string, expiresAtMs: number) => string;
+export type SignLink = (
+  operationId: string,
+  link: {
+    readonly tenant: string;
+    readonly keyId: string | undefined;
+    readonly expiresAtMs: number;
+  },
+) => string;
 
 export interface OperationResponsesOptions {
   readonly origin: () => string;
@@ -27,7 +42,7 @@ export interface OperationResponsesOptions {
   readonly signLink?: SignLink | undefined;
 }
 
-/** Links can be opened for an hour at least. */
+/** Links can be opened for an hour at least, unless their holder's credential ends sooner. */
 const linkLifeMs = 3_600_000;
 /** Links made within one period are equal, so that the JSON of a snapshot can be kept. */
 const linkPeriodMs = 600_000;
@@ -35,6 +50,7 @@ const linkPeriodMs = 600_000;
 interface KeptJson {
   readonly json: string;
   readonly period: number;
+  readonly keyId: string | undefined;
 }
 
 /** Responses with an operation as JSON. The JSON of a snapshot is kept until its links would be too old. */
@@ -102,29 +118,29 @@ export class OperationResponses {
       return reply.headers(headers).header('content-type', contentType).send();
     }
     // Before any header is set: an error here must not carry them.
-    const json = this.#operationJson(snapshot, context.tenant, await image());
+    const json = this.#operationJson(snapshot, context.links, await image());
     return sendJsonWithBytes(reply.headers(headers), json);
   }
 
   /** Link to the image; with a token where the caller would otherwise need a credential. */
-  imageLink(id: string, tenant: string): string {
-    return imageLink(id, this.#links(id, tenant));
+  imageLink(id: string, holder: LinkHolder): string {
+    return imageLink(id, this.#links(id, holder));
   }
 
   /** The JSON of an operation, on one line. */
-  json(snapshot: OperationSnapshot, tenant: string): string {
-    return this.#jsonOf(snapshot, tenant);
+  json(snapshot: OperationSnapshot, holder: LinkHolder): string {
+    return this.#jsonOf(snapshot, holder);
   }
 
   #send(
     reply: FastifyReply,
     snapshot: OperationSnapshot,
-    { tenant }: ResponseContext,
+    { links }: ResponseContext,
   ): FastifyReply {
     return reply
       .header('content-type', contentType)
       .header('x-operation-id', snapshot.id)
-      .send(this.#jsonOf(snapshot, tenant));
+      .send(this.#jsonOf(snapshot, links));
   }
 
   /** Weak: two responses with the same state may have links that expire at different times. */
@@ -140,26 +156,38 @@ export class OperationResponses {
     return signLink === undefined ? 0 : Math.ceil(nowMs() / linkPeriodMs);
   }
 
-  #links(id: string, tenant: string) {
-    const expiresAtMs = this.#period() * linkPeriodMs + linkLifeMs;
+  #links(id: string, { tenant, keyId, expiresAtMs = Infinity }: LinkHolder) {
+    const link = { tenant, keyId, expiresAtMs: Math.min(this.#linksEndAtMs(), expiresAtMs) };
     return {
       origin: this.#options.origin(),
-      linkToken: this.#options.signLink?.(id, tenant, expiresAtMs),
+      linkToken: this.#options.signLink?.(id, link),
     };
   }
 
-  #jsonOf(snapshot: OperationSnapshot, tenant: string): string {
+  /** When links end that are made now for a credential that does not end before. */
+  #linksEndAtMs(): number {
+    return this.#period() * linkPeriodMs + linkLifeMs;
+  }
+
+  #jsonOf(snapshot: OperationSnapshot, holder: LinkHolder): string {
+    const { keyId, expiresAtMs = Infinity } = holder;
     const period = this.#period();
     const kept = this.#json.get(snapshot);
-    if (kept?.period === period) return kept.json;
-    const json = JSON.stringify(this.#operationJson(snapshot, tenant));
-    this.#json.set(snapshot, { json, period });
+    // Links that end sooner than others are for one holder only.
+    const isKept = this.#options.signLink === undefined || expiresAtMs >= this.#linksEndAtMs();
+    if (isKept && kept?.period === period && kept.keyId === keyId) return kept.json;
+    const json = JSON.stringify(this.#operationJson(snapshot, holder));
+    if (isKept) this.#json.set(snapshot, { json, period, keyId });
     return json;
   }
 
-  #operationJson(snapshot: OperationSnapshot, tenant: string, image?: Uint8Array): JsonWithBytes {
+  #operationJson(
+    snapshot: OperationSnapshot,
+    holder: LinkHolder,
+    image?: Uint8Array,
+  ): JsonWithBytes {
     const options = {
-      ...this.#links(snapshot.id, tenant),
+      ...this.#links(snapshot.id, holder),
       isRetryable: (reason: Reason) => problemKindOf(reason).retryable,
     };
     return operationJson(snapshot, options, image);

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
 import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../schemas/parse.ts';
 import type { RouteContract } from '../schemas/contracts/route-contract.ts';
+import type { LinkHolder } from './operation-response.ts';
 import { continuedTraceparent } from '../observability/trace-context.ts';
 
 /** A request whose query was validated against the contract. */
@@ -16,6 +17,7 @@ export interface RouteCall<Query, Body extends z.ZodType> {
   /** The operation in the path; empty on routes without one. */
   readonly id: string;
   readonly caller: CallerContext;
+  readonly links: LinkHolder;
 }
 
 declare module 'fastify' {
@@ -65,6 +67,7 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
         body: contract.body,
         id: (request.params as { id?: string }).id ?? '',
         caller: callerOf(request),
+        links: linkHolderOf(request),
       }),
   });
 }
@@ -78,6 +81,12 @@ function callerOf(request: FastifyRequest): CallerContext {
     passthrough,
     traceparent: request.span?.traceparent ?? traceparentOf(request),
   };
+}
+
+/** The caller that links in the response are given to. */
+function linkHolderOf({ identity }: FastifyRequest): LinkHolder {
+  const { tenant, keyId, expiresAtMs } = identity;
+  return { tenant, keyId, expiresAtMs };
 }
 
 /** The caller's trace under a span id of our own, where no span of this gateway is recorded. */

@@ -58,10 +58,12 @@ it('finds the caller of a key, and none for any other text', async () => {
   const shop = made('shop');
   await writeCallers({ ...shop.entry, imagesPerDayMax: 7 });
   const callers = await open();
-  expect(callers.byApiKey(shop.text)).toMatchObject({ name: 'shop', imagesPerDayMax: 7 });
+  expect(callers.byApiKey(shop.text)).toMatchObject({
+    caller: { name: 'shop', imagesPerDayMax: 7 },
+  });
   expect(callers.byApiKey(newApiKey().text)).toBeUndefined();
   expect(callers.byApiKey(`${shop.text} `)).toBeUndefined();
-  expect(callers.byName('shop')).toBe(callers.byApiKey(shop.text));
+  expect(callers.byName('shop')).toBe(callers.byApiKey(shop.text)?.caller);
 });
 
 it('refuses a key from its expiry on', async () => {
@@ -82,7 +84,7 @@ it('applies a changed file within seconds', async () => {
   expect(await nextReload()).toEqual({ ok: true, callerCount: 1, keyCount: 1 });
   expect(performance.now() - startMs).toBeLessThan(10_000);
   expect(callers.byApiKey(shop.text)).toBeUndefined();
-  expect(callers.byApiKey(blog.text)).toMatchObject({ name: 'blog' });
+  expect(callers.byApiKey(blog.text)).toMatchObject({ caller: { name: 'blog' } });
 });
 
 it.each([

@@ -11,6 +11,8 @@ import {
 } from '../support/token-issuer.ts';
 
 const hourMs = 3_600_000;
+const lifeMsMax = 24 * hourMs;
+let warnings: object[];
 let nowMs: number;
 let keys: TokenIssuer;
 let key: SigningKey;
@@ -18,6 +20,7 @@ let verifier: JwtVerifier;
 
 beforeEach(async () => {
   nowMs = Date.parse('2026-11-24T00:00:00Z');
+  warnings = [];
   keys = await startTokenIssuer(() => nowMs);
   key = await keys.addKey('first');
   verifier = open();
@@ -29,7 +32,8 @@ afterEach(async () => {
 
 function open(algorithms?: readonly string[]): JwtVerifier {
   return openJwtVerifier({
-    ...{ issuer, audience, jwksUrl: keys.url, nowMs: () => nowMs, log: { warn() {} } },
+    ...{ issuer, audience, jwksUrl: keys.url, lifeMsMax, nowMs: () => nowMs },
+    log: { warn: (details: object) => void warnings.push(details) },
     algorithms,
   });
 }
@@ -38,7 +42,9 @@ const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toStrin
 
 describe('a token', () => {
   it('of the issuer names its subject as the caller', async () => {
-    expect(await verifier.verify(await key.token())).toEqual({ caller: { name: 'shop' } });
+    expect(await verifier.verify(await key.token())).toEqual({
+      ...{ caller: { name: 'shop' }, expiresAtMs: nowMs + 600_000 },
+    });
     const scoped = await verifier.verify(await key.token({ scope: 'images:create other' }));
     expect(scoped?.scopes).toEqual(['images:create', 'other']);
     const listed = await verifier.verify(await key.token({ scp: ['operations:read'] }));
@@ -62,8 +68,78 @@ describe('a token', () => {
     expect(await verifier.verify(await key.token(claims as JWTPayload))).toBeUndefined();
   });
 
-  it('with an unreadable scope claim allows nothing', async () => {
-    expect((await verifier.verify(await key.token({ scope: 7 })))?.scopes).toEqual([]);
+  it.each([7, null, { images: 'create' }, ['images:create', 7], ''])(
+    'with the scope claim %j, which names none, allows nothing',
+    async (scope) => {
+      expect((await verifier.verify(await key.token({ scope })))?.scopes).toEqual([]);
+      expect((await verifier.verify(await key.token({ scp: scope })))?.scopes).toEqual([]);
+    },
+  );
+
+  it.each(['at+jwt', 'AT+JWT', 'application/at+jwt', 'JWT', 'jwt', undefined])(
+    'of the type %s is an access token',
+    async (typ) => {
+      expect(await verifier.verify(await key.token({}, { typ }))).toBeDefined();
+    },
+  );
+
+  it.each([
+    ...[
+      'id_token+jwt',
+      'logout+jwt',
+      'secevent+jwt',
+      'dpop+jwt',
+      'kb+jwt',
+      'application/json',
+      '',
+      'JOSE',
+    ],
+    ...[7, null, ['at+jwt']],
+  ])('of the type %j is refused', async (typ) => {
+    expect(await verifier.verify(await key.token({}, { typ }))).toBeUndefined();
+  });
+
+  it.each<[string, JWTPayload]>([
+    ['a nonce', { nonce: 'n-0S6_WzA2Mj' }],
+    ['the hash of an access token', { at_hash: '77QmUPtjPfzWtF2AnpK9RQ' }],
+    ['the hash of a code', { c_hash: 'LDktKdoQak3Pk0cnXxCltA' }],
+    ['the mark of Keycloak', { typ: 'ID', azp: 'shop-app' }],
+    ['the mark of Cognito', { token_use: 'id' }],
+    [
+      'the event of a logout',
+      { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } },
+    ],
+  ])('with %s is an ID token or none at all, and refused', async (_, claims) => {
+    expect(await verifier.verify(await key.token(claims))).toBeUndefined();
+    expect(await verifier.verify(await key.token(claims, { typ: 'JWT' }))).toBeUndefined();
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('with a nonce may be an access token that says so', async () => {
+    for (const claims of [
+      { nonce: 'n', typ: 'Bearer' },
+      { nonce: 'n', token_use: 'access' },
+    ]) {
+      expect(await verifier.verify(await key.token(claims))).toBeDefined();
+    }
+    expect(await verifier.verify(await key.token({ nonce: 'n' }, { typ: 'at+jwt' }))).toBeDefined();
+  });
+
+  it.each<[string, () => JWTPayload]>([
+    ['ends in another universe', () => ({ exp: 1e300 })],
+    ['ends at a time in milliseconds', () => ({ exp: nowMs })],
+    ['ends in more than the longest life', () => ({ exp: nowMs / 1000 + 86_400 + 60 })],
+    ['has lived longer already', () => ({ iat: nowMs / 1000 - 90_000 })],
+    ['begins long before it ends', () => ({ nbf: nowMs / 1000 - 90_000 })],
+    ['was issued in the future', () => ({ iat: nowMs / 1000 + 60 })],
+    ['was issued at no time', () => ({ iat: 'yesterday' as unknown as number })],
+  ])('that %s is refused', async (_, claims) => {
+    expect(await verifier.verify(await key.token(claims()))).toBeUndefined();
+  });
+
+  it('may live for the longest life, and be issued by a clock that is 30 s ahead', async () => {
+    const claims = { iat: nowMs / 1000 + 29, exp: nowMs / 1000 + 86_400 };
+    expect(await verifier.verify(await key.token(claims))).toBeDefined();
   });
 
   it('is valid for 30 s after its end, because clocks differ', async () => {
@@ -173,7 +249,14 @@ describe('the keys', () => {
   it('in a broken document open nothing', async () => {
     const broken = await startTokenIssuer();
     const others = openJwtVerifier({
-      ...{ issuer, audience, jwksUrl: broken.url, nowMs: () => nowMs, log: { warn() {} } },
+      ...{
+        issuer,
+        audience,
+        jwksUrl: broken.url,
+        lifeMsMax,
+        nowMs: () => nowMs,
+        log: { warn() {} },
+      },
     });
     for (const published of [{}, { keys: 'x' }, { keys: [{ kty: 'oct', k: 'AAAA' }] }]) {
       broken.published = published as never;
@@ -189,13 +272,13 @@ describe('the keys', () => {
     ['not a url', 'must be an https URL'],
     ['https://user:password@keys.example/', 'must hold no user name'],
   ])('may not come from %s', (jwksUrl, words) => {
-    const options = { issuer, audience, jwksUrl, nowMs: () => nowMs };
+    const options = { issuer, audience, jwksUrl, lifeMsMax, nowMs: () => nowMs };
     expect(() => openJwtVerifier(options)).toThrow(words);
   });
 });
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 100; turn += 1) {
+  for (let turn = 0; turn < 1_000; turn += 1) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -43,13 +43,13 @@ describe('npm run keys', () => {
     const text = await readFile(file, 'utf8');
     expect(text).not.toContain(key.slice(8));
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    const directory = await openCallerLookup({ path: file, nowMs: Date.now, onReload() {} });
-    expect(directory.byApiKey(key)).toEqual({
+    const lookup = await openCallerLookup({ path: file, nowMs: Date.now, onReload() {} });
+    expect(lookup.byApiKey(key)?.caller).toEqual({
       name: 'shop',
       imagesPerDayMax: 5,
       models: ['yandex-art', 'other'],
     });
-    directory.close();
+    lookup.close();
   });
 
   it('lists and revokes by hint, and shows no key again', async () => {

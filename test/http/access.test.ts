@@ -346,10 +346,23 @@ describe('AUTH=jwt', () => {
     const reader = bearer(await signed('anna', { scope: 'openid operations:read' }));
     expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: reader }))).toBe(200);
     expect(await statusOf(gateway.create(prompt, reader))).toBe(403);
-    for (const scope of [7, '', ['images:create', 7]]) {
-      const unreadable = bearer(await signed('anna', { scope }));
-      expect(await statusOf(gateway.create(prompt, unreadable))).toBe(403);
+    for (const scope of [7, null, '', 'openid profile', ['images:create', 7], 'images:creates']) {
+      const response = await gateway.create(prompt, bearer(await signed('anna', { scope })));
+      expect(response.headers.get('www-authenticate')).toBe(
+        'Bearer realm="image-generation-gateway", error="insufficient_scope", scope="images:create"',
+      );
+      expect(await codeOf(response)).toBe('403 permission_denied');
     }
+    const openAi = await gateway.fetch('/v1/models', {
+      headers: bearer(await signed('anna', { scp: ['openid'] })),
+    });
+    expect(openAi.headers.get('www-authenticate')).toContain('scope="operations:read"');
+    expect(await statusOf(openAi)).toBe(403);
+    const idToken = await signed('anna', {
+      nonce: 'n-0S6_WzA2Mj',
+      at_hash: '77QmUPtjPfzWtF2AnpK9RQ',
+    });
+    expect(await statusOf(gateway.create(prompt, bearer(idToken)))).toBe(401);
     await gateway.close();
     await keys.close();
   });

@@ -206,4 +206,32 @@ export const mutations: readonly Mutation[] = [
     wrong: `- queuedBytes;`,
     noticedBy: 'test/edge/slow-clients.test.ts',
   },
+  {
+    name: 'a link that is read with a link lives for another hour',
+    file: 'src/http/operation-response.ts',
+    right: `Math.min(this.#linksEndAtMs(), expiresAtMs)`,
+    wrong: `this.#linksEndAtMs()`,
+    noticedBy: 'test/http/links.test.ts',
+  },
+  {
+    name: 'links and tokens outlive the key that they were given to',
+    file: 'src/callers/authenticator.ts',
+    right: `if (options.mode !== 'keys') return caller;`,
+    wrong: `if (options.mode !== undefined) return caller;`,
+    noticedBy: 'test/http/links.test.ts',
+  },
+  {
+    name: 'the links of one key are kept for the caller’s other key',
+    file: 'src/http/operation-response.ts',
+    right: `kept.keyId === keyId`,
+    wrong: `kept.json !== ''`,
+    noticedBy: 'test/http/links.test.ts',
+  },
+  {
+    name: 'a JWT whose scopes are all foreign may do everything',
+    file: 'src/callers/authenticator.ts',
+    right: `if (named === undefined) return identity;`,
+    wrong: `if (named === undefined || !named.some((name) => name.includes(':'))) return identity;`,
+    noticedBy: 'test/http/access.test.ts',
+  },
 ];

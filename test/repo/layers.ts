@@ -91,7 +91,16 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     ...['clock', 'config', 'http', 'load', 'observability'],
     ...['operations', 'schemas', 'text'],
   ],
-  'app-server.ts': ['app-callers.ts', 'clock', 'config', 'http', 'load', 'operations', 'text'],
+  'app-server.ts': [
+    'app-callers.ts',
+    'callers',
+    'clock',
+    'config',
+    'http',
+    'load',
+    'operations',
+    'text',
+  ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
   'main.ts': [

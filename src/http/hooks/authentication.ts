@@ -73,11 +73,18 @@ function permitted(request: FastifyRequest, identity: Identity): Identity {
   const { contract } = request.routeOptions.config;
   if (contract === undefined) return identity;
   const { access } = contract;
-  const isAllowed = access === 'delegate' ? identity.mayDelegate : identity.scopes.has(access);
-  if (isAllowed) return identity;
-  const needed = access === 'delegate' ? 'a key of its own, not a token' : `the scope ${access}`;
-  throw new GatewayError('permission_denied', `this takes a credential with ${needed}`);
+  if (access === 'delegate') {
+    if (identity.mayDelegate) return identity;
+    throw new GatewayError('permission_denied', 'this takes a key of your own, not a token');
+  }
+  if (identity.scopes.has(access)) return identity;
+  throw new GatewayError('permission_denied', `this takes a credential with the scope ${access}`, {
+    headers: { 'www-authenticate': `${challenge}, error="insufficient_scope", scope="${access}"` },
+  });
 }
+
+/** The challenge of WWW-Authenticate (RFC 6750, section 3). */
+const challenge = 'Bearer realm="image-generation-gateway"';
 
 const expectedCredential = {
   none: 'a token that has not expired, or no credential at all',
@@ -97,8 +104,8 @@ function refusalBy(authenticator: Authenticator) {
   };
 }
 
-/** The error with a WWW-Authenticate header (RFC 6750, section 3). @param hasOne whether a credential was sent. */
+/** The error with a WWW-Authenticate header. @param hasOne whether a credential was sent. */
 function withChallenge(error: GatewayError, hasOne = true): GatewayError {
-  const challenge = `Bearer realm="image-generation-gateway"${hasOne ? ', error="invalid_token"' : ''}`;
-  return error.with({ headers: { ...error.headers, 'www-authenticate': challenge } });
+  const wwwAuthenticate = hasOne ? `${challenge}, error="invalid_token"` : challenge;
+  return error.with({ headers: { ...error.headers, 'www-authenticate': wwwAuthenticate } });
 }

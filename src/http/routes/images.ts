@@ -144,11 +144,11 @@ async function imageOrProblem(
 }
 
 function replyContextOf(
-  { caller }: Call,
+  { caller, links }: Call,
   { operations }: RouteServices,
   { id }: OperationSnapshot,
 ) {
-  return { retryAfterS: operations.retryAfterS(id, caller), tenant: caller.tenant };
+  return { retryAfterS: operations.retryAfterS(id, caller), links };
 }
 
 function ignoredHeader(pointers: readonly string[]): string {

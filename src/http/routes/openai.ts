@@ -131,7 +131,7 @@ async function finish(
     const made = succeeded(snapshot, 1);
     const image =
       responseFormatOf(body, caller) === 'url'
-        ? services.responses.imageLink(id, caller.tenant)
+        ? services.responses.imageLink(id, call.links)
         : (await imageForResponse(call, services, { id, form: 'base64' })).bytes;
     return { snapshot: made, image };
   } catch (error) {

@@ -24,7 +24,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
   const { operations, responses } = services;
 
   serve(app, getOperation, async (call) => {
-    const { request, reply, id, caller, query } = call;
+    const { request, reply, id, caller, links, query } = call;
     const negotiated = negotiate(request.headers.accept, 'any');
     if (negotiated === undefined) throw notAcceptable();
     if (negotiated.form === 'events') {
@@ -38,7 +38,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     const context = {
       snapshot,
       retryAfterS: operations.retryAfterS(id, caller),
-      tenant: caller.tenant,
+      links,
     };
     const isInline = query.include === 'image' && snapshot.state.status === 'succeeded';
     const image = async () =>
@@ -55,13 +55,13 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
     return sendEvents(call, services, await operations.get(call.id, call.caller));
   });
 
-  serve(app, cancelOperation, async ({ request, reply, id, caller }) => {
+  serve(app, cancelOperation, async ({ request, reply, id, caller, links }) => {
     refuseBody(request.body);
     request.logContext.operationId = id;
     const snapshot = await operations.cancel(id, caller);
     return responses.current(reply, snapshot, {
       retryAfterS: operations.retryAfterS(id, caller),
-      tenant: caller.tenant,
+      links,
     });
   });
 }
@@ -80,9 +80,11 @@ async function imageOf(
   const { request, reply, id, caller } = call;
   const ready = succeeded(snapshot, services.operations.retryAfterS(id, caller));
   const bytes = async () => (await imageForResponse(call, services, { id, form: 'bytes' })).bytes;
-  const { linkExpiresAtMs } = request.identity;
+  const { callerClass, expiresAtMs } = request.identity;
   const linkLeftMs =
-    linkExpiresAtMs === undefined ? undefined : linkExpiresAtMs - services.clock.nowMs();
+    callerClass === 'link' && expiresAtMs !== undefined
+      ? expiresAtMs - services.clock.nowMs()
+      : undefined;
   return sendImage(request, reply, ready, { ...representation, bytes, linkLeftMs });
 }
 

@@ -19,6 +19,7 @@ export function tokensRoutes(
     const token = tokens.seal({
       id: randomBytes(tokenIdBytes).toString('base64url'),
       subject: request.identity.subject,
+      keyId: request.identity.keyId,
       scopes,
       expiresAtMs,
       imagesMax: body.maxImages,
