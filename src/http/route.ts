@@ -6,6 +6,9 @@ import { parseBody, parseQuery, type BodyContract, type ParsedBody } from '../sc
 import type { RouteContract } from '../schemas/contracts/route-contract.ts';
 import type { LinkHolder } from './operation-response.ts';
 import { continuedTraceparent } from '../observability/trace-context.ts';
+import { ignoredMax } from '../schemas/field-names.ts';
+import { ignoredParameter, reportIgnored } from './ignored-params.ts';
+import { preferencesFromHeader } from './prefer.ts';
 
 /** A request whose query was validated against the contract. */
 export interface RouteCall<Query, Body extends z.ZodType> {
@@ -49,7 +52,7 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
   handler: (call: RouteCall<z.output<Query>, Body>) => Promise<FastifyReply>,
 ): void {
   // Most requests have no query: the values that stand for none are computed once.
-  const emptyQuery = parseQuery(contract.query, {});
+  const { query: emptyQuery } = parseQuery(contract.query, {}, { strict: false });
   app.route({
     // Fastify's own HEAD routes would send a Content-Length of 0 for a body that was not loaded.
     method: contract.methods?.slice() ?? (contract.method === 'get' ? ['GET', 'HEAD'] : ['POST']),
@@ -62,7 +65,7 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
         reply,
         query:
           request.raw.url?.includes('?') === true
-            ? parseQuery(contract.query, request.query)
+            ? queryOf(request, reply, contract.query)
             : emptyQuery,
         body: contract.body,
         id: (request.params as { id?: string }).id ?? '',
@@ -70,6 +73,17 @@ export function serve<Query extends z.ZodType, Body extends z.ZodType>(
         links: linkHolderOf(request),
       }),
   });
+}
+
+function queryOf<Query extends z.ZodType>(
+  { query: given, headers }: FastifyRequest,
+  reply: FastifyReply,
+  schema: Query,
+): z.output<Query> {
+  const strict = preferencesFromHeader(headers['prefer']).handling === 'strict';
+  const { query, ignored } = parseQuery(schema, given as Record<string, unknown>, { strict });
+  reportIgnored(reply, ignored.slice(0, ignoredMax).map(ignoredParameter));
+  return query;
 }
 
 /** Whose operations a request works with, and the trace that goes on upstream. */

@@ -69,7 +69,7 @@ const mediaType = z
     description:
       'Media type of the image. Which ones are possible depends on the upstream; others are refused before anything is spent.',
     example: 'image/jpeg',
-    override: { type: 'string' },
+    override: { type: 'string', enum: [...imageMediaTypes] },
   });
 
 const seed = int64Schema({ min: 0n, max: int64Max }).meta({
@@ -173,7 +173,7 @@ export const imageRequestSchema = z
     negativePrompt: text
       .optional()
       .meta({ description: 'What the image should not show.', example: 'text, watermark' }),
-    messages: z.array(message).min(1).max(itemsMax).optional().meta({
+    messages: z.array(message).max(itemsMax).optional().meta({
       description: 'The long form of prompt and negativePrompt. Send exactly one of the two forms.',
     }),
     model: model.optional(),

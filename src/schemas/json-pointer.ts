@@ -1,3 +1,5 @@
+import { cutText } from '../text/cut-text.ts';
+
 const segmentCharactersMax = 64;
 const pointerCharactersMax = 256;
 
@@ -12,20 +14,12 @@ export function jsonPointer(segments: readonly (string | number)[]): string {
   let pointer = '#';
   for (const segment of segments) {
     pointer += `/${escapedSegment(segment)}`;
-    if (pointer.length > pointerCharactersMax) return cut(pointer, pointerCharactersMax);
+    if (pointer.length > pointerCharactersMax) return cutText(pointer, pointerCharactersMax);
   }
   return pointer;
 }
 
 function escapedSegment(segment: string | number): string {
   if (typeof segment === 'number') return String(segment);
-  const text = segment.length > segmentCharactersMax ? cut(segment, segmentCharactersMax) : segment;
-  return text.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
-/** The start of a text, cut between characters, not within one. */
-function cut(text: string, charactersMax: number): string {
-  const start = text.slice(0, charactersMax - 1);
-  const isWithinPair = /[\ud800-\udbff]$/.test(start);
-  return `${isWithinPair ? start.slice(0, -1) : start}…`;
+  return cutText(segment, segmentCharactersMax).replaceAll('~', '~0').replaceAll('/', '~1');
 }

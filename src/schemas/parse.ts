@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { ViolationList } from '../errors/violation-list.ts';
 import { invalidRequest, placedViolationsFromIssue } from './invalid-request.ts';
 import { canonicalBody, pointerFromPath, type FieldTree } from './field-names.ts';
+import { cutText } from '../text/cut-text.ts';
 
 /** The JSON body of a route: its schema, and the field names it may use. */
 export interface BodyContract<Schema extends z.ZodType = z.ZodType> {
@@ -42,23 +43,45 @@ export function parseBody<Schema extends z.ZodType>(
   return { body: result.data, ignored };
 }
 
+export interface ParsedQuery<Query> {
+  readonly query: Query;
+  /** Names of unknown parameters, each once. */
+  readonly ignored: readonly string[];
+}
+
 /**
- * The query of a request after validation. A parameter that stands twice, or
- * that the route does not know, is refused by name.
+ * The query of a request after validation. Unknown parameters are ignored:
+ * trackers, caches and client libraries add them to links.
  *
+ * @param schema an object: its names are the known parameters.
+ * @param options.strict refuses unknown parameters.
  * @throws GatewayError `invalid_request` or `unknown_field`.
  */
 export function parseQuery<Schema extends z.ZodType>(
   schema: Schema,
-  query: unknown,
-): z.output<Schema> {
-  const result = schema.safeParse(query, { reportInput: true });
-  if (result.success) return result.data;
+  query: Readonly<Record<string, unknown>>,
+  options: { readonly strict: boolean },
+): ParsedQuery<z.output<Schema>> {
+  const { shape } = schema as unknown as z.ZodObject;
   const violations = new ViolationList();
-  for (const { path, code, detail } of result.error.issues.flatMap(placedViolationsFromIssue)) {
-    violations.add({ code, detail: code === 'type' ? 'expected one value' : detail }, () => ({
-      parameter: String(path[0]),
-    }));
+  const known: Record<string, unknown> = {};
+  const ignored: string[] = [];
+  for (const name of Object.keys(query)) {
+    const parameter = () => ({ parameter: cutText(name, nameCharactersMax) });
+    if (!Object.hasOwn(shape, name)) {
+      if (options.strict) violations.add(unknownParameter, parameter);
+      else ignored.push(name);
+    } else if (Array.isArray(query[name])) violations.add(repeatedParameter, parameter);
+    else known[name] = query[name];
   }
-  throw invalidRequest(violations);
+  const result = schema.safeParse(known, { reportInput: true });
+  for (const violation of result.error?.issues.flatMap(placedViolationsFromIssue) ?? []) {
+    violations.add(violation, () => ({ parameter: String(violation.path[0]) }));
+  }
+  if (!result.success || violations.count > 0) throw invalidRequest(violations);
+  return { query: result.data, ignored };
 }
+
+const nameCharactersMax = 64;
+const unknownParameter = { code: 'unknown_field', detail: 'this parameter is not known' };
+const repeatedParameter = { code: 'repeated', detail: 'expected one value' };

@@ -14,6 +14,7 @@ import {
   imageDefaultsOf,
 } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
+import { ignoredField, reportIgnored } from '../ignored-params.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { sendImage, succeeded } from '../image-response.ts';
 import {
@@ -69,7 +70,7 @@ function reportPreferences(
   const isAsync = respondAsync && waitS === undefined;
   const applied = preferenceApplied({ respondAsync: isAsync, waitS, handling });
   if (applied !== undefined) reply.header('preference-applied', applied);
-  if (ignored.length > 0) reply.header('x-ignored-params', ignoredHeader(ignored));
+  reportIgnored(reply, ignored.map(ignoredField));
 }
 
 function negotiatedOf(call: Call, services: RouteServices): Negotiated {
@@ -149,12 +150,4 @@ function replyContextOf(
   { id }: OperationSnapshot,
 ) {
   return { retryAfterS: operations.retryAfterS(id, caller), links };
-}
-
-function ignoredHeader(pointers: readonly string[]): string {
-  // A pointer is text of the caller: a header can hold it only percent-encoded.
-  return pointers
-    .slice(0, 32)
-    .map((pointer) => encodeURI(pointer.slice(0, 128).toWellFormed()))
-    .join(', ');
 }

@@ -9,6 +9,7 @@ import type { ModelNames } from '../../translation/models.ts';
 import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../translation/openai.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation, imageDefaultsOf } from '../create-operation.ts';
+import { reportIgnored } from '../ignored-params.ts';
 import { imageForResponse } from '../image-for-response.ts';
 import { succeeded } from '../image-response.ts';
 import {
@@ -33,7 +34,7 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     const { request, reply } = call;
     const receivedAtMs = services.clock.nowMs();
     const { body } = bodyOf(call);
-    reportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
+    refuseOrReportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
     const defaults = { ...imageDefaultsOf(request, services), ...folderOf(request) };
     const requests = imageGenerationRequestsFromOpenAi(body, defaults, {
       mediaTypes: services.imageMediaTypes,
@@ -158,7 +159,7 @@ function responseFormatOf(
 }
 
 /** @throws GatewayError with `Prefer: handling=strict`. */
-function reportIgnored(
+function refuseOrReportIgnored(
   { headers }: FastifyRequest,
   reply: FastifyReply,
   ignored: readonly string[],
@@ -171,7 +172,7 @@ function reportIgnored(
       violations: ignored.map((name) => ({ pointer: `#/${name}`, code: 'ignored', detail })),
     });
   }
-  reply.header('x-ignored-params', ignored.join(', '));
+  reportIgnored(reply, ignored);
 }
 
 /**

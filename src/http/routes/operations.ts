@@ -48,7 +48,7 @@ export function operationsRoutes(app: FastifyInstance, services: RouteServices):
 
   serve(app, getOperationImage, async (call) => {
     const snapshot = await snapshotAfterWait(call, services);
-    return imageOf(call, services, snapshot, { download: call.query.download, vary: [] });
+    return imageOf(call, services, snapshot, { download: call.query.download === true, vary: [] });
   });
 
   serve(app, streamOperation, async (call) => {

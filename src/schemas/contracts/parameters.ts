@@ -24,13 +24,29 @@ export const includeQuery = z.literal('image').optional().meta({
   description: '`image`: the JSON contains the bytes, as base64.',
 });
 
+/** `?download` alone is a yes. */
+const downloadValues: ReadonlyMap<string, boolean> = new Map([
+  ['', true],
+  ['1', true],
+  ['true', true],
+  ['0', false],
+  ['false', false],
+]);
+
 export const downloadQuery = z
-  .enum(['0', '1'])
+  .string()
+  .transform((input, context) => {
+    const isDownload = downloadValues.get(input.toLowerCase());
+    if (isDownload !== undefined) return isDownload;
+    const detail = 'expected 1, true, 0 or false';
+    context.addIssue({ code: 'custom', params: { code: 'value' }, message: detail, input });
+    return z.NEVER;
+  })
   .optional()
-  .transform((value) => value === '1')
   .meta({
-    description: '`1`: a browser saves the image instead of showing it.',
-    override: { type: 'string', enum: ['0', '1'] },
+    description:
+      '`1` or `true`: a browser saves the image instead of showing it. `0` or `false`: it shows it.',
+    override: { type: 'string', enum: ['0', '1', 'true', 'false'] },
   });
 
 export const noQuery = z.strictObject({});

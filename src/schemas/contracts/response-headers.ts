@@ -10,7 +10,10 @@ export const responseHeaders = {
   Location: text('Address of the operation, or of its image.'),
   'Retry-After': text('Seconds until a repeated request may bring something new.', '2'),
   'Preference-Applied': text('The preferences of Prefer that were followed.', 'wait=10'),
-  'X-Ignored-Params': text('Unknown body fields that were ignored, as JSON pointers.'),
+  'X-Ignored-Params': text(
+    'What was ignored, percent-encoded, at most 16 names: body fields as JSON pointers, OpenAI’s fields by name, query parameters as `?name`.',
+    '?utm_source, #/quality',
+  ),
   'Idempotency-Replayed': text(
     '`true`: an earlier request with this key made the operation.',
     'true',
@@ -47,6 +50,7 @@ export type ResponseHeader = keyof typeof responseHeaders;
 
 /**
  * A schema of response headers: `required` are in every response of the kind.
+ * Every response may name what was ignored.
  */
 export function headersSchema(
   required: readonly ResponseHeader[],
@@ -54,6 +58,7 @@ export function headersSchema(
 ) {
   const shape: Record<string, z.ZodType> = {};
   for (const name of required) shape[name] = responseHeaders[name];
-  for (const name of optional) shape[name] = responseHeaders[name].optional();
+  for (const name of [...optional, 'X-Ignored-Params'] as const)
+    shape[name] = responseHeaders[name].optional();
   return z.object(shape);
 }
