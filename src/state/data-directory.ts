@@ -18,8 +18,32 @@ export async function checkDataDirectory(path: string): Promise<void> {
 
 /** Makes DATA_DIR. @throws Error in one sentence that names the setting. */
 export async function makeDataDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`DATA_DIR: the folder cannot be made (${error.code})`, { cause: error });
+  await makeFolders(resolve(path)).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`DATA_DIR: the folder ${path} cannot be made (${error.code})`, { cause: error });
+  });
+}
+
+/**
+ * Makes a folder and those above it that are missing.
+ *
+ * Not by mkdir's own `recursive`: where a file system refuses new folders with
+ * ENOENT, as /proc does, it tries again for ever.
+ */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await makeFolder(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await makeFolder(path);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+    const isThere = error.code === 'EEXIST' && (await stat(path)).isDirectory();
+    if (!isThere) throw error;
   });
 }
 

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { open } from 'lmdb';
+import { makeDataDirectory } from './data-directory.ts';
 import { LimitCounters, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
 import { swapRecordIn, type RecordRow } from './record-swap.ts';
@@ -80,8 +80,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 }
 
 async function openRoot(directory: string) {
+  await makeDataDirectory(directory);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
     return open({ path: directory, noSubdir: false, maxDbs: 8 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
