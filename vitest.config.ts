@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // They need a server or a browser from the system: `npm run test:store`, `npm run test:browser`.
     exclude: [...configDefaults.exclude, 'test/store/**', 'test/browser/**', 'test/clients/**'],
-    testTimeout: 15_000,
-    hookTimeout: 15_000,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     // A test that leaves a timer or a socket behind fails its own file.
     isolate: true,
     // Most of the time is spent waiting: one worker, the default on two cores, would leave one of them idle.

@@ -19,7 +19,9 @@ export async function checkDataDirectory(path: string): Promise<void> {
 /** Makes DATA_DIR. @throws Error in one sentence that names the setting. */
 export async function makeDataDirectory(path: string): Promise<void> {
   await makeFolders(resolve(path)).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`DATA_DIR: the folder ${path} cannot be made (${error.code})`, { cause: error });
+    throw new Error(`DATA_DIR: the folder ${path} cannot be made (${error.code})`, {
+      cause: error,
+    });
   });
 }
 

@@ -36,6 +36,7 @@ const operation = (bytes?: Uint8Array) =>
   toBinary(OperationSchema, succeededOperation('up1', bytes));
 const accepted = raw.ok(toBinary(OperationSchema, runningOperation('up1')));
 const running = accepted;
+const gets = () => upstream.calls.filter(({ path }) => path.endsWith('/Get')).length;
 const generates = () => upstream.calls.filter(({ path }) => path.endsWith('/Generate')).length;
 
 async function created(): Promise<string> {
@@ -121,7 +122,8 @@ describe('a create', () => {
       body: '{"prompt":"a cat"}',
       signal: caller.signal,
     });
-    await expect.poll(generates).toBe(1);
+    // The gateway polls once the upstream has accepted.
+    await expect.poll(gets, { timeout: 10_000 }).toBeGreaterThan(0);
     caller.abort();
     await expect(request).rejects.toThrow();
     const line = () =>

@@ -29,7 +29,9 @@ describe('making DATA_DIR', () => {
 
   it.runIf(existsSync('/proc/self'))('ends where a file system takes no folders', async () => {
     const making = makeDataDirectory('/proc/no-such/data');
-    await expect(making).rejects.toThrow('DATA_DIR: the folder /proc/no-such/data cannot be made (ENOENT)');
+    await expect(making).rejects.toThrow(
+      'DATA_DIR: the folder /proc/no-such/data cannot be made (ENOENT)',
+    );
   });
 
   it('says so where a file or a link to nothing is in the way', async () => {

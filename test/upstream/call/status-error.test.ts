@@ -12,16 +12,24 @@ import { catRequest, clientOf, failureOf } from '../../support/upstream-client.t
 // grpc-js would write to standard error that it was asked to slow down.
 silenceGrpcLogger({ debug: () => undefined, warn: () => undefined });
 
+/** Far longer than a response takes on a busy machine. */
+const patienceMs = 30_000;
+/** For upstreams that stay silent. */
+const silentMs = 300;
+
 let upstream: RawUpstream;
 let client: UpstreamClient;
+let hasty: UpstreamClient;
 
 beforeEach(async () => {
   upstream = await startRawUpstream();
-  client = clientOf(upstream.address, { generateTimeoutMs: 300, getTimeoutMs: 300 });
+  client = clientOf(upstream.address, { generateTimeoutMs: patienceMs, getTimeoutMs: patienceMs });
+  hasty = clientOf(upstream.address, { generateTimeoutMs: silentMs, getTimeoutMs: silentMs });
 });
 
 afterEach(async () => {
   await client.close();
+  await hasty.close();
   await upstream.close();
 });
 
@@ -110,6 +118,11 @@ function unannouncedGzip(): raw.RawResponse {
   return raw.bytes(raw.frame(accepted, { isCompressed: true }));
 }
 
+/** The client that gives up soon, for an upstream that never responds. */
+function clientFor(reason: string, grpcCode: string | undefined): UpstreamClient {
+  return reason === 'upstream_timeout' && grpcCode === undefined ? hasty : client;
+}
+
 describe('a Generate that ends with', () => {
   it.each(refusals)('%s was not started', async (_, response, reason, grpcCode) => {
     upstream.on('Generate', response);
@@ -123,7 +136,7 @@ describe('a Generate that ends with', () => {
 
   it.each(unknowns)('%s may have been paid for', async (_, response, reason, grpcCode) => {
     upstream.on('Generate', response);
-    const error = await failureOf(client.generate(catRequest()));
+    const error = await failureOf(clientFor(reason, grpcCode).generate(catRequest()));
     expect([error.reason, error.outcome]).toEqual([reason, 'unknown']);
     expect(error.upstream?.grpcCode).toBe(grpcCode);
     expect(upstream.streamsOpened).toBe(1);
@@ -184,13 +197,16 @@ describe('a Generate that ends with', () => {
 });
 
 describe('an error', () => {
-  it.each([...refusals, ...unknowns])('for %s holds no address', async (_, response) => {
-    upstream.on('Get', response);
-    // failureOf checks that.
-    const error = await failureOf(client.getOperation('fbv1'));
-    expect(error.detail).toMatch(/^(?:the upstream|the connection|a proxy|another service) /);
-    expect(error.outcome).toBeUndefined();
-  });
+  it.each([...refusals, ...unknowns])(
+    'for %s holds no address',
+    async (_, response, reason, grpcCode) => {
+      upstream.on('Get', response);
+      // failureOf checks that.
+      const error = await failureOf(clientFor(reason, grpcCode).getOperation('fbv1'));
+      expect(error.detail).toMatch(/^(?:the upstream|the connection|a proxy|another service) /);
+      expect(error.outcome).toBeUndefined();
+    },
+  );
 
   it('of the connection says when to try again', async () => {
     upstream.on('Get', raw.cut());
