@@ -22,6 +22,10 @@ export function refuseUnknown(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     done(request.is404 ? unknownRequest(request, paths.values()) : undefined);
   });
+  // For routes that find out themselves that they have nothing, such as the files of /docs.
+  app.setNotFoundHandler((request) => {
+    throw unknownRequest(request, []);
+  });
 }
 
 function unknownRequest(request: FastifyRequest, paths: Iterable<KnownPath>): GatewayError {

@@ -86,6 +86,16 @@ describe('two lines of a header that has one value', () => {
       expect([status, problem.errors?.[0]?.header]).toEqual([400, 'Range']);
     }
   });
+
+  it('have a code that the route promises: a key is one only on creates', async () => {
+    const lines = ['idempotency-key: a', 'Idempotency-Key: a'];
+    const created = await bodyOf('/v1/images', lines);
+    const read = await bodyOf('/operations/op_x', lines, 'GET /operations/op_x HTTP/1.1');
+    expect([created.json.code, read.json.code]).toEqual([
+      'idempotency_key_invalid',
+      'invalid_request',
+    ]);
+  });
 });
 
 describe('two lines of a header that is a list', () => {

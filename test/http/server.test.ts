@@ -171,6 +171,15 @@ describe('documents', () => {
     for (const link of links) expect(new URL(link, page.url).origin).toBe(gateway.origin);
     expect(page.headers.get('content-security-policy')).toBeTruthy();
   });
+
+  it.each(['nothing.js', '%2e%2e%2fpackage.json', 'x'.repeat(700)])(
+    'have no file %s, which is the 404 of every other path',
+    async (name) => {
+      const response = await gateway.fetch(`/docs/static/${name}`);
+      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(await response.json()).toMatchObject({ status: 404, code: 'not_found' });
+    },
+  );
 });
 
 describe('the log', () => {

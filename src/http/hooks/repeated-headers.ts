@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
+import type { Reason } from '../../errors/reason.ts';
 
 /**
  * The headers that have one value, by their lower-cased names. Host and
@@ -27,7 +28,8 @@ const singularHeaders: ReadonlyMap<string, string> = new Map(
 export function refuseRepeatedHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const name = repeatedHeader(request.raw.rawHeaders);
-    done(name === undefined ? undefined : refusalOf(name));
+    const { contract } = request.routeOptions.config;
+    done(name === undefined ? undefined : refusalOf(name, contract?.reasons));
   });
 }
 
@@ -43,8 +45,9 @@ function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
   return undefined;
 }
 
-function refusalOf(name: string): GatewayError {
-  const isKey = name === 'Idempotency-Key';
+/** @param reasons of the route: only creates have one for their keys. */
+function refusalOf(name: string, reasons: readonly Reason[] = []): GatewayError {
+  const isKey = name === 'Idempotency-Key' && reasons.includes('idempotency_key_invalid');
   const detail = 'expected one header line';
   return new GatewayError(
     isKey ? 'idempotency_key_invalid' : 'invalid_request',
