@@ -42,14 +42,10 @@ export function openAppCore(
       metrics?.limits.breakerChanged(method, state);
       log.warn({ method, state }, 'breaker');
     },
-    readFailed({ operationId, error: { reason, upstream: trace, cause } }) {
+    readFailed({ reason, upstream: trace, cause }) {
       metrics?.operations.readFailed({ reason });
       const message = cause instanceof Error ? cause.message : undefined;
-      const upstreamCode = trace?.grpcCode;
-      log.warn({ reason, operationId, upstreamCode, cause: message }, 'poll failed');
-    },
-    resultLost(result) {
-      log.error(result, 'result can not be read: its upstream id leads to the image');
+      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: message }, 'poll failed');
     },
     observer: metrics && coreObserver(metrics),
   });

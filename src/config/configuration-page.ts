@@ -1,11 +1,9 @@
+import { serviceSettings } from './service-settings.ts';
+import type { Setting } from './setting-declaration.ts';
 import { settings } from './settings.ts';
 
-/** The text of docs/configuration.md: every setting with its default and meaning. */
+/** The text of docs/configuration.md: every setting of the gateway and of the service. */
 export function configurationPage(): string {
-  const rows = Object.entries(settings).map(
-    ([name, { default: fallback, meaning }]) =>
-      `| \`${name}\` | ${fallback === '–' ? '–' : `\`${fallback}\``} | ${meaning} |`,
-  );
   return [
     '# Configuration',
     '',
@@ -19,9 +17,21 @@ export function configurationPage(): string {
     '',
     'This page is generated from `src/config/settings.ts` by `npm run generate`.',
     '',
-    '| setting | default | meaning |',
-    '|---|---|---|',
-    ...rows,
+    ...table(settings),
+    '',
+    '## The service',
+    '',
+    'Settings of `npm run service`, from `src/config/service-settings.ts` ([what it is](service.md)).',
+    '',
+    ...table(serviceSettings),
     '',
   ].join('\n');
+}
+
+function table(declared: Readonly<Record<string, Setting>>): readonly string[] {
+  const rows = Object.entries(declared).map(
+    ([name, { default: fallback, meaning }]) =>
+      `| \`${name}\` | ${fallback === '–' ? '–' : `\`${fallback}\``} | ${meaning} |`,
+  );
+  return ['| setting | default | meaning |', '|---|---|---|', ...rows];
 }

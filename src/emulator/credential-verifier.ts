@@ -1,7 +1,7 @@
 import { constants, createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto';
 import { status, type Metadata } from '@grpc/grpc-js';
 import type { Ledger } from './ledger.ts';
-import { RpcError } from './rpc-error.ts';
+import { RpcError } from '../rpc/rpc-error.ts';
 
 /** The public half of a service account's authorized key. */
 export interface ServiceAccountKey {

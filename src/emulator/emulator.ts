@@ -12,16 +12,17 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { addStandardServices } from '../rpc/standard-services.ts';
 import { hostInUrl, reachableHost } from '../text/host.ts';
 import { CredentialVerifier, type AcceptedCredentials } from './credential-verifier.ts';
-import { openRenderer } from './drawing/renderer.ts';
+import { openDrawing } from '../renderers/local/drawing.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { Ledger, type SpendLedger } from './ledger.ts';
 import { OperationTable } from './operation-table.ts';
 import { renderRequestFromGenerate } from './render-request.ts';
 import { QuotaCounter } from './quota.ts';
-import { addStandardServices, addVendorServices } from './vendor-services.ts';
-import { unary, type Call } from './unary.ts';
+import { addVendorServices, vendorServices } from './vendor-services.ts';
+import { unary, vendorIds, type Call } from './unary.ts';
 
 /** Options of an emulator; without them it behaves as the vendor publishes. */
 export interface EmulatorOptions {
@@ -77,7 +78,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const { host = '127.0.0.1', port = 0, nowMs = Date.now } = options;
   const ledger = new Ledger();
   const faults = new FaultInjector();
-  const renderer = openRenderer();
+  const renderer = openDrawing();
   const operations = new OperationTable({
     retentionMs: options.retentionMs ?? 3 * dayMs,
     imageBytesMax: options.imageBytesMax ?? 32 * 1_048_576,
@@ -89,7 +90,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   addImageService(server, { options, ledger, faults, operations, verifier, nowMs });
   addOperationService(server, { options, ledger, faults, operations, verifier, nowMs });
   addVendorServices(server, verifier, nowMs);
-  addStandardServices(server);
+  addStandardServices(server, vendorServices, {
+    responseIds: vendorIds,
+    isServing: () => true,
+  });
   const boundPort = await bind(server, `${hostInUrl(host)}:${port}`, options.tls);
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {

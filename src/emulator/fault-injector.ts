@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import { RpcError, type RpcErrorDetail } from './rpc-error.ts';
+import { RpcError, type RpcErrorDetail } from '../rpc/rpc-error.ts';
 
 /** One way in which a well-formed gRPC server can misbehave. */
 export type Fault =

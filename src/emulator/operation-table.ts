@@ -3,10 +3,10 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import type { Renderer } from './drawing/renderer.ts';
-import type { QueuedDrawing } from './drawing/drawing-queue.ts';
+import type { Drawing } from '../renderers/local/drawing.ts';
+import type { QueuedDrawing } from '../renderers/local/drawing-queue.ts';
 import { moderationMessage, type RenderRequest } from './render-request.ts';
-import { RpcError } from './rpc-error.ts';
+import { RpcError } from '../rpc/rpc-error.ts';
 
 /** The model version of every image, so that no one takes it for a model's. */
 export const modelVersion = 'emulator-1 (local drawing, no model)';
@@ -22,7 +22,7 @@ export interface OperationTableOptions {
   readonly imageBytesMax: number;
   /** Whether operations have created_at and modified_at; recorded calls had neither. */
   readonly operationTimes: boolean;
-  readonly renderer: Renderer;
+  readonly renderer: Drawing;
 }
 
 interface Entry {

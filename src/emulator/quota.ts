@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { QuotaFailureSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
-import { rpcErrorDetail, RpcError } from './rpc-error.ts';
+import { rpcErrorDetail, RpcError } from '../rpc/rpc-error.ts';
 
 /** A limit: at most so many calls in a window of time. */
 export interface Quota {

@@ -3,9 +3,10 @@ import { status } from '@grpc/grpc-js';
 import { createHash } from 'node:crypto';
 import { BadRequestSchema } from '../gen/google/rpc/error_details_pb.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import { drawnMediaTypes, type DrawnMediaType } from './drawing/renderer.ts';
-import type { DrawingRequest } from './drawing/scene.ts';
-import { rpcErrorDetail, RpcError } from './rpc-error.ts';
+import { drawingSizes, drawnMediaTypes, type DrawnMediaType } from '../renderers/local/drawing.ts';
+import type { DrawingRequest } from '../renderers/local/scene.ts';
+import { sizeFromRatio } from '../renderers/size-from-ratio.ts';
+import { rpcErrorDetail, RpcError } from '../rpc/rpc-error.ts';
 
 /** What the emulator accepts in a Generate. */
 export interface RenderRequestRules {
@@ -30,11 +31,6 @@ export interface RenderRequest {
 export const moderationMessage =
   'it is not possible to generate an image from this request because it may violate the terms of use';
 
-/** Area of every image, in pixels. */
-const areaPixels = 1024 * 1024;
-/** Sides are multiples of this, like those of real models. */
-const sidePixels = 8;
-const ratioMax = 8;
 const seedMax = 2n ** 63n - 1n;
 const modelUri = /^art:\/\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/;
 
@@ -71,7 +67,7 @@ export function renderRequestFromGenerate(
   const seed = options?.seed ?? 0n;
   if (seed < 0n || seed > seedMax)
     throw badField('generation_options.seed', 'Seed must not be negative');
-  const { width, height } = sizeFromRatio(
+  const { width, height } = sizeOf(
     options?.aspectRatio?.widthRatio ?? 0n,
     options?.aspectRatio?.heightRatio ?? 0n,
   );
@@ -125,20 +121,14 @@ function mediaTypeFromText(text: string): DrawnMediaType {
   );
 }
 
-/** Width and height of about the same area for every ratio; 0:0 is a square. */
-function sizeFromRatio(widthRatio: bigint, heightRatio: bigint): { width: number; height: number } {
-  if (widthRatio === 0n && heightRatio === 0n) return { width: 1024, height: 1024 };
-  const ratio = Number(widthRatio) / Number(heightRatio);
-  if (widthRatio <= 0n || heightRatio <= 0n || ratio > ratioMax || ratio < 1 / ratioMax) {
-    const message = `Aspect ratio must be positive and between 1:${ratioMax} and ${ratioMax}:1`;
-    throw badField('generation_options.aspect_ratio', message);
-  }
-  const width = rounded(Math.sqrt(areaPixels * ratio));
-  return { width, height: rounded(width / ratio) };
-}
-
-function rounded(pixels: number): number {
-  return Math.max(sidePixels, Math.round(pixels / sidePixels) * sidePixels);
+/** The size nearest to a ratio; 0:0 is a square. */
+function sizeOf(width: bigint, height: bigint): { width: number; height: number } {
+  const isUnset = width === 0n && height === 0n;
+  const size = sizeFromRatio(isUnset ? undefined : { width, height }, drawingSizes);
+  if (size !== undefined) return size;
+  const { ratioMax } = drawingSizes;
+  const message = `Aspect ratio must be positive and between 1:${ratioMax} and ${ratioMax}:1`;
+  throw badField('generation_options.aspect_ratio', message);
 }
 
 function badField(field: string, description: string): RpcError {

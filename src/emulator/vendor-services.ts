@@ -1,13 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { status, type Server } from '@grpc/grpc-js';
-import {
-  Health,
-  HealthCheckResponse_ServingStatus,
-  HealthCheckResponseSchema,
-  type HealthCheckRequest,
-} from '../gen/grpc/health/v1/health_pb.ts';
-import { ServerReflection } from '../gen/grpc/reflection/v1/reflection_pb.ts';
 import { ApiEndpointSchema } from '../gen/yandex/cloud/endpoint/api_endpoint_pb.ts';
 import {
   ApiEndpointService,
@@ -24,17 +17,15 @@ import { ImageGenerationAsyncService } from '../gen/yandex/cloud/ai/foundation_m
 import { OperationService } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import type { CredentialVerifier } from './credential-verifier.ts';
-import { reflectionHandler } from './reflection.ts';
-import { RpcError } from './rpc-error.ts';
+import { RpcError } from '../rpc/rpc-error.ts';
 import { unary, type Call } from './unary.ts';
 
-const services = [
+/** Every service of the emulator that is not a standard one. */
+export const vendorServices = [
   ImageGenerationAsyncService,
   OperationService,
   IamTokenService,
   ApiEndpointService,
-  Health,
-  ServerReflection,
 ];
 
 /** Adds the vendor's services for tokens and endpoints. */
@@ -68,27 +59,5 @@ export function addVendorServices(
       if (found === undefined) throw new RpcError(status.NOT_FOUND, 'no such endpoint');
       return found;
     }),
-  });
-}
-
-/** Adds health and reflection, which tools expect of any gRPC server. */
-export function addStandardServices(server: Server): void {
-  const serving = () =>
-    create(HealthCheckResponseSchema, { status: HealthCheckResponse_ServingStatus.SERVING });
-  const isKnown = (name: string) =>
-    name === '' || services.some(({ typeName }) => typeName === name);
-  server.addService(serviceDefinitionFromDescriptor(Health), {
-    check: unary(async (call: Call<HealthCheckRequest>) => {
-      if (!isKnown(call.request.service)) throw new RpcError(status.NOT_FOUND, 'no such service');
-      return serving();
-    }),
-    watch: (stream: { request: { service: string }; write(message: unknown): void }) => {
-      const unknown = { status: HealthCheckResponse_ServingStatus.SERVICE_UNKNOWN };
-      const known = isKnown(stream.request.service);
-      stream.write(known ? serving() : create(HealthCheckResponseSchema, unknown));
-    },
-  });
-  server.addService(serviceDefinitionFromDescriptor(ServerReflection), {
-    serverReflectionInfo: reflectionHandler(services),
   });
 }

@@ -1,7 +1,6 @@
 import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './create/admission.ts';
-import { ClientAttempts } from './create/client-attempts.ts';
 import { Creates, type CreatesObserver } from './create/creates.ts';
 import { QuotaShare } from './poll/quota-share.ts';
 import {
@@ -15,7 +14,7 @@ import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { ImageMemory } from './result/image-memory.ts';
 import { PollSchedule } from './poll/poll-schedule.ts';
-import type { OperationEnd, PollingObserver } from './poll/polling-observer.ts';
+import type { OperationEnd, PollingObserver } from './poll/polling-hub.ts';
 import type { TrackedOperation } from './poll/tracked-operation.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
@@ -45,8 +44,7 @@ export interface CoreOptions {
   readonly trackedMax: number;
   /** From the beginning of a create to the end of its Generate. */
   readonly generateTimeoutMs: number;
-  readonly readFailed?: PollingObserver['readFailed'] | undefined;
-  readonly resultLost?: PollingObserver['resultLost'] | undefined;
+  readonly readFailed?: PollingObserver['readFailed'];
   readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
   readonly observer?: CoreObserver | undefined;
 }
@@ -60,7 +58,6 @@ export interface CoreObserver extends CreatesObserver {
 export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
-  readonly clientAttempts: ClientAttempts;
   readonly quotaShare: QuotaShare;
   readonly results: ResultCache;
   readonly readRateLimiter: ReadRateLimiter;
@@ -132,7 +129,6 @@ export function openCore(options: CoreOptions): Core {
   return {
     operations,
     creates,
-    clientAttempts: new ClientAttempts({ store, newName }),
     quotaShare,
     results,
     readRateLimiter,
@@ -145,11 +141,10 @@ export function openCore(options: CoreOptions): Core {
 /** Keeps the slots of running images, gives back those of ended ones, and passes events on. */
 function pollingObserver(
   slots: Slots,
-  { readFailed, resultLost, observer }: Pick<CoreOptions, 'readFailed' | 'resultLost' | 'observer'>,
+  { readFailed, observer }: Pick<CoreOptions, 'readFailed' | 'observer'>,
 ): PollingObserver {
   return {
     readFailed: (failure) => readFailed?.(failure),
-    resultLost: (result) => resultLost?.(result),
     stillRunning(tracked, times) {
       const slot = slotOf(tracked);
       if (slot !== undefined) slots.seenRunning(slot, times);

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
-import { rpcErrorDetail } from '../../src/emulator/rpc-error.ts';
+import { rpcErrorDetail } from '../../src/rpc/rpc-error.ts';
 import { RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
 import {
   cancel,

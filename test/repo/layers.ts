@@ -42,9 +42,20 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
+  rpc: {
+    imports: ['gen', 'grpc'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
+    pure: false,
+  },
+  renderers: { imports: [], packages: ['dejavu-fonts-ttf', 'sharp'], pure: false },
+  service: {
+    imports: ['gen', 'clock', 'grpc', 'rpc', 'renderers'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'lmdb'],
+    pure: false,
+  },
   emulator: {
-    imports: ['gen', 'grpc', 'text'],
-    packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'dejavu-fonts-ttf', 'sharp'],
+    imports: ['gen', 'grpc', 'rpc', 'renderers', 'text'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
   operations: {
@@ -103,6 +114,8 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
+  'app-service.ts': [...['clock', 'config', 'observability', 'renderers', 'service']],
+  'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
     ...['config', 'lifecycle', 'observability'],
@@ -116,7 +129,9 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Entry of the emulator's own process: nothing imports it. */
-export const entries: readonly string[] = ['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'];
+export const entries: readonly string[] = [
+  ...['src/main.ts', 'src/keys.ts', 'src/service-main.ts', 'src/emulator/main.ts'],
+];
 
 /** The only file that gives src/operations, src/lifecycle and src/load the machine's clock and randomness. */
 export const systemClock = 'src/clock/system-clock.ts';

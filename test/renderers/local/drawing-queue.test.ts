@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DrawingQueue, type QueuedDrawing } from '../../src/emulator/drawing/drawing-queue.ts';
+import { DrawingQueue, type QueuedDrawing } from '../../../src/renderers/local/drawing-queue.ts';
 
 /** A queue of drawings that end when a test ends them, and the order in which they started. */
 function openQueue(atOnceMax: number) {

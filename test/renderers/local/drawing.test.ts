@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { drawn, imageRequest, start } from './emulator-client.ts';
+import { drawn, imageRequest, start } from '../../emulator/emulator-client.ts';
 
 describe('an image', () => {
   it.each([

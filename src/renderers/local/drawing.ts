@@ -1,3 +1,4 @@
+import type { AreaSizes } from '../size-from-ratio.ts';
 import { drawingLibrary, type DrawingLibrary } from './drawing-library.ts';
 import { DrawingQueue, type QueuedDrawing } from './drawing-queue.ts';
 import { sceneSvg, type DrawingRequest } from './scene.ts';
@@ -6,8 +7,10 @@ import { seededNumbers } from './seeded-numbers.ts';
 export const drawnMediaTypes = ['image/jpeg', 'image/png', 'image/webp'] as const;
 export type DrawnMediaType = (typeof drawnMediaTypes)[number];
 
+export const drawingSizes: AreaSizes = { areaPixels: 1024 * 1024, sidePixels: 8, ratioMax: 8 };
+
 /** Draws images on background threads, a few at a time. */
-export interface Renderer {
+export interface Drawing {
   /** Drawings that have not started. */
   readonly waitingCount: number;
   /** Queues one image; equal requests give equal bytes. */
@@ -19,7 +22,7 @@ export interface Renderer {
 const grainTilePixels = 256;
 const drawingsAtOnceMax = 2;
 
-export function openRenderer(): Renderer {
+export function openDrawing(): Drawing {
   const queue = new DrawingQueue(drawingsAtOnceMax);
   let grain: Promise<Buffer> | undefined;
   return {

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { systemClock, systemRandom } from './clock/system-clock.ts';
+import type { ServiceSettingValues } from './config/service-settings.ts';
+import type { Log } from './observability/log.ts';
+import { openLocalRenderer } from './renderers/local/local-renderer.ts';
+import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
+import {
+  openService,
+  type Service,
+  type ServiceObserver,
+  type ServiceOptions,
+} from './service/service.ts';
+
+/** Opens the service that the settings name, and listens. */
+export async function openAppService(
+  settings: ServiceSettingValues,
+  log: Log,
+  through: Pick<ServiceOptions, 'throughStore' | 'throughImages'> = {},
+): Promise<Service> {
+  return openService({
+    ...through,
+    directory: settings.SERVICE_DIR,
+    renderer: openLocalRenderer({
+      delayMs: settings.DRAWING_DELAY_MS,
+      promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+      models: ['yandex-art'],
+      drawSeed: () => systemRandom.seed(),
+    }),
+    authenticator: authenticatorOf(settings, log),
+    clock: systemClock,
+    host: settings.SERVICE_HOST,
+    port: settings.SERVICE_PORT,
+    tls: await tlsOf(settings),
+    queuedMax: settings.QUEUE_MAX,
+    deadlineMs: settings.OPERATION_DEADLINE_MS,
+    retentionMs: settings.RETENTION_MS,
+    imagesBytesMax: settings.IMAGES_BYTES_MAX,
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    observer: observerOf(log),
+  });
+}
+
+function authenticatorOf({ SERVICE_API_KEYS_FILE: path }: ServiceSettingValues, log: Log) {
+  if (path === undefined) return openToAll;
+  return apiKeysFromFile(path, {
+    elapsedMs: () => systemClock.elapsedMs(),
+    failed: (error) => log.warn({ cause: wordsOf(error) }, 'keys file not read'),
+  });
+}
+
+async function tlsOf(settings: ServiceSettingValues) {
+  const { SERVICE_TLS_CERT_FILE: cert, SERVICE_TLS_KEY_FILE: key } = settings;
+  if (cert === undefined || key === undefined) return undefined;
+  return { certPem: await readFile(cert, 'utf8'), keyPem: await readFile(key, 'utf8') };
+}
+
+/** One line for each attempt and for what an operator needs to know; never a prompt. */
+function observerOf(log: Log): ServiceObserver {
+  return {
+    ownershipChanged: (owns) => log.info({ owns }, 'ownership'),
+    attemptEnded: ({ error, ...attempt }) => {
+      const cause = error === undefined ? undefined : wordsOf(error);
+      const line = { ...attempt, durationMs: Math.round(attempt.durationMs), cause };
+      if (attempt.outcome === 'failed') log.warn(line, 'attempt');
+      else log.info(line, 'attempt');
+    },
+    recovered: (operationId, how) => log.info({ operationId, how }, 'recovered'),
+    late: (operationId) => log.warn({ operationId }, 'late image kept'),
+    writeFailed: (operationId, error) =>
+      log.error({ operationId, cause: wordsOf(error) }, 'write failed'),
+    failed: (error) => log.error({ cause: wordsOf(error) }, 'service failed'),
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,169 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageStore } from './image-store.ts';
+import type { StoredImage } from './operation-record.ts';
+
+/** Begins every file, and changes with its layout. */
+const magic = Buffer.from('IGW1');
+const digestBytes = 32;
+const headBytes = magic.length + digestBytes;
+const partSuffix = '.part';
+/** Folders the files are spread over, by the first character of the id's digest. */
+const folderNames = Array.from({ length: 16 }, (_, index) => index.toString(16));
+
+/**
+ * Images as files `<id>.<fence>`: a head of four bytes and a SHA-256, then the image.
+ *
+ * A file appears under its name only when it is whole and flushed: it is written
+ * beside it, and linked. `link` never replaces, so a late attempt can't touch an
+ * image that is there.
+ *
+ * @throws Error when the directory can't be made or read.
+ */
+export async function openDiskImageStore(directory: string): Promise<ImageStore> {
+  let bytesHeld = 0;
+  for (const name of folderNames) {
+    const folder = join(directory, name);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const file of await readdir(folder)) {
+      // What a crash left half written is of no use.
+      if (file.endsWith(partSuffix)) await rm(join(folder, file), { force: true });
+      else bytesHeld += await sizeOf(join(folder, file));
+    }
+  }
+
+  const folderOf = (id: string) =>
+    join(directory, createHash('sha256').update(id).digest('hex').slice(0, 1));
+  const pathOf = (id: string, fence: number) => join(folderOf(id), `${id}.${fence}`);
+
+  return {
+    get bytesHeld() {
+      return bytesHeld;
+    },
+
+    async put(id, fence, bytes) {
+      const folder = folderOf(id);
+      const digest = createHash('sha256').update(bytes).digest();
+      const part = join(folder, `${id}.${fence}.${randomUUID()}${partSuffix}`);
+      try {
+        await writeFlushed(part, [magic, digest, bytes]);
+        const isNew = await linked(part, pathOf(id, fence));
+        await flushFolder(folder);
+        if (isNew) bytesHeld += headBytes + bytes.byteLength;
+      } finally {
+        await rm(part, { force: true });
+      }
+      const there = await readChecked(pathOf(id, fence));
+      if (there === undefined) throw new Error(`the image of ${id} is not what was written`);
+      return storedImage(fence, there);
+    },
+
+    async get(id, image) {
+      const bytes = await readChecked(pathOf(id, image.fence));
+      return bytes !== undefined && storedImage(image.fence, bytes).sha256 === image.sha256
+        ? bytes
+        : undefined;
+    },
+
+    async find(id, fence) {
+      const bytes = await readChecked(pathOf(id, fence));
+      return bytes && storedImage(fence, bytes);
+    },
+
+    async delete(id, fence) {
+      const path = pathOf(id, fence);
+      const size = await sizeOf(path);
+      await rm(path, { force: true });
+      bytesHeld = Math.max(0, bytesHeld - size);
+    },
+
+    async deleteStrays(isNamed, ageMs) {
+      const strays = await straysIn(directory, isNamed, ageMs);
+      for (const { path, size } of strays) {
+        await rm(path, { force: true });
+        bytesHeld = Math.max(0, bytesHeld - size);
+      }
+      return strays.length;
+    },
+  };
+}
+
+/** Files that no record names and that are older than `ageMs`. */
+async function straysIn(
+  directory: string,
+  isNamed: (id: string, fence: number) => boolean,
+  ageMs: number,
+): Promise<readonly { readonly path: string; readonly size: number }[]> {
+  const strays: { path: string; size: number }[] = [];
+  for (const name of folderNames) {
+    for (const file of await readdir(join(directory, name))) {
+      const [, id = '', fence = ''] = /^(.+)\.(\d+)$/.exec(file) ?? [];
+      if (id === '' || isNamed(id, Number(fence))) continue;
+      const path = join(directory, name, file);
+      const { mtimeMs, size } = await stat(path);
+      if (Date.now() - mtimeMs >= ageMs) strays.push({ path, size });
+    }
+  }
+  return strays;
+}
+
+function storedImage(fence: number, bytes: Buffer): StoredImage {
+  const sha256 = createHash('sha256').update(bytes).digest('base64url');
+  return { fence, byteLength: bytes.byteLength, sha256 };
+}
+
+/** The image in a file; undefined when the file is not there, or not whole. */
+async function readChecked(path: string): Promise<Buffer | undefined> {
+  const file = await readFile(path).catch(undefinedWhenAbsent);
+  if (file === undefined || !file.subarray(0, magic.length).equals(magic)) return undefined;
+  const bytes = file.subarray(headBytes);
+  const digest = createHash('sha256').update(bytes).digest();
+  return digest.equals(file.subarray(magic.length, headBytes)) ? bytes : undefined;
+}
+
+async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    for (const part of parts) await writeWhole(file, part);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.byteLength;) {
+    written += (await file.write(bytes, written)).bytesWritten;
+  }
+}
+
+/** @returns False when the name is taken already. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Makes the names in a folder durable. */
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(undefinedWhenAbsent))?.size ?? 0;
+}
+
+function undefinedWhenAbsent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import {
+  ImageGenerationAsyncService,
+  type ImageGenerationRequest,
+} from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import {
+  OperationService,
+  type CancelOperationRequest,
+  type GetOperationRequest,
+} from '../gen/yandex/cloud/operation/operation_service_pb.ts';
+import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { RendererError } from '../renderers/renderer.ts';
+import type { CallAuthenticator } from './api-keys.ts';
+import { rpcErrorFromNotAccepted, rpcErrorFromRefusal } from './not-accepted-error.ts';
+import { operationMessage } from './operation-message.ts';
+import { NotAccepted, type OperationWithImage, type ServiceOperations } from './operations.ts';
+import { renderRequestFromMessage } from './render-request.ts';
+import { RpcError } from '../rpc/rpc-error.ts';
+import { addStandardServices } from '../rpc/standard-services.ts';
+import { unaryHandler, type Call } from '../rpc/unary-call.ts';
+
+export interface ServiceServerOptions {
+  readonly operations: ServiceOperations;
+  readonly authenticator: CallAuthenticator;
+  readonly failed: (error: unknown) => void;
+  /** Whether operations can be written. */
+  readonly isServing: () => boolean;
+  readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
+}
+
+/** The largest Generate that is read. */
+const requestBytesMax = 256 * 1_024;
+
+/** A gRPC server of the two services over `operations`; it does not listen yet. */
+export function serviceServer(options: ServiceServerOptions): Server {
+  const { operations, authenticator, failed } = options;
+  const handling = { responseIds: () => ({ 'x-request-id': randomUUID() }), failed };
+  const server = new Server({ 'grpc.max_receive_message_length': requestBytesMax });
+  server.addService(serviceDefinitionFromDescriptor(ImageGenerationAsyncService), {
+    generate: unaryHandler(async ({ metadata, request }: Call<ImageGenerationRequest>) => {
+      const owner = authenticator.ownerOf(metadata);
+      const record = await operations.accept(requestOf(request), owner).catch(throwAsRpcError);
+      return operationMessage({ record, image: undefined });
+    }, handling),
+  });
+  const found = (operation: OperationWithImage | undefined) => {
+    if (operation !== undefined) return operationMessage(operation);
+    throw new RpcError(status.NOT_FOUND, 'there is no operation with this id');
+  };
+  server.addService(serviceDefinitionFromDescriptor(OperationService), {
+    get: unaryHandler(async ({ metadata, request }: Call<GetOperationRequest>) => {
+      const owner = authenticator.ownerOf(metadata);
+      return found(await operations.get(request.operationId, owner));
+    }, handling),
+    cancel: unaryHandler(async ({ metadata, request }: Call<CancelOperationRequest>) => {
+      const owner = authenticator.ownerOf(metadata);
+      return found(await operations.cancel(request.operationId, owner));
+    }, handling),
+  });
+  addStandardServices(server, [ImageGenerationAsyncService, OperationService], {
+    ...handling,
+    isServing: options.isServing,
+  });
+  return server;
+}
+
+/** Listens. @returns The port. @throws Error when the address is taken. */
+export function listen(
+  server: Server,
+  address: string,
+  tls: ServiceServerOptions['tls'],
+): Promise<number> {
+  const credentials =
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [
+          { cert_chain: Buffer.from(tls.certPem), private_key: Buffer.from(tls.keyPem) },
+        ]);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(error);
+    });
+  });
+}
+
+function requestOf(request: ImageGenerationRequest) {
+  try {
+    return renderRequestFromMessage(request);
+  } catch (error) {
+    return throwAsRpcError(error);
+  }
+}
+
+function throwAsRpcError(error: unknown): never {
+  if (error instanceof NotAccepted) throw rpcErrorFromNotAccepted(error);
+  if (error instanceof RendererError) throw rpcErrorFromRefusal(error);
+  throw error;
+}

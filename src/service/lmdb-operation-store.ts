@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import type { OperationRecord, OperationState } from './operation-record.ts';
+import type { InsertResult, OperationStore, OwnerRow, QueueLimits } from './operation-store.ts';
+
+/** Schema of the records: a program that finds a newer one refuses to start. */
+const schemaVersion = 1;
+
+/** How many operations of an owner are queued; an owner without any has no entry. */
+type QueuedByOwner = Readonly<Record<string, number>>;
+
+interface MetaRows {
+  readonly schema: number;
+  readonly storeId: string;
+  readonly owner: OwnerRow;
+  readonly queued: QueuedByOwner;
+}
+
+/** Above this part of the queue, an owner may hold no more than an equal share of it. */
+const unsharedRatio = 0.5;
+
+/**
+ * The operations of one machine, in LMDB files. Several processes may open the
+ * same directory.
+ *
+ * @throws Error that names the directory when its files can't be opened, or are of a newer program.
+ */
+export async function openLmdbOperationStore(directory: string): Promise<OperationStore> {
+  const root = await openRoot(directory);
+  const store = new LmdbOperationStore(root);
+  await store.begin();
+  return store;
+}
+
+class LmdbOperationStore implements OperationStore {
+  readonly #root: RootDatabase;
+  readonly #records: Database<OperationRecord, string>;
+  /** Unfinished operations by time of acceptance. */
+  readonly #unfinished: Database<0, [number, string]>;
+  /** Ended operations by time of their end. */
+  readonly #ended: Database<0, [number, string]>;
+  readonly #meta: Database<unknown, string>;
+  #id = '';
+
+  constructor(root: RootDatabase) {
+    this.#root = root;
+    this.#records = root.openDB({ name: 'operations', encoding: 'json' });
+    this.#unfinished = root.openDB({ name: 'unfinished', encoding: 'json' });
+    this.#ended = root.openDB({ name: 'ended', encoding: 'json' });
+    this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
+  }
+
+  /** Reads the store's own facts, or writes those of a new store. */
+  async begin(): Promise<void> {
+    await this.#write(() => {
+      const schema = this.#metaOf('schema');
+      if (schema !== undefined && schema > schemaVersion) {
+        throw new Error(
+          `the operations were written by a newer version (schema ${schema}, this one reads ${schemaVersion})`,
+        );
+      }
+      this.#id = this.#metaOf('storeId') ?? randomUUID();
+      this.#putMeta('schema', schemaVersion);
+      this.#putMeta('storeId', this.#id);
+    });
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  insert(record: OperationRecord, { queuedMax }: QueueLimits): Promise<InsertResult> {
+    return this.#write(() => {
+      const queued = this.#metaOf('queued') ?? {};
+      const total = totalOf(queued);
+      if (total >= queuedMax) return 'queue_full';
+      const own = queued[record.owner] ?? 0;
+      const owners = Object.keys(queued).length + (own === 0 ? 1 : 0);
+      if (total >= queuedMax * unsharedRatio && owners > 1 && own >= queuedMax / owners) {
+        return 'share_full';
+      }
+      this.#put(undefined, record);
+      return 'inserted';
+    });
+  }
+
+  get(id: string): OperationRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  change(
+    id: string,
+    change: (record: OperationRecord) => OperationRecord | undefined,
+    epoch: number | undefined,
+  ): Promise<OperationRecord | undefined> {
+    return this.#write(() => {
+      if (epoch !== undefined && this.#metaOf('owner')?.epoch !== epoch) return undefined;
+      const before = this.#records.get(id);
+      const after = before && change(before);
+      if (before !== undefined && after !== undefined) this.#put(before, after);
+      return after;
+    });
+  }
+
+  unfinished(): readonly OperationRecord[] {
+    return this.#recordsOf([...this.#unfinished.getKeys()]);
+  }
+
+  get counts() {
+    return {
+      queued: totalOf(this.#metaOf('queued') ?? {}),
+      unfinished: this.#unfinished.getKeysCount(),
+    };
+  }
+
+  *ended(endedBeforeMs: number): Iterable<OperationRecord> {
+    for (const [, id] of this.#ended.getKeys({ end: [endedBeforeMs, ''] })) {
+      const record = this.#records.get(id);
+      if (record !== undefined) yield record;
+    }
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.#write(() => {
+      for (const id of ids) {
+        const record = this.#records.get(id);
+        if (record?.state !== 'done') continue;
+        void this.#ended.remove([record.modifiedAtMs, id]);
+        void this.#records.remove(id);
+      }
+    });
+  }
+
+  takeOwnership(
+    owner: Omit<OwnerRow, 'epoch'>,
+    isOver: (row: OwnerRow) => boolean,
+  ): Promise<number | undefined> {
+    return this.#write(() => {
+      const last = this.#metaOf('owner');
+      if (last !== undefined && !isOver(last)) return undefined;
+      const epoch = (last?.epoch ?? 0) + 1;
+      this.#putMeta('owner', { ...owner, epoch });
+      return epoch;
+    });
+  }
+
+  heartbeat(epoch: number, heartbeatMs: number): Promise<boolean> {
+    return this.#write(() => {
+      const owner = this.#metaOf('owner');
+      if (owner?.epoch !== epoch) return false;
+      this.#putMeta('owner', { ...owner, heartbeatMs });
+      return true;
+    });
+  }
+
+  async giveUpOwnership(epoch: number): Promise<void> {
+    await this.#write(() => {
+      const owner = this.#metaOf('owner');
+      if (owner?.epoch === epoch)
+        this.#putMeta('owner', { ...owner, processName: '', heartbeatMs: Number.MAX_SAFE_INTEGER });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  /** Writes a record with its places in the queue count and the indexes. */
+  #put(before: OperationRecord | undefined, after: OperationRecord): void {
+    if (before !== undefined) void this.#indexOf(before).remove(placeOf(before));
+    void this.#indexOf(after).put(placeOf(after), 0);
+    void this.#records.put(after.id, after);
+    const change = queuedCount(after.state) - queuedCount(before?.state);
+    if (change === 0) return;
+    const { [after.owner]: own = 0, ...others } = this.#metaOf('queued') ?? {};
+    const left = own + change;
+    this.#putMeta('queued', left > 0 ? { ...others, [after.owner]: left } : others);
+  }
+
+  #indexOf({ state }: OperationRecord): Database<0, [number, string]> {
+    return state === 'done' ? this.#ended : this.#unfinished;
+  }
+
+  #recordsOf(places: readonly [number, string][]): readonly OperationRecord[] {
+    return places.flatMap(([, id]) => this.#records.get(id) ?? []);
+  }
+
+  #metaOf<Name extends keyof MetaRows>(name: Name): MetaRows[Name] | undefined {
+    return this.#meta.get(name) as MetaRows[Name] | undefined;
+  }
+
+  #putMeta<Name extends keyof MetaRows>(name: Name, row: MetaRows[Name]): void {
+    void this.#meta.put(name, row);
+  }
+
+  /** One transaction, durable when it resolves. Writes that wait at the same time share one flush. */
+  async #write<Result>(work: () => Result): Promise<Result> {
+    return this.#root.transaction(work);
+  }
+}
+
+function placeOf(record: OperationRecord): [number, string] {
+  return [record.state === 'done' ? record.modifiedAtMs : record.acceptedAtMs, record.id];
+}
+
+function queuedCount(state: OperationState | undefined): number {
+  return state === 'queued' ? 1 : 0;
+}
+
+function totalOf(queued: QueuedByOwner): number {
+  return Object.values(queued).reduce((sum, count) => sum + count, 0);
+}
+
+async function openRoot(directory: string): Promise<RootDatabase> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Without overlapping syncs a commit is flushed before anyone reads it.
+    return open({ path: directory, noSubdir: false, maxDbs: 8, overlappingSync: false });
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new Error(`the operations in ${directory} can not be opened: ${said}`, { cause: error });
+  }
+}

@@ -1,0 +1,71 @@
+import { create } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
+import { status } from '@grpc/grpc-js';
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from '../gen/google/rpc/error_details_pb.ts';
+import type { RendererError } from '../renderers/renderer.ts';
+import { errorDomain } from './operation-message.ts';
+import type { NotAccepted } from './operations.ts';
+import { RpcError, rpcErrorDetail, type RpcErrorDetail } from '../rpc/rpc-error.ts';
+
+/** The status of a Generate that was refused before anything was written: nothing was spent. */
+export function rpcErrorFromNotAccepted({ bound }: NotAccepted): RpcError {
+  switch (bound) {
+    case 'queue':
+      return exhausted('service.queue', 'the queue is full: try again later', 10n);
+    case 'share':
+      return exhausted(
+        'service.queue.share',
+        'your share of the queue is used up: try again later',
+        10n,
+      );
+    case 'disk':
+      return new RpcError(status.UNAVAILABLE, 'the disk of the service is full', [
+        notStarted('DISK_FULL'),
+        retryInfo(30n),
+      ]);
+    case 'stopping':
+      return new RpcError(status.UNAVAILABLE, 'the service is about to stop', [
+        notStarted('STOPPING'),
+        retryInfo(1n),
+      ]);
+  }
+}
+
+/** The status of a request that the renderer can't take. */
+export function rpcErrorFromRefusal({ message, field }: RendererError): RpcError {
+  const details = [notStarted('REQUEST_REFUSED')];
+  if (field !== undefined) {
+    const violation = { field, description: message };
+    details.push(
+      rpcErrorDetail(BadRequestSchema, create(BadRequestSchema, { fieldViolations: [violation] })),
+    );
+  }
+  return new RpcError(status.INVALID_ARGUMENT, message, details);
+}
+
+function exhausted(subject: string, message: string, retryS: bigint): RpcError {
+  const failure = create(QuotaFailureSchema, { violations: [{ subject, description: message }] });
+  return new RpcError(status.RESOURCE_EXHAUSTED, message, [
+    notStarted('QUEUE_FULL'),
+    rpcErrorDetail(QuotaFailureSchema, failure),
+    retryInfo(retryS),
+  ]);
+}
+
+function notStarted(reason: string): RpcErrorDetail {
+  const metadata = { outcome: 'not_started' };
+  return rpcErrorDetail(
+    ErrorInfoSchema,
+    create(ErrorInfoSchema, { reason, domain: errorDomain, metadata }),
+  );
+}
+
+function retryInfo(seconds: bigint): RpcErrorDetail {
+  const retryDelay = create(DurationSchema, { seconds });
+  return rpcErrorDetail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay }));
+}

@@ -1,0 +1,79 @@
+import type { OperationRecord, RecordChange } from './operation-record.ts';
+
+/** What a new operation must leave room for. */
+export interface QueueLimits {
+  /** Queued operations of all owners. */
+  readonly queuedMax: number;
+}
+
+/** Whether an operation was taken, and if not, which bound refused it. */
+export type InsertResult = 'inserted' | 'queue_full' | 'share_full';
+
+/** The process that dispatches. */
+export interface OwnerRow {
+  /** Grows with every take-over. */
+  readonly epoch: number;
+  /** Names the process: equal for every service of one process, on one boot of one machine. */
+  readonly processName: string;
+  readonly pid: number;
+  /** Of the machine's monotonic clock, which processes of one boot share. */
+  readonly heartbeatMs: number;
+}
+
+/**
+ * The operations of a service.
+ *
+ * Every call is atomic, and durable when it resolves: it outlives `kill -9` and
+ * loss of power. `get` and `unfinished` return only what is durable.
+ */
+export interface OperationStore {
+  /** Made with the store; tells one store from another behind the same address. */
+  readonly id: string;
+
+  /** Takes a queued operation, if the bounds have room for it. */
+  insert(record: OperationRecord, limits: QueueLimits): Promise<InsertResult>;
+
+  get(id: string): OperationRecord | undefined;
+
+  /**
+   * Changes a record.
+   *
+   * @param epoch Refused when another process has taken the store over since; undefined for changes that any process may make.
+   * @returns The new record, or undefined when the change was refused.
+   */
+  change(
+    id: string,
+    change: RecordChange,
+    epoch: number | undefined,
+  ): Promise<OperationRecord | undefined>;
+
+  /** Operations that have not ended, oldest first. */
+  unfinished(): readonly OperationRecord[];
+
+  /** How many there are that have not ended, and that are queued. */
+  readonly counts: { readonly queued: number; readonly unfinished: number };
+
+  /** Ended operations whose last change is before `endedBeforeMs`, oldest first; read as they are asked for. */
+  ended(endedBeforeMs: number): Iterable<OperationRecord>;
+
+  /** Forgets ended operations. */
+  remove(ids: readonly string[]): Promise<void>;
+
+  /**
+   * Makes this process the owner when there is none, or when `isOver` says that the last one is gone.
+   *
+   * @returns The new epoch, or undefined while another process owns.
+   */
+  takeOwnership(
+    owner: Omit<OwnerRow, 'epoch'>,
+    isOver: (row: OwnerRow) => boolean,
+  ): Promise<number | undefined>;
+
+  /** @returns Whether this process still owns. */
+  heartbeat(epoch: number, heartbeatMs: number): Promise<boolean>;
+
+  /** Lets the next process take over at once. */
+  giveUpOwnership(epoch: number): Promise<void>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,149 @@
+import { randomInt } from 'node:crypto';
+import type { Clock } from '../clock/clock.ts';
+import type { Renderer, RenderRequest } from '../renderers/renderer.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { isDiskFull } from './disk-reserve.ts';
+import type { ImageStore } from './image-store.ts';
+import { acceptedRecord, cancel, type OperationRecord } from './operation-record.ts';
+import type { OperationStore } from './operation-store.ts';
+
+export interface ServiceLimits {
+  readonly queuedMax: number;
+  /** How long an operation may stay queued. */
+  readonly deadlineMs: number;
+  /** Of all images on disk. Repeatable ones give way; others keep new operations out. */
+  readonly imagesBytesMax: number;
+}
+
+export interface ServiceOperationsOptions {
+  readonly store: OperationStore;
+  readonly images: ImageStore;
+  readonly renderer: Renderer;
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+  readonly limits: ServiceLimits;
+}
+
+/** Why an operation was not accepted. Nothing was written or spent. */
+export class NotAccepted extends Error {
+  override readonly name = 'NotAccepted';
+  readonly bound: 'queue' | 'share' | 'disk' | 'stopping';
+
+  constructor(bound: NotAccepted['bound']) {
+    super(`not accepted: ${bound}`);
+    this.bound = bound;
+  }
+}
+
+/** An operation with the bytes of its image, where it has one. */
+export interface OperationWithImage {
+  readonly record: OperationRecord;
+  readonly image: Uint8Array | undefined;
+}
+
+/** The operations of all owners, as the gRPC methods need them. */
+export class ServiceOperations {
+  readonly #options: ServiceOperationsOptions;
+  /** Images that are rendered again because their files were dropped. */
+  readonly #repeats = new Map<string, Promise<Uint8Array>>();
+  #isStopping = false;
+  /** Whether the last write of a new operation found room on the disk. */
+  #hasRoom = true;
+
+  constructor(options: ServiceOperationsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Accepts an operation: it is durable when this resolves.
+   *
+   * @throws RendererError for a request that can't be rendered, NotAccepted where there is no room.
+   */
+  async accept(request: RenderRequest, owner: string): Promise<OperationRecord> {
+    const { store, images, renderer, dispatcher, clock, limits } = this.#options;
+    const plan = renderer.plan(request);
+    if (this.#isStopping) throw new NotAccepted('stopping');
+    if (!renderer.isRepeatable && images.bytesHeld >= limits.imagesBytesMax) {
+      throw new NotAccepted('disk');
+    }
+    const record = acceptedRecord(
+      { id: newOperationId(), owner, plan },
+      { nowMs: clock.nowMs(), delayMs: renderer.delayMs, deadlineMs: limits.deadlineMs },
+    );
+    const result = await store
+      .insert(record, { queuedMax: limits.queuedMax })
+      .catch((error: unknown) => {
+        if (!isDiskFull(error)) throw error;
+        this.#hasRoom = false;
+        throw new NotAccepted('disk');
+      });
+    this.#hasRoom = true;
+    if (result !== 'inserted') throw new NotAccepted(result === 'queue_full' ? 'queue' : 'share');
+    dispatcher.added(record);
+    return record;
+  }
+
+  /** @returns Undefined for an operation that is not there, or is another owner's. */
+  async get(id: string, owner: string): Promise<OperationWithImage | undefined> {
+    const record = this.#find(id, owner);
+    return record && this.#withImage(record);
+  }
+
+  /** Cancels as far as that is still possible. @returns What the operation is then. */
+  async cancel(id: string, owner: string): Promise<OperationWithImage | undefined> {
+    const { store, dispatcher, clock } = this.#options;
+    const record = this.#find(id, owner);
+    if (record === undefined) return undefined;
+    const changed = await store.change(id, cancel(clock.nowMs()), undefined);
+    if (changed !== undefined) dispatcher.cancelled(changed);
+    return this.#withImage(changed ?? store.get(id) ?? record);
+  }
+
+  /** Whether a new operation would be written, as far as the last one showed. */
+  get isAccepting(): boolean {
+    return !this.#isStopping && this.#hasRoom;
+  }
+
+  /** Accepts nothing more; what was accepted is still read and cancelled. */
+  stopAccepting(): void {
+    this.#isStopping = true;
+  }
+
+  #find(id: string, owner: string): OperationRecord | undefined {
+    const record = this.#options.store.get(id);
+    return record?.owner === owner ? record : undefined;
+  }
+
+  async #withImage(record: OperationRecord): Promise<OperationWithImage> {
+    if (record.state !== 'done' || record.failure !== undefined) {
+      return { record, image: undefined };
+    }
+    const { images } = this.#options;
+    const kept = record.image && (await images.get(record.id, record.image));
+    return { record, image: kept ?? (await this.#repeat(record)) };
+  }
+
+  /** Renders the image of an ended operation again, once for all who ask at the same time. */
+  async #repeat({ id, plan, attempts }: OperationRecord): Promise<Uint8Array> {
+    const { renderer } = this.#options;
+    if (plan === undefined || !renderer.isRepeatable) {
+      throw new Error(`the image of the operation ${id} is not on disk any more`);
+    }
+    const repeat =
+      this.#repeats.get(id) ??
+      renderer
+        .render(plan, { operationId: id, number: attempts, signal: new AbortController().signal })
+        .then(({ bytes }) => bytes)
+        .finally(() => this.#repeats.delete(id));
+    this.#repeats.set(id, repeat);
+    return repeat;
+  }
+}
+
+const idCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789';
+
+/** Twenty letters and digits, as the vendor's ids are. */
+function newOperationId(): string {
+  const drawn = Array.from({ length: 17 }, () => idCharacters[randomInt(idCharacters.length)]);
+  return `fbv${drawn.join('')}`;
+}

@@ -1,0 +1,132 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../clock/clock.ts';
+import type { Renderer } from '../renderers/renderer.ts';
+import type { CallAuthenticator } from './api-keys.ts';
+import { openDiskImageStore } from './disk-image-store.ts';
+import { diskReserve } from './disk-reserve.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { DispatcherObserver } from './dispatcher-observer.ts';
+import type { ImageStore } from './image-store.ts';
+import { listen, serviceServer, type ServiceServerOptions } from './grpc-server.ts';
+import { openLmdbOperationStore } from './lmdb-operation-store.ts';
+import type { OperationStore } from './operation-store.ts';
+import { ServiceOperations } from './operations.ts';
+import { isProcessRunning, machineName, Ownership } from './ownership.ts';
+import { Retention } from './retention.ts';
+
+export interface ServiceOptions {
+  /** Where operations and images are kept. */
+  readonly directory: string;
+  readonly renderer: Renderer;
+  readonly authenticator: CallAuthenticator;
+  readonly clock: Clock;
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly tls?: ServiceServerOptions['tls'];
+  readonly queuedMax: number;
+  readonly deadlineMs: number;
+  readonly retentionMs: number;
+  readonly imagesBytesMax: number;
+  readonly imageBytesMax: number;
+  readonly observer: ServiceObserver;
+  /** Stand between the service and its files: the places to watch or to disturb them. */
+  readonly throughStore?: (store: OperationStore) => OperationStore;
+  readonly throughImages?: (images: ImageStore) => ImageStore;
+}
+
+/** Called as things happen; must be quick and may not throw. */
+export interface ServiceObserver extends DispatcherObserver {
+  /** This process dispatches from now on, or no longer does. */
+  ownershipChanged(owns: boolean): void;
+}
+
+/** A running service. */
+export interface Service {
+  /** Where it listens. */
+  readonly port: number;
+  /** Identity of its store. */
+  readonly storeId: string;
+  /**
+   * Takes nothing new, lets attempts under way end within the grace, and closes.
+   * What is unfinished goes on when a service is opened on the directory again.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Opens the service on its directory and listens.
+ *
+ * @throws Error when the directory can't be used or the port is taken.
+ */
+export async function openService(options: ServiceOptions): Promise<Service> {
+  const { directory, renderer, clock, observer } = options;
+  const failed = (error: unknown) => observer.failed(error);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const openedStore = await openLmdbOperationStore(join(directory, 'operations'));
+  const store = options.throughStore?.(openedStore) ?? openedStore;
+  const openedImages = await openDiskImageStore(join(directory, 'images'));
+  const images = options.throughImages?.(openedImages) ?? openedImages;
+  const reserve = diskReserve(directory, renderer.concurrency * options.imageBytesMax);
+  const dispatcher = new Dispatcher({ store, images, reserve, renderer, clock, observer });
+  const ownership = new Ownership({
+    store,
+    clock,
+    machineMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+    processName: machineName(),
+    pid: process.pid,
+    isRunning: isProcessRunning,
+    taken: (epoch) => {
+      observer.ownershipChanged(true);
+      dispatcher.begin(epoch).catch(failed);
+    },
+    lost: () => {
+      observer.ownershipChanged(false);
+      dispatcher.lose();
+    },
+  });
+  const operations = new ServiceOperations({
+    store,
+    images,
+    renderer,
+    dispatcher,
+    clock,
+    limits: options,
+  });
+  const retention = new Retention({
+    store,
+    images,
+    clock,
+    retentionMs: options.retentionMs,
+    imagesBytesMax: options.imagesBytesMax,
+    owns: () => ownership.epoch !== undefined,
+    failed,
+  });
+  const server = serviceServer({
+    operations,
+    authenticator: options.authenticator,
+    failed,
+    isServing: () => operations.isAccepting,
+  });
+  const port = await listen(server, `${inUrl(options.host)}:${options.port}`, options.tls);
+  await ownership.start();
+  retention.start();
+  return {
+    port,
+    storeId: store.id,
+    async close(graceMs) {
+      operations.stopAccepting();
+      retention.stop();
+      await dispatcher.stop(graceMs);
+      await ownership.stop();
+      server.forceShutdown();
+      await renderer.close();
+      await store.close();
+    },
+  };
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,77 @@
+// A service that kills itself, as `kill -9` does, at a failpoint: FAILPOINT=name,
+// FAIL_AT=at which time it is reached. It is the built service; only its files
+// are wrapped.
+import { openAppService } from '../../dist/app-service.js';
+import { serviceSettingsFromEnvironment } from '../../dist/config/service-settings.js';
+import { openLog } from '../../dist/observability/log.js';
+
+const { FAILPOINT = '', FAIL_AT = '1' } = process.env;
+let left = Number(FAIL_AT);
+
+function reach(name) {
+  if (name !== FAILPOINT) return;
+  left -= 1;
+  if (left <= 0) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The failpoints before a write and after its result. */
+async function around(name, write) {
+  reach(`before ${name}`);
+  const result = await write();
+  reach(`after ${name}`);
+  return result;
+}
+
+function throughStore(store) {
+  return {
+    id: store.id,
+    get counts() {
+      return store.counts;
+    },
+    insert: (record, limits) => around('insert', () => store.insert(record, limits)),
+    async change(id, change, epoch) {
+      let name = 'refused';
+      reach('before change');
+      const after = await store.change(
+        id,
+        (record) => {
+          const next = change(record);
+          if (next !== undefined) name = next.state;
+          if (next !== undefined) reach(`in ${next.state}`);
+          return next;
+        },
+        epoch,
+      );
+      reach(`after ${name}`);
+      return after;
+    },
+    get: (id) => store.get(id),
+    unfinished: () => store.unfinished(),
+    ended: (endedBeforeMs) => store.ended(endedBeforeMs),
+    remove: (ids) => around('sweep', () => store.remove(ids)),
+    takeOwnership: (owner, isOver) => around('take-over', () => store.takeOwnership(owner, isOver)),
+    heartbeat: (epoch, heartbeatMs) => store.heartbeat(epoch, heartbeatMs),
+    giveUpOwnership: (epoch) => store.giveUpOwnership(epoch),
+    close: () => store.close(),
+  };
+}
+
+function throughImages(images) {
+  return {
+    get bytesHeld() {
+      return images.bytesHeld;
+    },
+    put: (id, fence, bytes) => around('image', () => images.put(id, fence, bytes)),
+    get: (id, image) => images.get(id, image),
+    find: (id, fence) => images.find(id, fence),
+    delete: (id, fence) => images.delete(id, fence),
+    deleteStrays: (isNamed, ageMs) => images.deleteStrays(isNamed, ageMs),
+  };
+}
+
+const settings = serviceSettingsFromEnvironment(process.env);
+const { log, flush } = openLog({ level: settings.LOG_LEVEL });
+const service = await openAppService(settings, log, { throughStore, throughImages });
+log.info({ address: `http://127.0.0.1:${service.port}` }, 'listening');
+void flush();
+process.once('SIGTERM', () => void service.close(0).then(() => process.exit(0)));

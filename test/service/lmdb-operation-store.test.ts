@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openLmdbOperationStore } from '../../src/service/lmdb-operation-store.ts';
+import {
+  acceptedRecord,
+  dispatch,
+  fail,
+  store as storeImage,
+  succeed,
+} from '../../src/service/operation-record.ts';
+import type { OperationStore } from '../../src/service/operation-store.ts';
+
+let directory = '';
+let store: OperationStore;
+let id = 0;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'operations-'));
+  store = await openLmdbOperationStore(directory);
+});
+afterEach(async () => {
+  await store.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const plan = {
+  ...{ model: 'any', prompt: 'a cat', negativePrompts: [], seed: '9007199254740993' },
+  ...{ width: 8, height: 8, mediaType: 'image/png' },
+};
+const record = (owner = '', nowMs = 1_000) =>
+  acceptedRecord({ id: `op${(id += 1)}`, owner, plan }, { nowMs, delayMs: 0, deadlineMs: 10_000 });
+const room = { queuedMax: 10 };
+
+describe('the operations of a machine', () => {
+  it('are there again when the files are opened again, under the same store id', async () => {
+    const kept = record();
+    await store.insert(kept, room);
+    const { id: storeId } = store;
+    await store.close();
+    store = await openLmdbOperationStore(directory);
+    expect(store.get(kept.id)).toStrictEqual(kept);
+    expect(store.unfinished()).toStrictEqual([kept]);
+    expect(store.id).toBe(storeId);
+  });
+
+  it('change only as their state allows', async () => {
+    const queued = record();
+    await store.insert(queued, room);
+    const dispatched = await store.change(queued.id, dispatch(2_000), undefined);
+    expect(dispatched).toMatchObject({ state: 'dispatched', fence: 1, attempts: 1 });
+    expect(await store.change(queued.id, dispatch(3_000), undefined)).toBeUndefined();
+    expect(await store.change('unknown', dispatch(3_000), undefined)).toBeUndefined();
+    const late = { fence: 7, byteLength: 1, sha256: 'x' };
+    expect(await store.change(queued.id, storeImage(late, 3_000), undefined)).toBeUndefined();
+    await store.change(queued.id, storeImage({ ...late, fence: 1 }, 3_000), undefined);
+    const end = { nowMs: 4_000, modelVersion: 'v', keepsPlan: false };
+    const done = await store.change(queued.id, succeed(end), undefined);
+    // The prompt leaves with the end.
+    expect(JSON.stringify(done)).not.toContain('a cat');
+    expect(store.unfinished()).toStrictEqual([]);
+    expect([...store.ended(4_001)]).toStrictEqual([done]);
+    expect([...store.ended(4_000)]).toStrictEqual([]);
+    await store.remove([queued.id]);
+    expect(store.get(queued.id)).toBeUndefined();
+  });
+
+  it('are never removed before they have ended', async () => {
+    const queued = record();
+    await store.insert(queued, room);
+    await store.remove([queued.id]);
+    expect(store.get(queued.id)).toStrictEqual(queued);
+  });
+
+  it('fill the queue to its bound, counted over restarts', async () => {
+    for (let count = 0; count < 10; count += 1) {
+      expect(await store.insert(record(), room)).toBe('inserted');
+    }
+    expect(await store.insert(record(), room)).toBe('queue_full');
+    await store.close();
+    store = await openLmdbOperationStore(directory);
+    expect(store.counts).toStrictEqual({ queued: 10, unfinished: 10 });
+    const [first] = store.unfinished();
+    await store.change(first?.id ?? '', fail({ code: 1, message: 'cancelled' }, 2_000), undefined);
+    expect(await store.insert(record(), room)).toBe('inserted');
+  });
+
+  it('of one owner leave another owner its share of the queue', async () => {
+    for (let count = 0; count < 5; count += 1) await store.insert(record('greedy'), room);
+    expect(await store.insert(record('modest'), room)).toBe('inserted');
+    expect(await store.insert(record('greedy'), room)).toBe('share_full');
+    for (let count = 0; count < 4; count += 1) {
+      expect(await store.insert(record('modest'), room)).toBe('inserted');
+    }
+    expect(await store.insert(record('modest'), room)).toBe('queue_full');
+  });
+});
+
+describe('the ownership of a store', () => {
+  const owner = { processName: 'machine', pid: 1, heartbeatMs: 100 };
+
+  it('is of one process at a time, and ends for the last one when another takes over', async () => {
+    const first = await store.takeOwnership(owner, () => false);
+    expect(first).toBe(1);
+    expect(await store.takeOwnership(owner, () => false)).toBeUndefined();
+    const queued = record();
+    await store.insert(queued, room);
+    expect(await store.takeOwnership({ ...owner, pid: 2 }, () => true)).toBe(2);
+    expect(await store.heartbeat(1, 200)).toBe(false);
+    expect(await store.change(queued.id, dispatch(2_000), 1)).toBeUndefined();
+    expect(await store.change(queued.id, dispatch(2_000), 2)).toMatchObject({ fence: 1 });
+  });
+
+  it('can be taken at once after it was given up', async () => {
+    await store.takeOwnership(owner, () => false);
+    await store.giveUpOwnership(1);
+    const isOver = ({ heartbeatMs, processName }: { heartbeatMs: number; processName: string }) =>
+      processName === '' && heartbeatMs > 1_000_000;
+    expect(await store.takeOwnership(owner, isOver)).toBe(2);
+  });
+});

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import type { ImageStore } from '../../src/service/image-store.ts';
+import type { OperationRecord, StoredImage } from '../../src/service/operation-record.ts';
+import type { OperationStore, OwnerRow } from '../../src/service/operation-store.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+
+/** What outlives processes: a disk. */
+export class SimulatedDisk {
+  readonly records = new Map<string, OperationRecord>();
+  readonly images = new Map<string, Uint8Array>();
+  owner: OwnerRow | undefined;
+  isFull = false;
+}
+
+/** Decides, before and after each write, whether the process ends there. */
+export type CrashPoint = (name: string) => boolean;
+
+/** The disk as one process sees it. Records are written whole or not at all. */
+export function simulatedStorage(
+  disk: SimulatedDisk,
+  process: SimulatedProcess,
+  crashes: CrashPoint,
+): { readonly store: OperationStore; readonly images: ImageStore } {
+  const write = async <Result>(name: string, work: () => Result): Promise<Result> => {
+    await process.live(undefined);
+    if (crashes(`before ${name}`)) process.kill();
+    await process.live(undefined);
+    if (disk.isFull) throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
+    const result = work();
+    if (crashes(`after ${name}`)) process.kill();
+    return process.live(result);
+  };
+  const unfinished = () => [...disk.records.values()].filter(({ state }) => state !== 'done');
+  const store: OperationStore = {
+    id: 'simulated',
+    insert: (record, { queuedMax }) =>
+      write('insert', () => {
+        if (store.counts.queued >= queuedMax) return 'queue_full';
+        disk.records.set(record.id, record);
+        return 'inserted';
+      }),
+    get: (id) => disk.records.get(id),
+    change: (id, change, epoch) =>
+      write('change', () => {
+        if (epoch !== undefined && disk.owner?.epoch !== epoch) return undefined;
+        const before = disk.records.get(id);
+        const after = before && change(before);
+        if (after !== undefined) disk.records.set(id, after);
+        return after;
+      }),
+    unfinished,
+    get counts() {
+      const records = unfinished();
+      return {
+        queued: records.filter(({ state }) => state === 'queued').length,
+        unfinished: records.length,
+      };
+    },
+    *ended(endedBeforeMs) {
+      for (const record of disk.records.values()) {
+        if (record.state === 'done' && record.modifiedAtMs < endedBeforeMs) yield record;
+      }
+    },
+    remove: (ids) =>
+      write('remove', () => {
+        for (const id of ids) disk.records.delete(id);
+      }),
+    takeOwnership: (owner, isOver) =>
+      write('take ownership', () => {
+        if (disk.owner !== undefined && !isOver(disk.owner)) return undefined;
+        const epoch = (disk.owner?.epoch ?? 0) + 1;
+        disk.owner = { ...owner, epoch };
+        return epoch;
+      }),
+    heartbeat: (epoch, heartbeatMs) =>
+      write('heartbeat', () => {
+        if (disk.owner?.epoch !== epoch) return false;
+        disk.owner = { ...disk.owner, heartbeatMs };
+        return true;
+      }),
+    giveUpOwnership: () => write('give up', () => undefined),
+    close: () => Promise.resolve(),
+  };
+  return { store, images: simulatedImages(disk, process, write) };
+}
+
+type Write = <Result>(name: string, work: () => Result) => Promise<Result>;
+
+function simulatedImages(disk: SimulatedDisk, process: SimulatedProcess, write: Write): ImageStore {
+  return {
+    bytesHeld: 0,
+    put: (id, fence, bytes) =>
+      write('image', () => {
+        const name = `${id}.${fence}`;
+        if (!disk.images.has(name)) disk.images.set(name, bytes);
+        return storedImage(fence, disk.images.get(name) ?? bytes);
+      }),
+    get: (id, image) => {
+      const bytes = disk.images.get(`${id}.${image.fence}`);
+      return process.live(bytes && Buffer.from(bytes));
+    },
+    find: (id, fence) => {
+      const bytes = disk.images.get(`${id}.${fence}`);
+      return process.live(bytes && storedImage(fence, bytes));
+    },
+    delete: (id, fence) =>
+      write('delete image', () => {
+        disk.images.delete(`${id}.${fence}`);
+      }),
+    deleteStrays: () => Promise.resolve(0),
+  };
+}
+
+function storedImage(fence: number, bytes: Uint8Array): StoredImage {
+  const sha256 = createHash('sha256').update(bytes).digest('base64url');
+  return { fence, byteLength: bytes.byteLength, sha256 };
+}
