@@ -1,5 +1,5 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack, AnySchema } from '@bufbuild/protobuf/wkt';
 import type { Violation } from '../../errors/violation-list.ts';
 import { printableText } from '../../text/printable.ts';
 import {
@@ -8,7 +8,7 @@ import {
   RetryInfoSchema,
 } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema, type Status } from '../../gen/google/rpc/status_pb.ts';
-import { boundedBulkField } from '../../grpc/bounded-fields.ts';
+import { cheapPart } from '../../grpc/wire-fields.ts';
 
 /** What callers may know of the upstream's google.rpc details. */
 export interface ErrorDetails {
@@ -19,7 +19,7 @@ export interface ErrorDetails {
 }
 
 const noDetails: ErrorDetails = { violations: [], retryAfterS: undefined, requestId: undefined };
-const bounds = { bulkField: 0, otherBytesMax: 65_536, fieldsMax: 100 };
+const limits = { bytesMax: 65_536, fieldsMax: 100 };
 const violationsMax = 50;
 const retryAfterSMax = 60;
 const textCharactersMax = 300;
@@ -29,8 +29,9 @@ const requestIdCharactersMax = 128;
 export function errorDetailsFromBytes(bytes: Uint8Array | undefined): ErrorDetails {
   if (bytes === undefined) return noDetails;
   try {
-    boundedBulkField(bytes, bounds);
-    return detailsFromStatus(fromBinary(StatusSchema, bytes, { readUnknownFields: false }));
+    return detailsFromStatus(
+      fromBinary(StatusSchema, cheapPart(bytes, limits), { readUnknownFields: false }),
+    );
   } catch {
     return noDetails;
   }
@@ -40,8 +41,8 @@ function detailsFromStatus(status: Status): ErrorDetails {
   const violations: Violation[] = [];
   let retryAfterS: number | undefined;
   let requestId: string | undefined;
-  for (const detail of status.details) {
-    boundedBulkField(detail.value, bounds);
+  for (const { typeUrl, value } of status.details) {
+    const detail = create(AnySchema, { typeUrl, value: cheapPart(value, limits) });
     const reported = anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? [];
     for (const { field, description } of reported.slice(0, violationsMax - violations.length)) {
       violations.push({

@@ -110,8 +110,9 @@ describe('the text of an upstream error', () => {
   it.each([
     ['details', details(...inBounds, ...inBounds)],
     ['violations', details(badRequest(Buffer.alloc(40_000, Buffer.of(0x0a, 0))))],
-  ])('has no violations when there are too many %s', (_, bytes) => {
-    expect(errorDetailsFromBytes(bytes).violations).toEqual([]);
+    ['broken bytes after them', Buffer.concat([details(...inBounds), Buffer.of(0xff, 0xff)])],
+  ])('has at most 50 violations when there are too many %s', (_, bytes) => {
+    expect(errorDetailsFromBytes(bytes).violations).toHaveLength(50);
   });
 
   it.each([

@@ -1,9 +1,14 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { OperationSchema } from '../../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { boundedOperationFromBytes } from '../../../src/upstream/call/operation-deserializer.ts';
-import { failedOperation, succeededOperation, tinyPng } from '../../support/fake-upstream.ts';
+import {
+  failedOperation,
+  runningOperation,
+  succeededOperation,
+  tinyPng,
+} from '../../support/fake-upstream.ts';
 import * as raw from '../../support/raw-responses.ts';
 import { failureOf, useRawUpstream } from '../../support/upstream-client.ts';
 
@@ -32,36 +37,137 @@ const typeUrl = field(1, Buffer.from(imageType));
 const emptyDetail = '1a00';
 const unknownVarint = 'a00601';
 
-const bombs: [string, Buffer][] = [
-  ['8 Mi empty details', field(8, repeated(emptyDetail, 8_388_608))],
-  ['empty details within 64 KiB', field(8, repeated(emptyDetail, 30_000))],
-  ['an error in many pieces', repeated('08021a00', 500_000)],
+const id = field(1, Buffer.from('fbv1'));
+const done = Buffer.of(0x30, 1);
+const refused = Buffer.concat([Buffer.of(0x08, 3), field(2, Buffer.from('no'))]);
+const png = Buffer.concat([field(1, tinyPng)]);
+const failure = { case: 'error', value: { code: 3, message: 'no' } };
+
+/** What is expensive or broken, and what is still read of it. */
+const hostile: [string, Buffer, object][] = [
   [
-    'a repeated error',
-    Buffer.concat([field(8, repeated(emptyDetail, 9)), field(8, Buffer.alloc(0))]),
+    '8 Mi empty details',
+    Buffer.concat([id, done, field(8, Buffer.concat([refused, repeated(emptyDetail, 8_388_608)]))]),
+    { id: 'fbv1', done: true, result: failure },
   ],
-  ['a million unknown fields', repeated(unknownVarint, 1_000_000)],
-  ['unknown fields around the image’s envelope', field(9, repeated(unknownVarint, 1_000_000))],
   [
-    'unknown fields around the image',
-    field(9, Buffer.concat([typeUrl, field(2, repeated(unknownVarint, 1_000_000))])),
+    'empty details within 64 KiB',
+    Buffer.concat([id, field(8, Buffer.concat([refused, repeated(emptyDetail, 30_000)]))]),
+    { id: 'fbv1', done: false, result: failure },
   ],
-  ['a repeated response', Buffer.concat([field(9, typeUrl), field(9, typeUrl)])],
-  ['a megabyte of description', field(2, Buffer.alloc(1_048_576, 'a'))],
+  [
+    'a message of a megabyte',
+    Buffer.concat([
+      id,
+      field(8, Buffer.concat([Buffer.of(0x08, 3), field(2, Buffer.alloc(1_048_576, 'a'))])),
+    ]),
+    { result: { case: 'error', value: { code: 3, message: 'a'.repeat(4_096) } } },
+  ],
+  [
+    'a broken detail',
+    Buffer.concat([
+      id,
+      field(8, Buffer.concat([refused, field(3, Buffer.of(255, 255)), Buffer.of(255)])),
+    ]),
+    { result: failure },
+  ],
+  [
+    'a description of a megabyte',
+    Buffer.concat([id, field(2, Buffer.alloc(1_048_576, 'a')), done]),
+    { id: 'fbv1', done: true, description: 'a'.repeat(4_096) },
+  ],
+  [
+    'a million unknown fields',
+    Buffer.concat([id, done, field(8, refused), repeated(unknownVarint, 1_000_000)]),
+    { id: 'fbv1', done: true, result: failure },
+  ],
+  [
+    'a million unknown fields around its image',
+    Buffer.concat([
+      id,
+      done,
+      field(
+        9,
+        Buffer.concat([
+          typeUrl,
+          field(2, Buffer.concat([png, repeated(unknownVarint, 1_000_000)])),
+        ]),
+      ),
+    ]),
+    { result: { case: 'response', value: { typeUrl: imageType } } },
+  ],
+  [
+    'an error in many pieces',
+    Buffer.concat([id, repeated('42020803', 500_000)]),
+    { id: 'fbv1', result: { case: 'error', value: { code: 3 } } },
+  ],
+  [
+    'metadata that are no protobuf',
+    Buffer.concat([id, field(7, Buffer.of(255, 255)), field(8, refused)]),
+    { id: 'fbv1', result: failure },
+  ],
+  [
+    'a rest that is cut off',
+    Buffer.concat([id, done, field(8, refused).subarray(0, 4)]),
+    { done: true },
+  ],
+];
+
+const unreadable: [string, Buffer][] = [
+  ['no protobuf', Buffer.from('ffffffff', 'hex')],
+  ['a page of text', Buffer.from('<html><body>Bad Gateway</body></html>')],
   ['groups within groups', repeated('a306', 500_000)],
+  [
+    'an operation that is cut off before it says whether it is done',
+    Buffer.concat([id, field(2, Buffer.alloc(9)).subarray(0, 3)]),
+  ],
 ];
 
 describe('an operation from the wire', () => {
-  it.each(bombs)('is refused without being parsed when it has %s', (_, bytes) => {
+  it.each(hostile)(
+    'with %s is read as far as it can be, at no great cost',
+    (_, bytes, expected) => {
+      const startMs = performance.now();
+      const operation = boundedOperationFromBytes(bytes);
+      expect(performance.now() - startMs).toBeLessThan(costMsMax);
+      expect(operation).toMatchObject(expected);
+      if (operation.result.case === 'error') {
+        expect(operation.result.value.details.length).toBeLessThanOrEqual(32);
+      }
+    },
+  );
+
+  it.each(unreadable)('is not %s', (_, bytes) => {
     const startMs = performance.now();
-    expect(() => boundedOperationFromBytes(bytes)).toThrow();
+    expect(() => boundedOperationFromBytes(bytes)).toThrow('no operation');
     expect(performance.now() - startMs).toBeLessThan(costMsMax);
   });
 
-  it('that is refused is a bad upstream result for the caller', async () => {
-    fixture.upstream.on('Get', raw.ok(field(8, repeated(emptyDetail, 400_000))));
+  it('that can not be read is a bad upstream result', async () => {
+    fixture.upstream.on('Get', raw.ok(Buffer.from('ffffffff', 'hex')));
     const error = await failureOf(fixture.open().getOperation('x'));
     expect(error.reason).toBe('bad_upstream_result');
+  });
+
+  it.each([-1, 3, 2_147_483_647, -2_147_483_648])('keeps the code %i of its error', (code) => {
+    const bytes = toBinary(OperationSchema, failedOperation('fbv1', code, 'no'));
+    const { result } = boundedOperationFromBytes(bytes);
+    expect(result.case === 'error' && result.value.code).toBe(code);
+  });
+
+  it.each([
+    runningOperation('fbv1'),
+    succeededOperation('fbv1', tinyPng),
+    failedOperation('fbv1', 3, 'не могу', false),
+    create(OperationSchema, {
+      ...{ id: 'fbv1', description: 'd', createdBy: 'c' },
+      createdAt: { seconds: 5n, nanos: 6 },
+      modifiedAt: { seconds: 7n, nanos: 8 },
+      metadata: { typeUrl: 'x/y', value: Buffer.from('abc') },
+    }),
+  ])('is what a parser makes of it: %#', (operation) => {
+    const bytes = toBinary(OperationSchema, operation);
+    expect(boundedOperationFromBytes(bytes)).toEqual(fromBinary(OperationSchema, bytes));
   });
 
   it('keeps its image as a view on the received bytes', () => {
