@@ -178,8 +178,8 @@ const signsOfLife: ReadonlySet<Reason> = new Set([
 
 function throwUnlessAlive(error: unknown): void {
   if (!(error instanceof GatewayError)) throw error;
-  const isUnimplemented = error.upstream?.grpcCode === 'UNIMPLEMENTED';
-  if (!signsOfLife.has(error.reason) && !isUnimplemented) throw error;
+  const isAlive = error.isUpstreamFailure === false || signsOfLife.has(error.reason);
+  if (!isAlive) throw error;
 }
 
 const upstreamIdCharactersMax = 1_024;

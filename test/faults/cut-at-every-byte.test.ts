@@ -35,8 +35,9 @@ async function generateCutAt(direction: Direction, bytes: number): Promise<Outco
   const client = clientOf(proxy.address, {
     // Only Generate's connection goes through the proxy, so every counted byte is its own.
     operationsAddress: emulator.address,
-    generateTimeoutMs: 1_000,
-    connectTimeoutMs: 500,
+    // A cut is noticed at once; these limits are for a busy machine.
+    generateTimeoutMs: 20_000,
+    connectTimeoutMs: 20_000,
   });
   // Finds the request in the upstream's ledger.
   const seed = BigInt(direction === 'request' ? bytes : 10_000_000 + bytes);

@@ -8,6 +8,8 @@ import { cheapPart, wireFieldsOf, type WireField } from '../../grpc/wire-fields.
 /** Far above the number of fields of any real message. */
 const fieldsMax = 1_000;
 const textBytesMax = 4_096;
+/** Longer than any id that is kept, so that a longer one can be logged. */
+const idBytesMax = 8_192;
 const smallMessageBytesMax = 65_536;
 const detailsMax = 32;
 
@@ -37,7 +39,7 @@ export function boundedOperationFromBytes(bytes: Uint8Array): Operation {
   const last = new Map(fields);
   const [kind, payload] =
     fields.findLast(([number]) => number === field.error || number === field.response) ?? [];
-  const id = textOf(last.get(field.id));
+  const id = textOf(last.get(field.id), idBytesMax);
   const done = Boolean(last.get(field.done));
   if (!isWhole && (id === '' || (!done && kind === undefined))) {
     throw new Error('the message is no operation');
@@ -96,10 +98,10 @@ function isImage(typeUrl: string): boolean {
 
 type Payload = WireField[1] | undefined;
 
-function textOf(payload: Payload): string {
+function textOf(payload: Payload, bytesMax = textBytesMax): string {
   if (!(payload instanceof Uint8Array)) return '';
   return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    .subarray(0, textBytesMax)
+    .subarray(0, bytesMax)
     .toString('utf8');
 }
 

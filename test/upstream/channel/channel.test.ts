@@ -12,7 +12,7 @@ import { TcpGate, type GateState } from '../../support/tcp-gate.ts';
 import { catRequest, clientOf, failureOf } from '../../support/upstream-client.ts';
 
 const accepted = toBinary(OperationSchema, runningOperation('fbv1'));
-const patience = { timeout: 8_000, interval: 20 };
+const patience = { timeout: 30_000, interval: 20 };
 
 let upstream: RawUpstream;
 const opened: { close(): Promise<void> }[] = [];
@@ -41,7 +41,11 @@ function open(address: string, change: Partial<UpstreamClientOptions> = {}): Ups
   return client;
 }
 
-describe('a channel', () => {
+const reads = (client: UpstreamClient) => client.getOperation('fbv1').then(({ id }) => id, String);
+const creates = (client: UpstreamClient) =>
+  client.generate(catRequest()).then(({ id }) => id, String);
+
+describe('a channel', { timeout: 60_000 }, () => {
   it('is ready once both services are connected, without a call', async () => {
     const gate = await openGate('silent');
     const client = open(upstream.address, { operationsAddress: gate.address });
@@ -84,14 +88,12 @@ describe('a channel', () => {
   it('that lost its connection connects again after the network was silent', async () => {
     const gate = await openGate('open');
     const client = open(gate.address);
-    await client.getOperation('fbv1');
+    await expect.poll(() => reads(client), patience).toBe('fbv1');
     gate.state = 'silent';
     gate.cut();
     await expect.poll(() => gate.accepted.silent, patience).toBeGreaterThan(1);
     gate.state = 'open';
-    await expect
-      .poll(() => client.getOperation('fbv1').then(({ id }) => id, String), patience)
-      .toBe('fbv1');
+    await expect.poll(() => reads(client), patience).toBe('fbv1');
   });
 
   it('that failed at first connects again when a later attempt gets stuck', async () => {
@@ -107,14 +109,12 @@ describe('a channel', () => {
   it('works again after the server was restarted', async () => {
     const { port } = upstream;
     const client = open(upstream.address);
-    await client.generate(catRequest());
+    await expect.poll(() => creates(client), patience).toBe('fbv1');
     await upstream.close();
     const error = await failureOf(client.generate(catRequest()));
     expect(error.reason).toBe('upstream_unavailable');
     upstream = await startRawUpstream(port);
     upstream.on('Generate', ok(accepted));
-    await expect
-      .poll(() => client.generate(catRequest()).then(({ id }) => id, String), patience)
-      .toBe('fbv1');
+    await expect.poll(() => creates(client), patience).toBe('fbv1');
   });
 });
