@@ -21,7 +21,7 @@ beforeEach(async () => {
     UPSTREAM_POLL_INTERVAL_MS: '20',
     GENERATE_TIMEOUT_MS: '500',
     GET_TIMEOUT_MS: '300',
-    IMAGE_BYTES_MAX: '100000',
+    IMAGE_BYTES_MAX: '1500000',
   });
 });
 
@@ -38,6 +38,14 @@ const accepted = raw.ok(toBinary(OperationSchema, runningOperation('up1')));
 const running = accepted;
 const gets = () => upstream.calls.filter(({ path }) => path.endsWith('/Get')).length;
 const generates = () => upstream.calls.filter(({ path }) => path.endsWith('/Generate')).length;
+
+/** A field of a wire message. */
+function lengthDelimited(number: number, payload: Uint8Array): Buffer {
+  const head = [number * 8 + 2];
+  let { length } = payload;
+  for (; length > 127; length >>>= 7) head.push((length & 127) | 128);
+  return Buffer.concat([Buffer.from([...head, length]), payload]);
+}
 
 async function created(): Promise<string> {
   upstream.on('Generate', accepted);
@@ -164,7 +172,7 @@ describe('an image', () => {
 
   it('over the limit is a final failure that names the limit', async () => {
     const id = await created();
-    upstream.on('Get', raw.ok(operation(Buffer.concat([tinyPng, Buffer.alloc(150_000)]))));
+    upstream.on('Get', raw.ok(operation(Buffer.concat([tinyPng, Buffer.alloc(1_600_000)]))));
     const response = await gateway.fetch(`/operations/${id}/image?wait=5`);
     expect([response.status, (await json(response))['code']]).toEqual([
       502,
@@ -207,6 +215,45 @@ describe('an operation', () => {
     expect(response.status).toBe(200);
     expect(await json(response)).toMatchObject({ status: 'running' });
     expect(response.headers.get('retry-after')).toBeTruthy();
+  });
+
+  it('with a megabyte of empty details has failed, with the upstream’s code and words', async () => {
+    const id = await created();
+    const crowded = Buffer.concat([
+      Buffer.of(0x08, 3, 0x12, 2),
+      Buffer.from('no'),
+      Buffer.alloc(1_048_576, '1a00', 'hex'),
+    ]);
+    upstream.on(
+      'Get',
+      raw.ok(Buffer.concat([Buffer.from('0a037570313001', 'hex'), lengthDelimited(8, crowded)])),
+    );
+    const startMs = performance.now();
+    expect(await json(await gateway.fetch(`/operations/${id}?wait=30`))).toMatchObject({
+      status: 'failed',
+      error: { code: 3, message: 'no', reason: 'invalid_request' },
+    });
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  });
+
+  it('with a result that is no protobuf has failed, and its upstream id is in the log', async () => {
+    const id = await created();
+    const done = succeededOperation('up1');
+    if (done.result.case === 'response') done.result.value.value = Buffer.from('ffffffff', 'hex');
+    upstream.on('Get', raw.ok(toBinary(OperationSchema, done)));
+    const startMs = performance.now();
+    expect(await json(await gateway.fetch(`/operations/${id}?wait=30`))).toMatchObject({
+      status: 'failed',
+      error: { reason: 'bad_upstream_result' },
+    });
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    const lines = gateway.logLines.map((line) => JSON.parse(line) as Json);
+    expect(
+      lines.find(({ level, upstreamId }) => level === 50 && upstreamId === 'up1'),
+    ).toMatchObject({
+      operationId: id,
+      reason: 'bad_upstream_result',
+    });
   });
 
   it('with an error has failed even when the upstream does not report it done', async () => {
