@@ -144,7 +144,10 @@ describe('a Generate that ends with', () => {
 
   it.each([
     ['no id', raw.ok(new Uint8Array())],
-    ['an id of control characters', raw.ok(Buffer.from('0a030a0d00', 'hex'))],
+    [
+      'an id too long to keep',
+      raw.ok(toBinary(OperationSchema, runningOperation('x'.repeat(1_025)))),
+    ],
   ])('OK and %s was paid for and is lost', async (_, response) => {
     upstream.on('Generate', response);
     const error = await failureOf(client.generate(catRequest()));
