@@ -118,6 +118,15 @@ describe.each(['/operations', '/v1/operations'])('GET %s/{id}', (path) => {
     },
   );
 
+  it.each(['application/problem+json', '*', 'application/json;q=high', 'text/plain, */*;q=.1'])(
+    'sends JSON for Accept: %s, and takes creates with it',
+    async (accept) => {
+      const read = await gateway.fetch(`${path}/${doneId}`, { headers: { accept } });
+      expect(await json(read)).toMatchObject({ id: doneId, done: true });
+      expect(await statusOf(slow.create({ prompt: 'a cat' }, { accept }))).toBe(202);
+    },
+  );
+
   it('refuses an Accept with neither JSON, images nor events', async () => {
     const response = await gateway.fetch(`${path}/${doneId}`, {
       headers: { accept: 'text/plain' },

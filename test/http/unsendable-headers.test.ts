@@ -138,5 +138,11 @@ it('a read whose headers can not be sent is a problem without headers of the ima
     for (const name of ['etag', 'content-disposition', 'last-modified', 'accept-ranges']) {
       expect(response.headers.get(name)).toBeNull();
     }
+    injected = { 'x-model-version': 'a\u0000b' };
+    const head = await gateway.fetch(`/operations/${String(created['id'])}${path}`, {
+      method: 'HEAD',
+    });
+    expect([head.status, await head.text()]).toEqual([500, '']);
+    expect(head.headers.get('x-operation-id')).toBe(created['id']);
   }
 });

@@ -104,7 +104,7 @@ async function startAll(
   return started;
 }
 
-/** The end of one image as far as it comes within the client's patience. Rejects only for a bug. */
+/** The end of one image as far as it comes within the client's patience. Never rejects: a stream may have begun. */
 async function finish(
   start: Started,
   parts: {
@@ -137,7 +137,7 @@ async function finish(
     return { snapshot: made, image };
   } catch (error) {
     if (error instanceof GatewayError) return { error };
-    throw error;
+    return { error: new GatewayError('internal_error', 'the gateway failed', { cause: error }) };
   }
 }
 
