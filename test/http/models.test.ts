@@ -315,6 +315,22 @@ describe('with an upstream whose models are not known', () => {
   });
 });
 
+describe('a caller with a limit of images a minute', () => {
+  it('loses nothing of it to names that do not exist', async () => {
+    const keyed = closeLater(
+      await startKeyedGateway({ callers: { ann: { imagesPerMinuteMax: 2 } } }),
+    );
+    const headers = keyed.keyOf('ann');
+    const create = (body: Json) =>
+      post(keyed.gateway, '/v1/images', { prompt: 'a cat', ...body }, headers);
+    for (let count = 0; count < 6; count += 1) {
+      expect((await create({ model: 'dall-e-3' })).body).toMatchObject({ code: 'model_not_found' });
+    }
+    expect([(await create({})).status, (await create({})).status]).toEqual([202, 202]);
+    expect((await create({})).body).toMatchObject({ code: 'rate_limited' });
+  });
+});
+
 describe('a caller with its own list of models', () => {
   it('is denied a model that exists, and sees its own names for one that does not', async () => {
     const keyed = closeLater(

@@ -79,8 +79,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a reservation is refunded although the image may be paid for',
     file: 'src/operations/create/creates.ts',
-    right: `(isUnspent ? reservation.refund() : reservation.release())`,
-    wrong: `(isUnspent ? reservation.refund() : reservation.refund())`,
+    right: `(isUnspent ? reservation.refund({ includesRate }) : reservation.release())`,
+    wrong: `(isUnspent ? reservation.refund({ includesRate }) : reservation.refund())`,
     noticedBy: simulate,
   },
   {

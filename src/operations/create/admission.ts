@@ -46,8 +46,11 @@ export interface Reservation {
   readonly limits: readonly LimitState[];
   /** Holder of the slot that the image takes in a limit of images at a time; absent where there is none. */
   readonly slotHolder?: string | undefined;
-  /** Gives it back, because nothing was spent. A rate counts attempts, so it stays used. */
-  refund(): Promise<void>;
+  /**
+   * Gives it back, because nothing was spent. A rate counts attempts, so it stays
+   * used, unless the attempt was a mistake that asked for no image.
+   */
+  refund(options?: { readonly includesRate: boolean }): Promise<void>;
   /** Gives back what an image holds only while it is being made. */
   release(): Promise<void>;
 }
@@ -126,7 +129,8 @@ export class Admission {
     return {
       limits: states,
       slotHolder: limits.flatMap(({ claim }) => (claim.kind === 'slot' ? [claim.holder] : []))[0],
-      refund: () => giveBack(['count', 'slot']),
+      refund: ({ includesRate } = { includesRate: false }) =>
+        giveBack(['count', 'slot', ...(includesRate ? (['rate'] as const) : [])]),
       release: () => giveBack(['slot']),
     };
   }

@@ -69,6 +69,8 @@ export interface CreatesOptions {
   readonly observer?: CreatesObserver | undefined;
 }
 
+/** Refusals that use up no rate: the caller named something that does not exist, and no image was begun. */
+const rateFreeReasons: ReadonlySet<Reason> = new Set(['model_not_found']);
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
 const underWayMax = 1_000;
 
@@ -195,7 +197,8 @@ export class Creates {
     } catch (error) {
       const isUnspent = error instanceof GatewayError && error.outcome === 'not_started';
       // An image that may have been paid for stays counted.
-      await (isUnspent ? reservation.refund() : reservation.release());
+      const includesRate = isUnspent && rateFreeReasons.has(error.reason);
+      await (isUnspent ? reservation.refund({ includesRate }) : reservation.release());
       throw error;
     }
   }
