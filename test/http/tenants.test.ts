@@ -51,8 +51,8 @@ it('no credential opens an operation of another caller on any route, and a forei
     'bearer key': { authorization: `Bearer ${blog}` },
     token: { authorization: `Bearer ${await tokenFor(blog)}` },
   };
-  const routes = contracts.filter(({ path }) => path.startsWith('/operations/{id}'));
-  expect(routes.length).toBeGreaterThanOrEqual(3);
+  const routes = contracts.filter(({ path }) => path.includes('/operations/{id}'));
+  expect(routes.length).toBeGreaterThanOrEqual(5);
   let requests = 0;
   let crossReads = 0;
   let unlike = 0;
