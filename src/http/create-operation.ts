@@ -81,10 +81,10 @@ export async function createOperation(
 ): Promise<OperationSnapshot> {
   const { logContext } = request;
   const startMs = services.clock.nowMs();
-  logContext.outcome = 'unknown';
+  const end = logContext.spending?.begin();
   try {
     const { snapshot, isReplay, limits } = await services.creates.create(create, caller);
-    logContext.outcome = 'accepted';
+    end?.('accepted');
     if (isReplay) logContext.isReplay = true;
     else logContext.upstreamCode = 'OK';
     logContext.operationId = snapshot.id;
@@ -96,6 +96,7 @@ export async function createOperation(
       .header('location', services.responses.link(snapshot.id));
     return snapshot;
   } catch (error) {
+    end?.((error instanceof GatewayError && error.outcome) || 'unknown');
     if (error instanceof LimitReached) reply.headers(limitHeaders(error.limits));
     if (!(error instanceof GatewayError)) throw error;
     const placed = placedInBody(error, request.body);

@@ -5,6 +5,7 @@ import type { ErrorForm } from '../schemas/error-forms/error-form.ts';
 import { errorFormOfPath } from '../schemas/error-forms/error-forms.ts';
 import { nativeForm } from '../schemas/error-forms/native-form.ts';
 import { problemKindOf } from '../schemas/problem-catalog.ts';
+import { outcomeOf } from './log-context.ts';
 
 /** A whole error response, ready to be written. */
 export interface ErrorResponse {
@@ -46,9 +47,8 @@ export function errorResponse(
 export function errorHandler(origin: () => string) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = gatewayErrorFrom(thrown);
-    const { outcome } = request.logContext;
-    const isSilent = known.outcome === undefined && outcome !== undefined;
-    const error = isSilent ? known.with({ outcome }) : known;
+    const outcome = outcomeOf({ ...request.logContext, error: known });
+    const error = outcome === known.outcome ? known : known.with({ ...(outcome && { outcome }) });
     request.logContext.error = error;
     if (error.upstream !== undefined) request.logContext.upstreamCode ??= error.upstream.grpcCode;
     const { status, headers, body } = errorResponse(error, {

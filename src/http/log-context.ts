@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { SpendOutcome } from '../errors/gateway-error.ts';
+import { GatewayError, type SpendOutcome } from '../errors/gateway-error.ts';
+import { Spending } from './spending.ts';
 
 /** What the one log line of a request says beyond method, route, status and time. */
 export interface LogContext {
@@ -10,8 +11,8 @@ export interface LogContext {
   upstreamCode?: string;
   /** How long that call took, in milliseconds. */
   upstreamMs?: number;
-  /** On a create: what became of the money so far. */
-  outcome?: SpendOutcome;
+  /** Present on a create. */
+  readonly spending?: Spending;
   /** What the error response was made from. */
   error?: unknown;
 }
@@ -25,5 +26,10 @@ declare module 'fastify' {
 /** Gives a request its log context. */
 export function openLogContext(request: FastifyRequest): void {
   const { contract } = request.routeOptions.config;
-  request.logContext = contract?.spends === true ? { outcome: 'not_started' } : {};
+  request.logContext = contract?.spends === true ? { spending: new Spending() } : {};
+}
+
+/** What the response and the log line say of the money; undefined where nothing could be spent. */
+export function outcomeOf({ spending, error }: LogContext): SpendOutcome | undefined {
+  return spending?.outcome ?? (error instanceof GatewayError ? error.outcome : undefined);
 }

@@ -239,9 +239,14 @@ describe('GET /foundationModels/v1/operations/{id}', () => {
       done: true,
       error: { code: 13, message: 'broken' },
     });
-    const canceled = await idOf(gateway.create({ prompt: 'a cat' }));
-    await statusOf(gateway.fetch(`/operations/${canceled}/cancel`, { method: 'POST' }));
-    expect(await jsonOf(read(canceled))).toMatchObject({ httpStatus: 200, error: { code: 1 } });
+    const slow = await startEmulator({ latencyMs: 60_000, latencySpreadRatio: 0 });
+    const of = await startGateway({ UPSTREAM_ADDRESS: slow.address });
+    const canceled = await idOf(of.create({ prompt: 'a cat' }));
+    await statusOf(of.fetch(`/operations/${canceled}/cancel`, { method: 'POST' }));
+    const found = await jsonOf(of.fetch(`/foundationModels/v1/operations/${canceled}`));
+    expect(found).toMatchObject({ httpStatus: 200, error: { code: 1 } });
+    await of.close();
+    await slow.close();
   });
 
   it('answers HEAD with the headers alone, and reads no image for it', async () => {

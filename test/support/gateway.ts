@@ -9,6 +9,7 @@ import type { DrainLimits } from '../../src/lifecycle/drain.ts';
 import { checkContracts } from './contract-check.ts';
 import { Exposition } from './exposition.ts';
 import { LeakCheck } from './leak-check.ts';
+import { OutcomeCheck } from './outcome-check.ts';
 
 export interface Gateway {
   readonly origin: string;
@@ -50,12 +51,14 @@ export async function startGateway(
   const logLines: string[] = [];
   const violations: string[] = [];
   const leaks = new LeakCheck(environment);
+  const outcomes = new OutcomeCheck();
   const log = pino({ level: settings.LOG_LEVEL, base: null }, collector(logLines));
   const app = await buildApp(settings, log, {
     ...options,
     extend: (server) => {
       checkContracts(server, violations);
       leaks.watch(server, violations);
+      outcomes.watch(server);
       options.extend?.(server);
     },
   });
@@ -79,7 +82,7 @@ export async function startGateway(
       const metrics = await metricsTextOf(app);
       await closed;
       await rm(dataDirectory, { recursive: true, force: true });
-      violations.push(...leaks.violations(logLines, metrics));
+      violations.push(...leaks.violations(logLines, metrics), ...outcomes.violations(logLines));
       if (violations.length > 0) throw new Error(`broken promises:\n${violations.join('\n')}`);
     },
   };

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Log } from '../../observability/log.ts';
+import { outcomeOf } from '../log-context.ts';
 
 /**
  * The hook that logs one line a request: its route, how it ended, how long it
@@ -18,7 +19,7 @@ export function logRequests(app: FastifyInstance, log: Log): void {
 
 function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: number): void {
   const { statusCode } = reply;
-  const { operationId, isReplay, upstreamCode, upstreamMs, outcome, error } = request.logContext;
+  const { operationId, isReplay, upstreamCode, upstreamMs, error } = request.logContext;
   const isHungUp = !reply.raw.writableFinished;
   const line = {
     requestId: request.id,
@@ -31,7 +32,7 @@ function writeLine(log: Log, request: FastifyRequest, reply: FastifyReply, ms: n
     isReplay,
     upstreamCode,
     upstreamMs,
-    outcome,
+    outcome: outcomeOf(request.logContext),
     ...(error === undefined ? undefined : errorLine(error)),
   };
   // A 503 without an error is /readyz saying "not now": nothing went wrong.

@@ -99,8 +99,7 @@ async function startAll(
   );
   const [first] = started;
   const isAnyStarted = started.some((start) => 'snapshot' in start);
-  if (isAnyStarted) call.request.logContext.outcome = 'accepted';
-  else if (first !== undefined && 'error' in first) throw first.error;
+  if (!isAnyStarted && first !== undefined && 'error' in first) throw first.error;
   return started;
 }
 
@@ -136,8 +135,12 @@ async function finish(
         : (await imageForResponse(call, services, { id, form: 'base64' })).bytes;
     return { snapshot: made, image };
   } catch (error) {
-    if (error instanceof GatewayError) return { error };
-    return { error: new GatewayError('internal_error', 'the gateway failed', { cause: error }) };
+    const known =
+      error instanceof GatewayError
+        ? error
+        : new GatewayError('internal_error', 'the gateway failed', { cause: error });
+    // The image was accepted, whatever kept it from being sent.
+    return { error: known.with({ outcome: 'accepted' }) };
   }
 }
 
