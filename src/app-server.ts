@@ -63,6 +63,7 @@ export async function openAppServer(
     services: {
       operations: core.operations,
       creates: core.creates,
+      clientAttempts: core.clientAttempts,
       shedding,
       responses: new OperationResponses({
         origin: () => origin,

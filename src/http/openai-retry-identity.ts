@@ -1,41 +1,57 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ClientAttempts } from '../operations/create/client-attempts.ts';
 import type { IdempotencyScope } from '../operations/create/creates.ts';
 import type { OpenAiRequestBody } from '../schemas/openai.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 
 /** Longer than any client library repeats a request by itself. */
 const retriesMs = 15 * 60_000;
+const route = 'createOpenAiImage';
+
+/** The idempotency record of one image of a request in OpenAI's form; `index`: which of the `n` images. */
+export type ScopeOfImage = (index: number) => IdempotencyScope;
 
 /**
- * The idempotency record of one image of a request in OpenAI's form.
+ * What makes a retry find the operations that the same request started before.
  *
- * Without an idempotency key, the request itself is the key for as long as the
- * client library may repeat it: a repetition (`x-stainless-retry-count` ≥ 1)
- * joins the operation that the first attempt started, and never pays twice. A
- * first attempt always starts an operation of its own: two equal requests are
- * two images.
+ * Without an idempotency key, it is the attempt that the request belongs to: a
+ * retry of the client library (`x-stainless-retry-count` ≥ 1) joins the attempt
+ * that it repeats, and never pays twice. A first request always starts an
+ * operation of its own: two equal requests are two images.
  *
- * @param index Which of the `n` images of the request.
- * @throws GatewayError `idempotency_key_invalid`.
+ * @throws GatewayError `idempotency_key_invalid`, `store_unavailable`.
  */
-export function retryIdentityOf(
+export async function retryIdentityOf(
   { identity, raw, headers }: FastifyRequest,
-  body: OpenAiRequestBody,
-  index: number,
-): IdempotencyScope {
+  reply: FastifyReply,
+  { body, attempts }: { readonly body: OpenAiRequestBody; readonly attempts: ClientAttempts },
+): Promise<ScopeOfImage> {
   const { subject } = identity;
-  const operationId = index === 0 ? 'createOpenAiImage' : `createOpenAiImage ${index}`;
   const fingerprint = fingerprintOf(body);
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
-  if (key !== undefined) return { recordKey: recordKeyOf(subject, operationId, key), fingerprint };
-  return {
-    recordKey: recordKeyOf(subject, `${operationId} retry`, fingerprint),
+  if (key !== undefined) {
+    return (index) => ({ recordKey: recordKeyOf(subject, nameOfImage(index), key), fingerprint });
+  }
+  const recordKey = recordKeyOf(subject, `${route} attempts`, fingerprint);
+  const attempt = await attempts.take(
+    { recordKey, fingerprint },
+    retryCountOf(headers['x-stainless-retry-count']),
+  );
+  const response = reply.raw;
+  const leave = () => void attempt.leave(response.writableFinished && response.statusCode < 400);
+  if (response.closed) leave();
+  else response.once('close', leave);
+  return (index) => ({
+    recordKey: recordKeyOf(subject, `${nameOfImage(index)} attempt`, attempt.name),
     fingerprint,
-    isFresh: !isRetry(headers['x-stainless-retry-count']),
     keepMs: retriesMs,
-  };
+  });
 }
 
-function isRetry(count: string | string[] | undefined): boolean {
-  return typeof count === 'string' && /^[1-9][0-9]{0,5}$/.test(count);
+function nameOfImage(index: number): string {
+  return index === 0 ? route : `${route} ${index}`;
+}
+
+function retryCountOf(count: string | string[] | undefined): number {
+  return typeof count === 'string' && /^[0-9]{1,6}$/.test(count) ? Number(count) : 0;
 }

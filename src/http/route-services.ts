@@ -1,3 +1,4 @@
+import type { ClientAttempts } from '../operations/create/client-attempts.ts';
 import type { Creates } from '../operations/create/creates.ts';
 import type { LoadShedding } from '../load/load-shedding.ts';
 import type { Operations } from '../operations/operations.ts';
@@ -10,6 +11,7 @@ import type { OperationResponses } from './operation-response.ts';
 export interface RouteServices {
   readonly operations: Operations;
   readonly creates: Creates;
+  readonly clientAttempts: ClientAttempts;
   readonly responses: OperationResponses;
   readonly shedding: LoadShedding;
   readonly clock: Clock;

@@ -1,6 +1,7 @@
 import type { StateStore } from '../state/state-store.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import { Admission } from './create/admission.ts';
+import { ClientAttempts } from './create/client-attempts.ts';
 import { Creates, type CreatesObserver } from './create/creates.ts';
 import { QuotaShare } from './poll/quota-share.ts';
 import {
@@ -58,6 +59,7 @@ export interface CoreObserver extends CreatesObserver {
 export interface Core {
   readonly operations: Operations;
   readonly creates: Creates;
+  readonly clientAttempts: ClientAttempts;
   readonly quotaShare: QuotaShare;
   readonly results: ResultCache;
   readonly readRateLimiter: ReadRateLimiter;
@@ -129,6 +131,7 @@ export function openCore(options: CoreOptions): Core {
   return {
     operations,
     creates,
+    clientAttempts: new ClientAttempts({ store, newName }),
     quotaShare,
     results,
     readRateLimiter,

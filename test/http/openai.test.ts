@@ -5,6 +5,7 @@ import type { ImageGenCompletedEvent } from 'openai/resources/images';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { imageFactsFromBytes } from '../../src/image/sniff.ts';
+import { until } from '../faults/until.ts';
 import { jsonOf, statusOf } from '../support/responses.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { startKeyedGateway, type KeyedGateway } from '../support/keyed-gateway.ts';
@@ -279,12 +280,50 @@ describe('the client’s own retry', () => {
     const { data } = await impatient.images.generate(request);
     expect(bytesOf(data?.[0]?.b64_json).length).toBeGreaterThan(1_000);
     expect(slow.ledger.generates).toBe(1);
-    // The same wish once more is an image of its own.
+    // The same request once more is an image of its own.
     await impatient.images.generate(request);
     expect(slow.ledger.generates).toBe(2);
     await behind.close();
     await slow.close();
   }, 30_000);
+
+  it.each([
+    ['older', 0],
+    ['later', 1],
+  ])(
+    'joins the %s of two equal requests when that one hung up',
+    async (_, hungUp) => {
+      const slow = await startEmulator({ latencyMs: 4_000, latencySpreadRatio: 0 });
+      const behind = await startGateway({ UPSTREAM_ADDRESS: slow.address });
+      const send = (count: number, signal?: AbortSignal) =>
+        behind.fetch('/v1/images/generations', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-stainless-retry-count': `${count}` },
+          body: JSON.stringify(request),
+          ...(signal !== undefined && { signal }),
+        });
+      const controllers = [new AbortController(), new AbortController()];
+      const sent: Promise<Record<string, unknown>>[] = [];
+      for (const [index, { signal }] of controllers.entries()) {
+        sent.push(jsonOf(send(0, signal)).catch(() => ({})));
+        const isStarted = () => slow.ledger.generates === index + 1;
+        await until('the create is sent upstream', isStarted, { withinMs: 10_000 });
+      }
+      controllers[hungUp]?.abort();
+      const isLogged = () =>
+        behind.logLines.some((line) => line.includes('/v1/images/generations'));
+      await until('the hang-up is seen', isLogged, { withinMs: 10_000 });
+      const retry = await jsonOf(send(1));
+      const waiting = await sent[1 - hungUp];
+      expect([retry['httpStatus'], waiting?.['httpStatus']]).toEqual([200, 200]);
+      // Each of both images is delivered once.
+      expect(retry['id']).not.toBe(waiting?.['id']);
+      expect(slow.ledger.generates).toBe(2);
+      await behind.close();
+      await slow.close();
+    },
+    30_000,
+  );
 
   it('of a create with an unknown outcome gets 409 outcome_unknown and is not paid again', async () => {
     const before = emulator.ledger.generates;

@@ -78,6 +78,10 @@ async function startAll(
   },
 ): Promise<readonly Started[]> {
   const { subject, caller, allowance } = call.request.identity;
+  const scopeOfImage = await retryIdentityOf(call.request, call.reply, {
+    body: wanted.body,
+    attempts: services.clientAttempts,
+  });
   const started = await Promise.all(
     wanted.requests.map(async (generateCall, index): Promise<Started> => {
       try {
@@ -87,7 +91,7 @@ async function startAll(
           {
             ...generateCall,
             requester: { subject, limits: caller, allowance },
-            idempotency: retryIdentityOf(call.request, wanted.body, index),
+            idempotency: scopeOfImage(index),
           },
         );
         return { snapshot };
