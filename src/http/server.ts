@@ -19,7 +19,8 @@ import { observeRequests, type RequestObserver } from './hooks/request-observer.
 import { refuseForeignHosts } from './hooks/served-hosts.ts';
 import { refuseRepeatedHeaders } from './hooks/repeated-headers.ts';
 import { refuseUnsendableHeaders } from './hooks/sendable-headers.ts';
-import { openRequestContexts, requestIdOf } from './hooks/request-context.ts';
+import { openRequestContexts } from './hooks/request-context.ts';
+import { requestIdOf } from './request-id.ts';
 import { traceRequests } from './hooks/request-trace.ts';
 import { documentRoutes } from './routes/document.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';

@@ -247,6 +247,36 @@ describe('a reload', () => {
   });
 });
 
+describe('a create whose response is lost, where a key is needed,', () => {
+  it('is paid once although a reload forgets the key', async () => {
+    const file = await apiKeysFile({ shop: {} });
+    const keyed = await startGateway({
+      UPSTREAM_ADDRESS: emulator.address,
+      UPSTREAM_POLL_INTERVAL_MS: '100',
+      LOG_LEVEL: 'error',
+      AUTH: 'keys',
+      API_KEYS_FILE: file.path,
+    });
+    let isDown = true;
+    await loseResponses(() => isDown);
+    await page.goto(keyed.origin);
+    await page.getByText('API key or token').click();
+    const key = page.getByLabel('Sent as a bearer credential');
+    await key.fill(file.keys['shop'] ?? '');
+    await click();
+    await expect.poll(paid).toBe(1);
+    isDown = false;
+    await page.reload();
+    await tryAgain().waitFor();
+    await key.fill(file.keys['shop'] ?? '');
+    await click();
+    await ready();
+    expect(paid()).toBe(1);
+    await keyed.close();
+    await file.remove();
+  });
+});
+
 describe('on a plain http address that is not of this machine', () => {
   it('images are made and code is copied', async () => {
     await page.goto('http://lan/');

@@ -243,6 +243,13 @@ describe('X-Request-Id', () => {
   ])('%s is kept', async (id) => {
     expect(await idOf(id)).toBe(id);
   });
+  it('is kept when the request is refused at the edge', async () => {
+    const bytes = get(['host: x', 'host: y', 'x-request-id: host/abc-1#2']);
+    const { text } = await exchange(gateway.origin, bytes);
+    expect(text).toContain('x-request-id: host/abc-1#2\r\n');
+    expect(text).toContain('"requestId":"host/abc-1#2"');
+  });
+
   it.each(['', 'a b', 'x'.repeat(129), 'é', 'a\tb'])('%j is replaced', async (id) => {
     expect(await idOf(id)).toMatch(/^[0-9a-f-]{36}$/);
   });

@@ -284,7 +284,7 @@ describe('a gateway that settles', () => {
     const creating = send(`${gateway.origin}/v1/images`, { agent, ...keyed });
     await expect.poll(() => held.length).toBe(1);
     agent.destroy();
-    await expect(creating).rejects.toThrow('no answer');
+    await expect(creating).rejects.toThrow('no response');
   }
 
   it('records what was paid for, although its caller is gone', async () => {

@@ -15,6 +15,8 @@ export interface EarlyResponse {
   readonly header?: string | undefined;
   /** Of the request, without its query; absent where it could not be read. */
   readonly path?: string | undefined;
+  /** Absent where the headers could not be read: then a new one. */
+  readonly requestId?: string | undefined;
   /** Whether it was a HEAD, whose response has no body (RFC 9110, section 9.3.2). */
   readonly isHead?: boolean;
   /** For the log: the parser's name of the error. */
@@ -89,10 +91,11 @@ export function badRequest(detail: string, header?: string): EarlyResponse {
 
 /** A whole HTTP response to a request that no route saw, as it goes over the wire. */
 export function earlyResponseText(
-  { reason, status, detail, header, path = '/', isHead = false }: EarlyResponse,
+  early: EarlyResponse,
   origin: string,
 ): { readonly text: string; readonly requestId: string } {
-  const requestId = randomUUID();
+  const { reason, status, detail, header, path = '/', isHead = false } = early;
+  const { requestId = randomUUID() } = early;
   // The error form is that of the route, however many slashes lead to it.
   const canonicalPath = canonicalTarget(path);
   const violations = header === undefined ? [] : [{ header, code: 'framing', detail }];

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { Connection } from './connection.ts';
 import type { EdgeLimits } from './edge-limits.ts';
-import { requestGate, requestLineOf } from './request-gate.ts';
+import { refusedRequest, requestGate } from './request-gate.ts';
 import { badRequest, earlyResponseFromClientError } from './early-response.ts';
 import { limitConnections, type ConnectionObserver } from './connection-limits.ts';
 import { cutSlowReaders } from './slow-readers.ts';
@@ -49,7 +49,7 @@ export function openGuardedServer(
     const detail = 'no expectation but 100-continue is met';
     connectionOf(request.socket).refuse({
       ...badRequest(detail),
-      ...requestLineOf(request),
+      ...refusedRequest(request),
       status: 417,
     });
   });

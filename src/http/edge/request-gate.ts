@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
 import { badRequest, headersTooLarge, type EarlyResponse } from './early-response.ts';
 import type { EdgeLimits } from './edge-limits.ts';
+import { requestIdOf } from '../request-id.ts';
 import { bodyViolation, framingViolation, type FramingViolation } from './framing-violation.ts';
 
 export interface RequestGateOptions {
@@ -21,7 +22,7 @@ export function requestGate(
   return (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connectionOf(request.socket);
     const refuse = (early: EarlyResponse) =>
-      connection.refuse({ ...early, ...requestLineOf(request) });
+      connection.refuse({ ...early, ...refusedRequest(request) });
     const passOn = () => {
       // An offer to upgrade is ignored, but Node's parser reads nothing behind it.
       const isLast = request.headers.upgrade !== undefined || request.httpVersion === '1.0';
@@ -46,11 +47,15 @@ export function requestGate(
 }
 
 /** What the early response and the log need to know of the request. */
-export function requestLineOf({
-  url,
-  method,
-}: IncomingMessage): Pick<EarlyResponse, 'path' | 'isHead'> {
-  return { path: url?.split('?', 1)[0], isHead: method === 'HEAD' };
+export function refusedRequest(
+  request: IncomingMessage,
+): Pick<EarlyResponse, 'path' | 'isHead' | 'requestId'> {
+  const { url, method } = request;
+  return {
+    path: url?.split('?', 1)[0],
+    isHead: method === 'HEAD',
+    requestId: requestIdOf(request),
+  };
 }
 
 function asksToContinue({ headers, httpVersion }: IncomingMessage): boolean {

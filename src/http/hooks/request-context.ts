@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { isVisibleAscii } from '../../text/visible-ascii.ts';
 import { openLogContext } from '../log-context.ts';
 
 /** Listeners that follow one response to its end: on an event stream more than Node's default of 10. */
@@ -19,13 +16,4 @@ export function openRequestContexts(app: FastifyInstance): void {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
-}
-
-const requestIdCharactersMax = 128;
-
-/** The caller's own id of a request where it is visible ASCII and not too long, else a new one. */
-export function requestIdOf(request: IncomingMessage): string {
-  const received = request.headers['x-request-id'];
-  const isKept = typeof received === 'string' && isVisibleAscii(received, requestIdCharactersMax);
-  return isKept ? received : randomUUID();
 }

@@ -168,7 +168,9 @@ async function create(body) {
         memory.setRequestUnderWay(undefined);
         return created;
       } catch (error) {
-        if (!(error instanceof Lost)) memory.setRequestUnderWay(undefined);
+        // Lost, or not looked at for want of a credential: a reload sends it again.
+        const isUnderWay = error instanceof Lost || error.problem?.status === 401;
+        if (!isUnderWay) memory.setRequestUnderWay(undefined);
         throw error;
       }
     },

@@ -39,13 +39,21 @@ export async function createOperation(body, { headers, onLost }) {
     });
     const json = await response.json();
     if (response.ok) return json;
-    // Where the outcome is unknown, the same key may find it out later.
-    const mayBePaid = json.outcome === 'unknown' && json.code !== 'outcome_unknown';
-    if (json.retryable !== true && !mayBePaid) forgetKey(body);
+    if (isAnswered(json)) forgetKey(body);
     throw new Refused(json);
   });
   forgetKey(body);
   return operation;
+}
+
+/**
+ * Whether an error response says what became of the request. Without the right
+ * credential the gateway does not look at it, and where the outcome is unknown,
+ * the same key may find it out later.
+ */
+function isAnswered({ status, retryable, outcome, code }) {
+  const mayBePaid = outcome === 'unknown' && code !== 'outcome_unknown';
+  return status !== 401 && status !== 403 && retryable !== true && !mayBePaid;
 }
 
 /** The bytes of an image. A connection that breaks loses nothing: they can be fetched as often as needed. */
