@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { valueFromJsonText } from '../schemas/strict-json.ts';
 
@@ -16,6 +17,29 @@ const depthMax = 16;
 export function acceptJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   parseAsJson(app, 'application/json');
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: bodyBytesMax }, refuseOtherType);
+  app.addHook('onRequest', (request, _reply, done) => {
+    // A request without a body may name any type: `curl -d ''` names a form.
+    if (!mayHaveBody(request.headers)) delete request.raw.headers['content-type'];
+    done();
+  });
+}
+
+function mayHaveBody(headers: IncomingHttpHeaders): boolean {
+  const length = headers['content-length'] ?? '0';
+  return headers['transfer-encoding'] !== undefined || length !== '0';
+}
+
+/** The parser of every type that is not JSON: only an empty body in chunks is accepted. */
+function refuseOtherType(
+  _request: FastifyRequest,
+  body: Buffer,
+  done: (error: Error | null, body?: unknown) => void,
+): void {
+  if (body.length === 0) return done(null, undefined);
+  done(
+    new GatewayError('unsupported_media_type', 'send the body as Content-Type: application/json'),
+  );
 }
 
 /** Reads form bodies as JSON on the routes of this scope: curl's `-d` names JSON a form. */
@@ -29,8 +53,7 @@ function parseAsJson(app: FastifyInstance, contentType: string): void {
     { parseAs: 'buffer', bodyLimit: bodyBytesMax },
     (request, body, done) => {
       try {
-        refuseOtherEncodings(request.headers);
-        done(null, valueFromBody(body as Buffer));
+        done(null, valueFromBody(body as Buffer, request.headers));
       } catch (error) {
         done(error as Error);
       }
@@ -39,18 +62,16 @@ function parseAsJson(app: FastifyInstance, contentType: string): void {
 }
 
 /** Undefined for an empty body: only the route knows whether it needs one. */
-function valueFromBody(body: Buffer): unknown {
+function valueFromBody(body: Buffer, headers: IncomingHttpHeaders): unknown {
   if (body.length === 0) return undefined;
+  refuseOtherEncodings(headers);
   if (!isUtf8(body)) throw new GatewayError('malformed_json', 'the body is not valid UTF-8');
   return valueFromJsonText(body.toString('utf8'), { depthMax });
 }
 
 const charsetPattern = /;\s*charset\s*=\s*"?([^\s";]+)"?/i;
 
-function refuseOtherEncodings(headers: {
-  readonly 'content-type'?: string | undefined;
-  readonly 'content-encoding'?: string | undefined;
-}): void {
+function refuseOtherEncodings(headers: IncomingHttpHeaders): void {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity' && encoding !== '') {
     throw new GatewayError('unsupported_media_type', 'send the body uncompressed');

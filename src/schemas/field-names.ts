@@ -94,11 +94,8 @@ function canonicalObject(fields: FieldTree, value: JsonObject, reading: Reading)
   for (const key of Object.keys(value)) {
     const name = Object.hasOwn(fields, key) ? key : camelOf.get(key);
     const subtree = name === undefined ? undefined : fields[name];
-    const pointer = () => jsonPointer([...reading.path, key]);
     if (name === undefined || subtree === undefined) {
-      if (reading.ignored === undefined) {
-        reading.violations.add(unknownField, () => ({ pointer: pointer() }));
-      } else if (reading.ignored.length < ignoredMax) reading.ignored.push(pointer());
+      addUnknown(key, reading);
       continue;
     }
     if (value[key] === null) continue;
@@ -107,13 +104,23 @@ function canonicalObject(fields: FieldTree, value: JsonObject, reading: Reading)
     const other = writtenAs.get(name);
     if (other !== undefined) {
       const detail = `${other} and ${key} are two names of one field: send one`;
-      reading.violations.add({ code: 'both_spellings', detail }, () => ({ pointer: pointer() }));
+      reading.violations.add({ code: 'both_spellings', detail }, () => pointerTo(key, reading));
       continue;
     }
     writtenAs.set(name, key);
     entries.push([name, item]);
   }
   return Object.fromEntries(entries);
+}
+
+function addUnknown(key: string, reading: Reading): void {
+  const { ignored, violations } = reading;
+  if (ignored === undefined) violations.add(unknownField, () => pointerTo(key, reading));
+  else if (ignored.length < ignoredMax) ignored.push(pointerTo(key, reading).pointer);
+}
+
+function pointerTo(key: string, { path }: Reading): { readonly pointer: string } {
+  return { pointer: jsonPointer([...path, key]) };
 }
 
 function isEmpty(value: Json, leaf: Subtree): boolean {

@@ -10,7 +10,7 @@ const allocatedBytesMax = 10_000_000;
 const responseBytesMax = 6_144;
 const ignoredCharactersMax = 512;
 /** A busy machine and a cold start cost time that is not the input's: the cheapest look counts. */
-const looks = 4;
+const looks = 12;
 
 /** A text that is repeated: many of them are what makes an input expensive. */
 interface Repeated {
