@@ -74,12 +74,10 @@ export class Idempotency {
         if (made !== undefined) return { made };
       } else if (record !== undefined) {
         join.sawDispatch ||= record.state === 'dispatched';
-        if (record.state === 'accepted' && isSame(record, create) && create.isFresh !== true) {
+        if (record.state === 'accepted' && isSame(record, create)) {
           return { replayOf: record.data, hasJoined: join.hasWaited };
         }
-        // Two fresh ones at once would otherwise take the reservation from each other for ever.
-        const startsOver = create.isFresh === true && record.state !== 'reserved';
-        expected = startsOver ? record : await this.#freed(record, create, join);
+        expected = await this.#freed(record, create, join);
         join.hasWaited ||= expected === undefined;
       }
     }

@@ -4,11 +4,6 @@ export interface KeyedRequest {
   readonly recordKey: string;
   /** Hash of the request: the key stands for this one and no other. */
   readonly fingerprint: string;
-  /**
-   * Starts from the beginning, whatever the record stands for. For keys that stand
-   * for a request together with the repetitions its client sends by itself.
-   */
-  readonly isFresh?: boolean | undefined;
   /** How long the record is of use; absent: 72 h. */
   readonly keepMs?: number | undefined;
 }

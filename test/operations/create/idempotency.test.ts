@@ -203,36 +203,6 @@ describe('a create with a key', () => {
     expect(state.read('key')?.fence).toBeGreaterThan(before);
   });
 
-  it('that starts anew is sent again, and its repetition joins', async () => {
-    const fresh = { ...create(), isFresh: true };
-    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 1' } });
-    expect(await gateway().run(fresh)).toEqual({ made: { operationId: 'operation 2' } });
-    expect(await gateway().run(create())).toEqual({ replayOf: 'operation 2', hasJoined: false });
-    expect(sent).toBe(2);
-  });
-
-  it('that starts anew at the same time as others is sent, each of them once', async () => {
-    const one = gateway();
-    const slow = async () => {
-      await after(300);
-      return { operationId: 'slow' };
-    };
-    const all = Array.from({ length: 5 }, () =>
-      one.run({ ...create({ send: slow }), isFresh: true }),
-    );
-    await clock.advance(10_000);
-    expect(await Promise.all(all)).toEqual(all.map(() => ({ made: { operationId: 'slow' } })));
-    expect(sent).toBe(5);
-  });
-
-  it('that starts anew is told the truth about what was unknown before', async () => {
-    const lost = create({ send: () => Promise.reject(timeout) });
-    expect(await reasonOf(gateway().run(lost))).toBe('upstream_timeout');
-    expect(await reasonOf(gateway().run(create()))).toBe('outcome_unknown');
-    const fresh = { ...create(), isFresh: true };
-    expect(await gateway().run(fresh)).toMatchObject({ made: {} });
-  });
-
   describe('when the store’s clock steps', () => {
     it.each([-3_600_000, -30_000, 3_600_000])(
       'is taken over from a dead process as soon as without the step of %i ms',
