@@ -42,10 +42,14 @@ export function openAppCore(
       metrics?.limits.breakerChanged(method, state);
       log.warn({ method, state }, 'breaker');
     },
-    readFailed({ reason, upstream: trace, cause }) {
+    readFailed({ operationId, error: { reason, upstream: trace, cause } }) {
       metrics?.operations.readFailed({ reason });
       const message = cause instanceof Error ? cause.message : undefined;
-      log.warn({ reason, upstreamCode: trace?.grpcCode, cause: message }, 'poll failed');
+      const upstreamCode = trace?.grpcCode;
+      log.warn({ reason, operationId, upstreamCode, cause: message }, 'poll failed');
+    },
+    resultLost(result) {
+      log.error(result, 'result can not be read: its upstream id leads to the image');
     },
     observer: metrics && coreObserver(metrics),
   });

@@ -15,7 +15,7 @@ import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
 import { ImageMemory } from './result/image-memory.ts';
 import { PollSchedule } from './poll/poll-schedule.ts';
-import type { OperationEnd, PollingObserver } from './poll/polling-hub.ts';
+import type { OperationEnd, PollingObserver } from './poll/polling-observer.ts';
 import type { TrackedOperation } from './poll/tracked-operation.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
@@ -45,7 +45,8 @@ export interface CoreOptions {
   readonly trackedMax: number;
   /** From the beginning of a create to the end of its Generate. */
   readonly generateTimeoutMs: number;
-  readonly readFailed?: PollingObserver['readFailed'];
+  readonly readFailed?: PollingObserver['readFailed'] | undefined;
+  readonly resultLost?: PollingObserver['resultLost'] | undefined;
   readonly breakerChanged?: BreakerObserver['breakerChanged'] | undefined;
   readonly observer?: CoreObserver | undefined;
 }
@@ -144,10 +145,11 @@ export function openCore(options: CoreOptions): Core {
 /** Keeps the slots of running images, gives back those of ended ones, and passes events on. */
 function pollingObserver(
   slots: Slots,
-  { readFailed, observer }: Pick<CoreOptions, 'readFailed' | 'observer'>,
+  { readFailed, resultLost, observer }: Pick<CoreOptions, 'readFailed' | 'resultLost' | 'observer'>,
 ): PollingObserver {
   return {
     readFailed: (failure) => readFailed?.(failure),
+    resultLost: (result) => resultLost?.(result),
     stillRunning(tracked, times) {
       const slot = slotOf(tracked);
       if (slot !== undefined) slots.seenRunning(slot, times);

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import { canonicalBytes, openSeal, sealOverheadBytes, type SealSecrets } from '../sealing/seal.ts';
+import { upstreamIdBytesMax } from '../upstream/upstream-client.ts';
 import type { CallerContext } from './caller-context.ts';
 
 /**
@@ -10,7 +11,7 @@ export type OperationForm = 'native' | 'vendor';
 
 /** What an operation id says to the gateways that share its secret, and to no one else. */
 export interface SealedOperation {
-  /** The upstream's own id: visible ASCII, at most `upstreamIdBytesMax`. */
+  /** The upstream's own id: any text of at most `upstreamIdBytesMax` in UTF-8. */
   readonly upstreamId: string;
   readonly seed: bigint;
   /** When the upstream accepted it, milliseconds since 1970. */
@@ -33,9 +34,6 @@ export interface OperationIds {
   /** Undefined for anything that is not exactly an id sealed for this tenant. */
   open(id: string, tenant: string): SealedOperation | undefined;
 }
-
-/** Longest upstream id an operation id can carry. */
-export const upstreamIdBytesMax = 128;
 
 const prefix = 'op_';
 const version = 1;
@@ -77,11 +75,7 @@ function bytesFromSealed({ upstreamId, acceptedAtMs, seed, form, slotHolder }: S
   const flags =
     (form === 'vendor' ? vendorFormFlag : 0) | (slotHolder === undefined ? 0 : slotFlag);
   fixed.writeUInt8(flags, 14);
-  return Buffer.concat([
-    fixed,
-    Buffer.from(slotHolder ?? '', 'hex'),
-    Buffer.from(upstreamId, 'latin1'),
-  ]);
+  return Buffer.concat([fixed, Buffer.from(slotHolder ?? '', 'hex'), Buffer.from(upstreamId)]);
 }
 
 function sealedFromBytes(bytes: Buffer): SealedOperation {
@@ -92,7 +86,7 @@ function sealedFromBytes(bytes: Buffer): SealedOperation {
     seed: bytes.readBigInt64BE(6),
     form: (flags & vendorFormFlag) === 0 ? 'native' : 'vendor',
     ...(idAt > fixedBytes && { slotHolder: bytes.toString('hex', fixedBytes, idAt) }),
-    upstreamId: bytes.toString('latin1', idAt),
+    upstreamId: bytes.toString('utf8', idAt),
   };
 }
 

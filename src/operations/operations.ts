@@ -3,10 +3,11 @@ import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_m
 import type { Clock } from '../clock/clock.ts';
 import type { CallerContext } from './caller-context.ts';
 import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
-import { upstreamIdBytesMax, type OperationForm, type OperationIds } from './operation-id.ts';
+import type { OperationForm, OperationIds } from './operation-id.ts';
 import { OnDemandReads } from './poll/on-demand-reads.ts';
 import type { PollSchedule } from './poll/poll-schedule.ts';
-import { PollingHub, type PollingObserver } from './poll/polling-hub.ts';
+import { PollingHub } from './poll/polling-hub.ts';
+import type { PollingObserver } from './poll/polling-observer.ts';
 import type { ReadQueue } from './poll/read-queue.ts';
 import type { ReadRateLimiter } from './poll/read-rate-limiter.ts';
 import type { TrackedOperation } from './poll/tracked-operation.ts';
@@ -106,7 +107,6 @@ export class Operations {
       ...(timeoutMs !== undefined && { timeoutMs }),
       namedByCaller,
     });
-    if (operation.id.length > upstreamIdBytesMax) throw idTooLong();
     const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
     const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form, slotHolder };
@@ -237,11 +237,6 @@ export class Operations {
       signal?.addEventListener('abort', wake);
     });
   }
-}
-
-function idTooLong(): GatewayError {
-  const detail = 'the upstream gave an operation id too long to keep';
-  return new GatewayError('bad_upstream_result', detail, { outcome: 'unknown' });
 }
 
 /** Of an image that was never seen, only its bound is known. */

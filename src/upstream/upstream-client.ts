@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { printableText } from '../text/printable.ts';
 import type { Reason } from '../errors/reason.ts';
 import {
   ImageGenerationAsyncService,
@@ -13,7 +14,6 @@ import {
   OperationService,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { isVisibleAscii } from '../text/visible-ascii.ts';
 import { CallsInFlight } from './call/calls-in-flight.ts';
 import { UpstreamChannel } from './channel/channel.ts';
 import type { CaCertificates } from './channel/ca-certificates.ts';
@@ -106,13 +106,10 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
     async generate(request, callOptions = {}) {
       const operation = await call('Generate', methods.generate, request, callOptions);
       if (isUsableId(operation.id)) return operation;
-      throw new GatewayError(
-        'bad_upstream_result',
-        'the upstream accepted the request without an id',
-        {
-          outcome: 'unknown',
-        },
-      );
+      const detail = 'the upstream accepted the request without an id that can be kept';
+      const upstreamId = printableText(operation.id, loggedIdCharactersMax);
+      options.log.warn({ upstreamId }, 'operation id can not be kept');
+      throw new GatewayError('bad_upstream_result', detail, { outcome: 'unknown' });
     },
     getOperation(operationId, callOptions = {}) {
       const request = create(GetOperationRequestSchema, { operationId });
@@ -182,9 +179,15 @@ function throwUnlessAlive(error: unknown): void {
   if (!isAlive) throw error;
 }
 
-const upstreamIdCharactersMax = 1_024;
+/**
+ * Longest id of an operation, in UTF-8, that is kept. The vendor's have 20
+ * characters; a paid image of another upstream must not be lost because its id
+ * is longer. Sealed, it still fits in any path and header.
+ */
+export const upstreamIdBytesMax = 1_024;
+/** An id that can't be kept is logged, so that its image can be fetched by hand. */
+const loggedIdCharactersMax = 8_192;
 
-/** An id goes into a sealed id and back onto the wire, so it must be plain text of bounded length. */
 function isUsableId(id: string): boolean {
-  return isVisibleAscii(id, upstreamIdCharactersMax);
+  return id !== '' && Buffer.byteLength(id) <= upstreamIdBytesMax;
 }

@@ -60,6 +60,40 @@ describe('while the upstream’s Generate is down', () => {
   });
 });
 
+describe('while the upstream refuses one caller’s requests', () => {
+  const refusals = {
+    ...{ INVALID_ARGUMENT: 3, NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7 },
+    ...{ RESOURCE_EXHAUSTED: 8, FAILED_PRECONDITION: 9, OUT_OF_RANGE: 11, UNIMPLEMENTED: 12 },
+  };
+
+  it.each(Object.entries(refusals))('with %s, creates of others go on', async (_, code) => {
+    const emulator = await emulatorWith();
+    const gateway = await gatewayWith({ UPSTREAM_ADDRESS: emulator.address });
+    for (let count = 0; count < 7; count += 1) {
+      emulator.faults.inject('Generate', { kind: 'status', code, message: 'no such thing' });
+      expect((await gateway.create(prompt)).status).toBeGreaterThanOrEqual(400);
+    }
+    expect(await statusOf(gateway.create(prompt))).toBe(202);
+  });
+
+  it.each(Object.entries({ UNKNOWN: 2, DEADLINE_EXCEEDED: 4, INTERNAL: 13, UNAVAILABLE: 14 }))(
+    'with %s, which is its own failure, creates stop after five',
+    async (_, code) => {
+      const emulator = await emulatorWith();
+      const gateway = await gatewayWith({ UPSTREAM_ADDRESS: emulator.address });
+      for (let count = 0; count < 5; count += 1) {
+        emulator.faults.inject('Generate', { kind: 'status', code, message: 'broken' });
+        await statusOf(gateway.create(prompt));
+      }
+      expect(await jsonOf(gateway.create(prompt))).toMatchObject({
+        code: 'upstream_unavailable',
+        outcome: 'not_started',
+      });
+      expect(emulator.ledger.generates).toBeLessThanOrEqual(5);
+    },
+  );
+});
+
 describe('while the upstream’s Get is down', () => {
   it('a create is accepted, the last known state is told, and what was read is served', async () => {
     const emulator = await emulatorWith({ latencyMs: 100 });

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
+import { OperationSchema } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { ImageGenerationRequestSchema } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { guardedUpstream } from '../../src/operations/breaker/guarded-upstream.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
@@ -367,6 +368,53 @@ describe('trouble with the upstream', () => {
     );
     await clock.advance(60_000);
     expect(waiter.value?.state).toMatchObject({ failure: { reason: 'bad_upstream_result' } });
+  });
+
+  it('believes a result that stays no image within three seconds, whatever it is', async () => {
+    const results = [
+      succeededOperation('upstream1', Buffer.from('<html>')),
+      succeededOperation('upstream1', Buffer.alloc(0)),
+      create(OperationSchema, { id: 'upstream1', done: true }),
+      create(OperationSchema, {
+        id: 'upstream1',
+        done: true,
+        result: {
+          case: 'response',
+          value: { typeUrl: 'a/yandex.Something', value: Buffer.from('x') },
+        },
+      }),
+    ];
+    for (const bad of results) {
+      upstream = new FakeUpstream(clock, { latencyMs: 3_000 });
+      const failed: string[] = [];
+      const operations = openOperations({
+        observer: { readFailed: ({ error }) => failed.push(error.reason) },
+      });
+      const { id } = await operations.start(request, caller);
+      await clock.advance(20_000);
+      upstream.nextGets.push(bad, bad, bad);
+      const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+      await clock.advance(100);
+      expect(failed).toEqual(['bad_upstream_result']);
+      await clock.advance(3_000);
+      expect(waiter.value?.state).toMatchObject({ failure: { reason: 'bad_upstream_result' } });
+      expect(upstream.counts.get).toBe(3);
+    }
+  });
+
+  it('names the operation to the operator whose result can not be read, once and with its upstream id', async () => {
+    const lost: unknown[] = [];
+    const operations = openOperations({
+      observer: { readFailed: () => undefined, resultLost: (result) => lost.push(result) },
+    });
+    const { id } = await operations.start(request, caller);
+    const bad = succeededOperation('upstream1', Buffer.from('<html>'));
+    upstream.nextGets.push(bad, bad, bad);
+    watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
+    await clock.advance(10_000);
+    expect(lost).toEqual([
+      { operationId: id, upstreamId: 'upstream1', reason: 'bad_upstream_result' },
+    ]);
   });
 
   it('takes an image over the limit as final', async () => {

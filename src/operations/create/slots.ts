@@ -2,7 +2,7 @@ import type { Random } from '../../clock/random.ts';
 import { slotLeaseMsMax, type SlotClaim, type StateStore } from '../../state/state-store.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { PollSchedule } from '../poll/poll-schedule.ts';
-import type { RunningTimes } from '../poll/polling-hub.ts';
+import type { RunningTimes } from '../poll/polling-observer.ts';
 
 export interface SlotsOptions {
   readonly store: StateStore;

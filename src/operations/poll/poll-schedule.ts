@@ -9,6 +9,8 @@ const jitterRatio = 0.3;
 const lateGapMsMax = 30_000;
 /** Short, because the breaker already spares an upstream that fails for all callers: they learn soon that it works again. */
 const errorGapMsMax = 3_500;
+/** Two of these, one after the other, and their reads take less than three seconds. */
+const badResultGapMs = 500;
 const askedAtQuantile = 0.25;
 const earliestQuantile = 0.05;
 
@@ -82,6 +84,11 @@ export class PollSchedule {
   delayAfterFailureMs(failures: number): number {
     const baseMs = this.#intervalMs ?? gapMsMax;
     return this.#jittered(Math.min(errorGapMsMax, baseMs * 2 ** Math.min(failures - 1, 10)));
+  }
+
+  /** Milliseconds until a result that was no image is read again, after so many of them in a row. */
+  delayAfterBadResultMs(badResults: number): number {
+    return Math.min(this.#intervalMs ?? Infinity, this.#jittered(badResultGapMs * badResults));
   }
 
   #lateGapMs(ageMs: number): number {

@@ -1,10 +1,12 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
+import type { Reason } from '../../errors/reason.ts';
 import { badResult, outcomeFromOperation, type Outcome } from '../../translation/outcome.ts';
 import { CircuitOpen } from '../breaker/guarded-upstream.ts';
 import type { Release } from '../result/image-memory.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { PollSchedule } from './poll-schedule.ts';
+import type { OperationEnd, PollingObserver } from './polling-observer.ts';
 import type { ReadRateLimiter } from './read-rate-limiter.ts';
 import type { ReadQueue } from './read-queue.ts';
 import type { ResultCache } from '../result/result-cache.ts';
@@ -29,35 +31,17 @@ export interface PollingHubOptions {
   readonly observer?: PollingObserver | undefined;
 }
 
-/** Events of polling that no caller sees. What it does must be quick and may not throw. */
-export interface PollingObserver {
-  /** A read brought nothing; the next one comes by schedule. */
-  readFailed(error: GatewayError): void;
-  /** It was seen running. */
-  stillRunning?(tracked: TrackedOperation, run: RunningTimes): void;
-  /** It has ended, or is gone. Called once for each. */
-  over?(tracked: TrackedOperation, end: OperationEnd): void;
-}
-
-/** How long an operation ran since this process found it, as it was seen now and the time before. */
-export interface RunningTimes {
-  readonly ranForMs: number;
-  readonly beforeMs: number;
-}
-
-/** How an operation ended, as far as this process followed it. */
-export interface OperationEnd {
-  readonly outcome: 'succeeded' | 'failed' | 'canceled' | 'expired';
-  /** From accepted to done; undefined when it can't be known. */
-  readonly tookMs: number | undefined;
-  /** Reads of the upstream it took. */
-  readonly polls: number;
-}
-
 /** Waiters woken in one turn of the loop, so that a popular image does not stall all other callers. */
 const wakesPerTurnMax = 200;
 /** A result that is no image is believed when it was read so many times in a row. */
 const badResultsMax = 3;
+type FailedOutcome = Extract<Outcome, { readonly status: 'failed' }>;
+
+/** Failures of the result, not of the generation: the image was made, and may still be at the upstream. */
+const lostReasons: ReadonlySet<Reason> = new Set([
+  'bad_upstream_result',
+  'upstream_message_too_large',
+]);
 /** The upstream may not know an operation yet that it has just accepted. */
 const notFoundGraceMs = 30_000;
 
@@ -124,12 +108,8 @@ export class PollingHub {
     }
     const outcome = outcomeFromOperation(operation, { imageBytesMax: this.#options.imageBytesMax });
     const isBad = outcome.status === 'failed' && outcome.failure.reason === 'bad_upstream_result';
-    if (isBad && tracked.countBadResult() < badResultsMax) {
-      return this.#failed(
-        tracked,
-        new GatewayError('bad_upstream_result', outcome.failure.message),
-      );
-    }
+    const badResults = isBad ? tracked.countBadResult() : 0;
+    if (isBad && badResults < badResultsMax) return this.#readAgain(tracked, badResults, outcome);
     return this.#advance(tracked, operation, outcome);
   }
 
@@ -147,6 +127,7 @@ export class PollingHub {
       return {};
     }
     if (tracked.ended(operation, outcome, clock.nowMs())) {
+      if (outcome.status === 'failed') this.#observeLost(tracked, outcome.failure.reason);
       const tookMs = durationMsOf(tracked, operation, atMs);
       if (outcome.status === 'succeeded' && tookMs !== undefined) schedule.record(tookMs);
       this.#over(tracked, outcome.status, tookMs);
@@ -178,10 +159,34 @@ export class PollingHub {
     if (error.reason === 'operation_not_found') return this.#notFound(tracked, error);
     if (error.reason === 'upstream_message_too_large' && !tracked.isOver) {
       tracked.ended(undefined, badResult(error.detail, error.reason), this.#options.clock.nowMs());
+      this.#observeLost(tracked, error.reason);
       this.#over(tracked, 'failed');
       return {};
     }
     return this.#failed(tracked, error);
+  }
+
+  /** A result that is no image may be a mishap on the way: it is read again soon, before it is believed. */
+  #readAgain(
+    tracked: TrackedOperation,
+    badResults: number,
+    { failure }: FailedOutcome,
+  ): ReadResult {
+    const { clock, schedule } = this.#options;
+    const error = new GatewayError('bad_upstream_result', failure.message);
+    tracked.failed(error);
+    tracked.pollAt(clock.elapsedMs() + schedule.delayAfterBadResultMs(badResults));
+    this.#observeFailure(tracked, error);
+    return { error };
+  }
+
+  #observeFailure({ view }: TrackedOperation, error: GatewayError): void {
+    this.#options.observer?.readFailed({ error, operationId: view.id });
+  }
+
+  #observeLost({ view, sealed: { upstreamId } }: TrackedOperation, reason: Reason): void {
+    if (!lostReasons.has(reason)) return;
+    this.#options.observer?.resultLost?.({ operationId: view.id, upstreamId, reason });
   }
 
   #notFound(tracked: TrackedOperation, cause: GatewayError): ReadResult {
@@ -212,7 +217,7 @@ export class PollingHub {
       tracked.pollAt(atMs + error.retryAfterMs);
       return { error };
     }
-    this.#options.observer?.readFailed(error);
+    this.#observeFailure(tracked, error);
     if (error.reason === 'quota_exceeded') readRateLimiter.refused(atMs);
     const backoffMs = schedule.delayAfterFailureMs(tracked.countFailure());
     const askedMs = (error.retryAfterS ?? 0) * 1000;
