@@ -219,6 +219,15 @@ describe('a path', () => {
     expect(text).toContain('"type":"invalid_request_error"');
   });
 
+  it('that is none of a folder of files is a problem document', async () => {
+    const response = await gateway.fetch('/docs/static/nothing.js');
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      404,
+      'application/problem+json; charset=utf-8',
+    ]);
+    await response.arrayBuffer();
+  });
+
   it('that is wrong gets the error form of the path it stands for', async () => {
     const { text } = await exchange(
       gateway.origin,

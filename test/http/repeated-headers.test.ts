@@ -98,6 +98,18 @@ describe('two lines of a header that has one value', () => {
   });
 });
 
+describe('two lines of Idempotency-Key', () => {
+  const lines = ['Idempotency-Key: a', 'Idempotency-Key: a'];
+  it.each([
+    ['/v1/images', 'POST', 'idempotency_key_invalid'],
+    ['/operations/op_x', 'GET', 'invalid_request'],
+    ['/operations/op_x/cancel', 'POST', 'invalid_request'],
+  ])('are a 400 of %s by %s with the code %s', async (path, method, code) => {
+    const { status, json: problem } = await bodyOf(path, lines, `${method} ${path} HTTP/1.1`);
+    expect([status, problem.code]).toEqual([400, code]);
+  });
+});
+
 describe('two lines of a header that is a list', () => {
   it.each([
     ['Accept', 'image/png;q=0.1', 'application/json'],
