@@ -119,7 +119,11 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
 }
 
 function identityOf(subject: string, caller: Caller, callerClass: CallerClass): Identity {
-  return { callerClass, tenant: subject, subject, caller, scopes: everyScope, mayDelegate: true };
+  return {
+    ...{ callerClass, caller, tenant: subject, subject, keysOf: subject },
+    scopes: everyScope,
+    mayDelegate: true,
+  };
 }
 
 /** The identity of a caller whose own credential is sent upstream, where it decides what the caller may see. */
@@ -145,6 +149,7 @@ function identityFromToken(
   const keepMs = Math.max(1, expiresAtMs - options.nowMs());
   return {
     ...identityOf(token.subject, caller, 'token'),
+    keysOf: `${token.subject} ${tokenId}`,
     scopes: new Set(token.scopes),
     mayDelegate: false,
     keyId,

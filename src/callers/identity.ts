@@ -25,8 +25,13 @@ export interface Identity {
   readonly callerClass: CallerClass;
   /** Whose operations it may see: ids are sealed for it. */
   readonly tenant: string;
-  /** Whose limits and idempotency keys it uses. The same as the tenant, except where callers bring credentials of the upstream. */
+  /** Whose limits it uses. The same as the tenant, except where callers bring credentials of the upstream. */
   readonly subject: string;
+  /**
+   * Whose idempotency keys it uses: the subject's, except that each browser's token has its own.
+   * A page could otherwise take a key before its caller does, or before another page.
+   */
+  readonly keysOf: string;
   readonly caller: Caller;
   readonly scopes: ReadonlySet<Scope>;
   /** Whether it may make tokens for others to use. */

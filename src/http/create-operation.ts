@@ -29,13 +29,13 @@ export function createIdentityOf(
   { identity, raw }: FastifyRequest,
   create: { readonly operationId: string; readonly body: unknown },
 ): Pick<CreateRequest, 'requester' | 'idempotency'> {
-  const { subject, caller, allowance } = identity;
+  const { subject, keysOf, caller, allowance } = identity;
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
   const idempotency: IdempotencyScope | undefined =
     key === undefined
       ? undefined
       : {
-          recordKey: recordKeyOf(subject, create.operationId, key),
+          recordKey: recordKeyOf(keysOf, create.operationId, key),
           fingerprint: fingerprintOf(create.body),
         };
   return { requester: { subject, limits: caller, allowance }, idempotency };

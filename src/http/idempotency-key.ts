@@ -41,8 +41,8 @@ function invalid(detail: string): GatewayError {
 }
 
 /** Name of the record of a key, by subject and route. A hash, because keys may contain personal data. */
-export function recordKeyOf(subject: string, operationId: string, key: string): string {
-  return sha256(JSON.stringify([subject, operationId, key]));
+export function recordKeyOf(keysOf: string, operationId: string, key: string): string {
+  return sha256(JSON.stringify([keysOf, operationId, key]));
 }
 
 /** Hash of a request body after validation, equal for bodies that mean the same. */

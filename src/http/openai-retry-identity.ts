@@ -26,13 +26,13 @@ export async function retryIdentityOf(
   reply: FastifyReply,
   { body, attempts }: { readonly body: OpenAiRequestBody; readonly attempts: ClientAttempts },
 ): Promise<ScopeOfImage> {
-  const { subject } = identity;
+  const { keysOf } = identity;
   const fingerprint = fingerprintOf(body);
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
   if (key !== undefined) {
-    return (index) => ({ recordKey: recordKeyOf(subject, nameOfImage(index), key), fingerprint });
+    return (index) => ({ recordKey: recordKeyOf(keysOf, nameOfImage(index), key), fingerprint });
   }
-  const recordKey = recordKeyOf(subject, `${route} attempts`, fingerprint);
+  const recordKey = recordKeyOf(keysOf, `${route} attempts`, fingerprint);
   const attempt = await attempts.take(
     { recordKey, fingerprint },
     retryCountOf(headers['x-stainless-retry-count']),
@@ -42,7 +42,7 @@ export async function retryIdentityOf(
   if (response.closed) leave();
   else response.once('close', leave);
   return (index) => ({
-    recordKey: recordKeyOf(subject, `${nameOfImage(index)} attempt`, attempt.name),
+    recordKey: recordKeyOf(keysOf, `${nameOfImage(index)} attempt`, attempt.name),
     fingerprint,
     keepMs: retriesMs,
   });
