@@ -2,6 +2,7 @@ import { openAccessTokens, type AccessTokens } from './callers/access-tokens.ts'
 import { openAuthenticator, type Authenticator } from './callers/authenticator.ts';
 import { openCallerLookup, type CallerLookup } from './callers/caller-lookup.ts';
 import { openJwtVerifier, type JwtVerifier } from './callers/jwt-verifier.ts';
+import type { PassthroughCredentials } from './callers/passthrough-credentials.ts';
 import { systemClock } from './clock/system-clock.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Log } from './observability/log.ts';
@@ -16,12 +17,18 @@ export interface AppCallers {
 }
 
 const nowMs = () => systemClock.nowMs();
+const elapsedMs = () => systemClock.elapsedMs();
 
 /** @throws Error that names the setting whose file or value is wrong. */
 export async function openAppCallers(
   settings: SettingValues,
-  { secrets, log }: { readonly secrets: SealSecrets; readonly log: Log },
+  parts: {
+    readonly secrets: SealSecrets;
+    readonly log: Log;
+    readonly passthrough: PassthroughCredentials | undefined;
+  },
 ): Promise<AppCallers> {
+  const { secrets, log, passthrough } = parts;
   const { AUTH: mode } = settings;
   const tokens = openAccessTokens(secrets);
   const lookup = mode === 'keys' || mode === 'jwt' ? await lookupOf(settings, log) : undefined;
@@ -34,7 +41,7 @@ export async function openAppCallers(
   };
   return {
     tokens,
-    authenticator: openAuthenticator({ mode, tokens, nowMs, defaults, lookup, jwt }),
+    authenticator: openAuthenticator({ mode, tokens, nowMs, defaults, lookup, jwt, passthrough }),
     close() {
       lookup?.close();
       jwt?.close();
@@ -63,5 +70,5 @@ async function lookupOf(
 function jwtVerifierOf(settings: SettingValues, log: Log): JwtVerifier {
   const { JWT_ISSUER: issuer = '', JWT_AUDIENCE: audience = '', JWKS_URL: jwksUrl = '' } = settings;
   const lifeMsMax = settings.JWT_LIFE_S_MAX * 1000;
-  return openJwtVerifier({ issuer, audience, jwksUrl, lifeMsMax, nowMs, log });
+  return openJwtVerifier({ issuer, audience, jwksUrl, lifeMsMax, nowMs, elapsedMs, log });
 }

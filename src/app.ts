@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { openAppCallers } from './app-callers.ts';
 import { openAppCore } from './app-core.ts';
 import { openAppMetrics } from './app-metrics.ts';
+import { openAppPassthrough } from './app-passthrough.ts';
 import { openAppServer } from './app-server.ts';
 import { openAppStore } from './app-store.ts';
 import { openAppUpstream } from './app-upstream.ts';
@@ -58,12 +59,18 @@ export async function buildApp(
   const tracing = openTracing({ version });
   const outliving = await openAppStore(settings, { log, metrics, throughStore });
   const { store, secrets } = outliving;
-  const callers = await openAppCallers(settings, { secrets, log });
   const upstream = await openAppUpstream(settings, log, {
     observer: metrics?.upstream,
     tracer: tracing,
   });
-  const client = throughUpstream?.(upstream.client) ?? upstream.client;
+  const passthrough =
+    settings.AUTH === 'passthrough' ? openAppPassthrough(upstream.client) : undefined;
+  const watched = passthrough?.upstream ?? upstream.client;
+  const client = throughUpstream?.(watched) ?? watched;
+  const callers = await openAppCallers(settings, {
+    ...{ secrets, log },
+    passthrough: passthrough?.credentials,
+  });
   const core = openAppCore(settings, { log, secrets, store, upstream: client, metrics });
   const shedding = new LoadShedding({
     loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,

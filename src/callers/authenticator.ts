@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { scopes as knownScopes, type Scope } from '../schemas/tokens.ts';
 import { isAccessTokenText, type AccessToken, type AccessTokens } from './access-tokens.ts';
 import { isApiKeyText } from './api-key.ts';
@@ -11,6 +10,11 @@ import {
   type Identity,
 } from './identity.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
+import {
+  credentialHash,
+  type CredentialState,
+  type PassthroughCredentials,
+} from './passthrough-credentials.ts';
 
 /** A credential as a request presents it, not verified yet. */
 export interface PresentedCredential {
@@ -25,7 +29,11 @@ export interface Authenticator {
   readonly mode: AuthMode;
   /** Whether links carry a token, so that they open without a credential. */
   readonly signsLinks: boolean;
-  /** Undefined when the credential, or its absence, identifies no caller. Never rejects. */
+  /**
+   * Undefined when the credential, or its absence, identifies no caller.
+   *
+   * @throws GatewayError `overloaded`, or rejects with it, when the credential cannot be checked now.
+   */
   authenticate(
     presented: PresentedCredential | undefined,
   ): Identity | undefined | Promise<Identity | undefined>;
@@ -43,6 +51,8 @@ export interface AuthenticatorOptions {
   readonly lookup?: CallerLookup | undefined;
   /** Needed for `jwt`. */
   readonly jwt?: JwtVerifier | undefined;
+  /** Needed for `passthrough`. */
+  readonly passthrough?: PassthroughCredentials | undefined;
 }
 
 /** The prefix of each kind of subject, so that subjects of two kinds never collide, whatever callers are named. */
@@ -114,7 +124,15 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
         return { ...narrowed(identityOf(subject, caller, 'jwt'), scopes), expiresAtMs };
       };
     case 'passthrough':
-      return (presented) => presented && passedThrough(presented, defaults);
+      return (presented) => {
+        if (presented === undefined) return undefined;
+        const identity = passthroughIdentity(presented, defaults);
+        const state = options.passthrough?.stateOf(identity.passthrough.authorization);
+        // While the upstream says nothing the request goes on: the call that it needs decides.
+        const unlessRefused = (known: CredentialState | undefined) =>
+          known === 'refused' ? undefined : identity;
+        return state instanceof Promise ? state.then(unlessRefused) : unlessRefused(state);
+      };
   }
 }
 
@@ -127,9 +145,9 @@ function identityOf(subject: string, caller: Caller, callerClass: CallerClass): 
 }
 
 /** The identity of a caller whose own credential is sent upstream, where it decides what the caller may see. */
-function passedThrough({ scheme, text }: PresentedCredential, defaults: CallerLimits): Identity {
+function passthroughIdentity({ scheme, text }: PresentedCredential, defaults: CallerLimits) {
   const authorization = `${scheme} ${text}`;
-  const view = createHash('sha256').update(authorization).digest('base64url').slice(0, 22);
+  const view = credentialHash(authorization);
   const subject = kinds.passthrough + view;
   return {
     ...identityOf(subject, { ...defaults, name: view }, 'passthrough'),

@@ -15,7 +15,8 @@ export interface IssuerKeys {
 
 export interface IssuerKeysOptions {
   readonly url: URL;
-  readonly nowMs: () => number;
+  /** Monotonic milliseconds: a clock that is set must neither keep old keys nor stop their refresh. */
+  readonly elapsedMs: () => number;
   readonly log?: IssuerKeysLog | undefined;
 }
 
@@ -41,7 +42,7 @@ interface Keys {
  * a timer keeps them fresh, used or not: a key that the issuer removed at night
  * must not be accepted for the first token of the morning.
  */
-export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKeys {
+export function openIssuerKeys({ url, elapsedMs, log }: IssuerKeysOptions): IssuerKeys {
   let keys: Keys | undefined;
   let fetching: Promise<void> | undefined;
   let fetchedFor = { anyAtMs: -Infinity, unknownKidAtMs: -Infinity };
@@ -50,7 +51,7 @@ export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKe
   const unknownUntilMs = new Map<string, number>();
 
   const fetchOnce = async () => {
-    const startedAtMs = nowMs();
+    const startedAtMs = elapsedMs();
     try {
       keys = keysFromDocument(await fetchDocument(url), startedAtMs);
     } catch (error) {
@@ -61,34 +62,34 @@ export function openIssuerKeys({ url, nowMs, log }: IssuerKeysOptions): IssuerKe
   /** Starts a fetch, or joins the one that runs. */
   const refetch = () => {
     if (closed) return;
-    fetchedFor = { ...fetchedFor, anyAtMs: nowMs() };
+    fetchedFor = { ...fetchedFor, anyAtMs: elapsedMs() };
     timer ??= setInterval(() => void refetch(), refreshMs).unref();
     fetching ??= fetchOnce();
     return fetching;
   };
   const held = () =>
-    keys !== undefined && nowMs() - keys.fetchedAtMs < keysMaxAgeMs ? keys : undefined;
+    keys !== undefined && elapsedMs() - keys.fetchedAtMs < keysMaxAgeMs ? keys : undefined;
   const refetchWhenDue = async () => {
-    const mayTry = nowMs() - fetchedFor.anyAtMs >= retryMs;
+    const mayTry = elapsedMs() - fetchedFor.anyAtMs >= retryMs;
     const current = held();
     if (current === undefined) return mayTry ? refetch() : fetching;
     // Not awaited: the keys at hand are still valid.
-    if (mayTry && nowMs() - current.fetchedAtMs >= refreshMs) void refetch();
+    if (mayTry && elapsedMs() - current.fetchedAtMs >= refreshMs) void refetch();
   };
   /** Waits for a fetch because of an unknown id. Unknown ids cause one fetch in 30 s, which all of them share. */
   const refetchForUnknownKid = async (kid: string) => {
     const untilMs = unknownUntilMs.get(kid);
-    if (untilMs !== undefined && nowMs() < untilMs) return;
+    if (untilMs !== undefined && elapsedMs() < untilMs) return;
     // A fetch that runs already may have begun before the key was published.
     await fetching;
     if (held()?.kids.has(kid) === true) return;
-    if (nowMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {
-      fetchedFor = { ...fetchedFor, unknownKidAtMs: nowMs() };
+    if (elapsedMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {
+      fetchedFor = { ...fetchedFor, unknownKidAtMs: elapsedMs() };
       void refetch();
     }
     if (fetching === undefined) return;
     await fetching;
-    remember(unknownUntilMs, kid, nowMs() + unknownKidMemoryMs);
+    remember(unknownUntilMs, kid, elapsedMs() + unknownKidMemoryMs);
   };
   return {
     async keysFor(kid) {

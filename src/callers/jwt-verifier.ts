@@ -38,8 +38,10 @@ export interface JwtVerifierOptions {
   readonly lifeMsMax: number;
   /** Absent: all of `jwtAlgorithms`. */
   readonly algorithms?: readonly string[] | undefined;
-  /** Milliseconds since 1970: tokens expire by it, and keys age by it. */
+  /** Milliseconds since 1970: tokens expire by it. */
   readonly nowMs: () => number;
+  /** Monotonic milliseconds: keys age by it. */
+  readonly elapsedMs: () => number;
   readonly log?: IssuerKeysLog | undefined;
 }
 
@@ -67,6 +69,7 @@ export function openJwtVerifier({
   lifeMsMax,
   algorithms = jwtAlgorithms,
   nowMs,
+  elapsedMs,
   log,
 }: JwtVerifierOptions): JwtVerifier {
   if (issuer === '') throw new Error('issuer: must not be empty');
@@ -74,8 +77,8 @@ export function openJwtVerifier({
   if (algorithms.length === 0 || !algorithms.every((name) => jwtAlgorithms.includes(name))) {
     throw new Error(`algorithms: must be some of ${jwtAlgorithms.join(', ')}`);
   }
-  const keySet = openIssuerKeys({ url: keysUrlFromText(jwksUrl), nowMs, log });
-  const report = reporter(nowMs, log);
+  const keySet = openIssuerKeys({ url: keysUrlFromText(jwksUrl), elapsedMs, log });
+  const report = reporter(elapsedMs, log);
   return {
     async verify(token) {
       const header = headerOf(token);
@@ -197,11 +200,11 @@ function objectionToTimes(
 }
 
 /** Logs why a token with a valid signature is refused: once a minute, because callers repeat themselves. */
-function reporter(nowMs: () => number, log: IssuerKeysLog | undefined) {
+function reporter(elapsedMs: () => number, log: IssuerKeysLog | undefined) {
   let quietUntilMs = -Infinity;
   return (objection: string) => {
-    if (nowMs() < quietUntilMs) return;
-    quietUntilMs = nowMs() + reportEveryMs;
+    if (elapsedMs() < quietUntilMs) return;
+    quietUntilMs = elapsedMs() + reportEveryMs;
     log?.warn({ objection }, 'JWT of the issuer refused');
   };
 }

@@ -41,26 +41,31 @@ export async function openWatchedFile<Value>(
   let version = await versionOfFile(path);
   let value = valueFrom(await bytesOfSettingFile(path, options), options);
   let isClosed = false;
+  /** Why the file could not be read at the last look. */
+  let unreadable: string | undefined;
   const look = async () => {
+    // Before the file is read, so that a write in between counts as another change.
     const seen = await versionOfFile(path);
     if (seen === version) return;
-    // Set for a broken file too, so that one change is reported once. Set before
-    // the file is read, so that a write in between counts as another change.
-    version = seen;
-    let result: ReloadResult<Value>;
-    try {
-      result = { ok: true, value: valueFrom(await bytesOfSettingFile(path, options), options) };
-    } catch (error) {
-      result = { ok: false, message: (error as Error).message };
-    }
+    const read = await bytesOfSettingFile(path, options).catch((error: Error) => error);
     if (isClosed) return;
+    if (read instanceof Error) {
+      // Read again at the next look: it may be for want of a file descriptor. Reported once.
+      const isKnown = read.message === unreadable;
+      unreadable = read.message;
+      return isKnown ? undefined : options.onReload({ ok: false, message: read.message });
+    }
+    unreadable = undefined;
+    version = seen;
+    const result = resultOf(read, options);
     if (result.ok) value = result.value;
     options.onReload(result);
   };
   let timer: NodeJS.Timeout;
   const lookLater = () => {
     timer = setTimeout(() => {
-      void look().finally(() => {
+      const looked = look().catch(() => undefined);
+      void looked.finally(() => {
         if (!isClosed) lookLater();
       });
     }, lookAgainMs).unref();
@@ -87,6 +92,14 @@ export async function checkSettingFile(
   options: Pick<WatchedFileOptions<unknown>, 'setting' | 'bytesMax' | 'parse'>,
 ): Promise<void> {
   valueFrom(await bytesOfSettingFile(path, options), options);
+}
+
+function resultOf<Value>(bytes: Buffer, options: WatchedFileOptions<Value>): ReloadResult<Value> {
+  try {
+    return { ok: true, value: valueFrom(bytes, options) };
+  } catch (error) {
+    return { ok: false, message: (error as Error).message };
+  }
 }
 
 function valueFrom<Value>(

@@ -14,6 +14,9 @@ const hourMs = 3_600_000;
 const lifeMsMax = 24 * hourMs;
 let warnings: object[];
 let nowMs: number;
+/** Time that a test sets the clock by, which is no time that has passed. */
+let setByMs: number;
+const elapsedMs = () => nowMs - setByMs;
 let keys: TokenIssuer;
 let key: SigningKey;
 let verifier: JwtVerifier;
@@ -21,6 +24,7 @@ let verifier: JwtVerifier;
 beforeEach(async () => {
   nowMs = Date.parse('2026-11-24T00:00:00Z');
   warnings = [];
+  setByMs = 0;
   keys = await startTokenIssuer(() => nowMs);
   key = await keys.addKey('first');
   verifier = open();
@@ -32,7 +36,7 @@ afterEach(async () => {
 
 function open(algorithms?: readonly string[]): JwtVerifier {
   return openJwtVerifier({
-    ...{ issuer, audience, jwksUrl: keys.url, lifeMsMax, nowMs: () => nowMs },
+    ...{ issuer, audience, jwksUrl: keys.url, lifeMsMax, nowMs: () => nowMs, elapsedMs },
     log: { warn: (details: object) => void warnings.push(details) },
     algorithms,
   });
@@ -216,6 +220,21 @@ describe('the keys', () => {
     await eventually(async () => (await verifier.verify(old)) === undefined);
   });
 
+  it.each([3_600_000, -3_600_000, 86_400_000])(
+    'are refreshed as before when the clock is set by %i ms',
+    async (stepMs) => {
+      await verifier.verify(await key.token());
+      nowMs += stepMs;
+      setByMs += stepMs;
+      const second = await keys.addKey('second');
+      nowMs += 40_000;
+      expect(await verifier.verify(await second.token())).toBeDefined();
+      keys.isBroken = true;
+      nowMs += 23 * hourMs;
+      expect(await verifier.verify(await second.token())).toBeDefined();
+    },
+  );
+
   it('are not fetched again for a flood of unknown ids', async () => {
     await verifier.verify(await key.token());
     const flood = Array.from({ length: 300 }, (_, index) => key.token({}, { kid: `no-${index}` }));
@@ -255,6 +274,7 @@ describe('the keys', () => {
         jwksUrl: broken.url,
         lifeMsMax,
         nowMs: () => nowMs,
+        elapsedMs,
         log: { warn() {} },
       },
     });
@@ -272,7 +292,7 @@ describe('the keys', () => {
     ['not a url', 'must be an https URL'],
     ['https://user:password@keys.example/', 'must hold no user name'],
   ])('may not come from %s', (jwksUrl, words) => {
-    const options = { issuer, audience, jwksUrl, lifeMsMax, nowMs: () => nowMs };
+    const options = { issuer, audience, jwksUrl, lifeMsMax, nowMs: () => nowMs, elapsedMs };
     expect(() => openJwtVerifier(options)).toThrow(words);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -63,6 +63,38 @@ it('keeps its value while the file is wrong or gone, and reports each once', asy
     { ok: false, message: 'SOME_FILE: names a file that does not exist' },
     { ok: true, value: 'again' },
   ]);
+});
+
+it('goes on watching when what is done about a change throws', async () => {
+  await writeFile(path, 'first');
+  const seen: string[] = [];
+  opened = await openWatchedFile(path, {
+    setting: 'SOME_FILE',
+    parse: String,
+    onReload(result) {
+      if (result.ok) seen.push(result.value);
+      throw new Error('a listener with a mistake');
+    },
+  });
+  await writeFile(path, 'second');
+  await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['second']);
+  await writeFile(path, 'third');
+  await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['second', 'third']);
+});
+
+it('is read as soon as it can be, without another change', async () => {
+  await writeFile(path, 'first');
+  const file = await open();
+  const target = join(folder, 'target');
+  await writeFile(target, 'second');
+  // For a while the path leads through a file, as it does to nothing when descriptors are gone.
+  await rm(path);
+  await symlink(join(folder, 'loop'), path);
+  await symlink(path, join(folder, 'loop'));
+  await expect.poll(() => reloads.length, { timeout: 10_000 }).toBe(1);
+  await rm(join(folder, 'loop'));
+  await symlink(target, join(folder, 'loop'));
+  await expect.poll(() => file.value, { timeout: 10_000 }).toBe('second');
 });
 
 it.each([

@@ -234,4 +234,18 @@ export const mutations: readonly Mutation[] = [
     wrong: `if (named === undefined || !named.some((name) => name.includes(':'))) return identity;`,
     noticedBy: 'test/http/access.test.ts',
   },
+  {
+    name: 'credentials that the upstream refuses use up what callers share',
+    file: 'src/app-passthrough.ts',
+    right: `if (error.reason === 'unauthenticated') return 'refused';`,
+    wrong: `if (error.reason === 'unauthenticated') return 'unknown';`,
+    noticedBy: 'test/http/strangers.test.ts',
+  },
+  {
+    name: 'a browser’s token takes the idempotency keys of its caller',
+    file: 'src/callers/authenticator.ts',
+    right: `keysOf: \`\${token.subject} \${tokenId}\`,`,
+    wrong: `keysOf: token.subject,`,
+    noticedBy: 'test/http/browser-tokens.test.ts',
+  },
 ];

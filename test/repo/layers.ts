@@ -21,7 +21,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   state: { imports: ['errors', 'files'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
   callers: {
-    imports: ['files', 'schemas', 'sealing', 'text'],
+    imports: ['errors', 'files', 'schemas', 'sealing', 'text'],
     packages: ['jose', 'zod'],
     pure: false,
   },
@@ -88,7 +88,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': [
-    ...['app-callers.ts', 'app-core.ts', 'app-metrics.ts'],
+    ...['app-callers.ts', 'app-core.ts', 'app-metrics.ts', 'app-passthrough.ts'],
     ...['app-server.ts', 'app-store.ts', 'app-upstream.ts'],
     ...['clock', 'config', 'http', 'lifecycle', 'load', 'observability'],
     ...['schemas', 'state', 'upstream'],
@@ -102,6 +102,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     ...['clock', 'config', 'http', 'load', 'observability'],
     ...['operations', 'schemas', 'text'],
   ],
+  'app-passthrough.ts': ['callers', 'clock', 'errors', 'upstream'],
   'app-server.ts': [
     'app-callers.ts',
     'callers',

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 
 /** The CA certificates that are trusted in place of Node's own. They can be replaced while channels use them. */
 export class CaCertificates {
@@ -41,6 +42,11 @@ export function caPemFromFile(bytes: Buffer): Buffer {
     } catch {
       throw new Error(`its certificate number ${index + 1} cannot be read`);
     }
+  }
+  try {
+    createSecureContext({ ca: bytes });
+  } catch {
+    throw new Error('its certificates cannot be used');
   }
   return bytes;
 }
