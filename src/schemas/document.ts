@@ -56,7 +56,7 @@ function documentFromContracts(substitute: Substitute): object {
       version,
       description:
         'Makes images from text. Errors are problem documents (RFC 9457); their `type` is the address of a page that says what to do next.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: '/' }],
     tags: [

@@ -56,25 +56,28 @@ const fields = {
 const status = (name: 'running' | 'succeeded' | 'failed' | 'canceled') =>
   z.literal(name).meta({ description: 'Closed list: running, succeeded, failed, canceled.' });
 
+/** Not a literal: some generators can't read a constant boolean. */
+const done = z.boolean().meta({ description: 'Whether `status` is any other than `running`.' });
+
 const running = z
-  .object({ ...fields, status: status('running'), done: z.literal(false) })
+  .object({ ...fields, status: status('running'), done })
   .meta({ id: 'RunningOperation', description: 'An operation whose image is still being made.' });
 
 const succeeded = z
   .object({
     ...fields,
     status: status('succeeded'),
-    done: z.literal(true),
+    done,
     response: operationResponse,
   })
   .meta({ id: 'SucceededOperation', description: 'An operation whose image is ready.' });
 
 const failed = z
-  .object({ ...fields, status: status('failed'), done: z.literal(true), error: operationError })
+  .object({ ...fields, status: status('failed'), done, error: operationError })
   .meta({ id: 'FailedOperation', description: 'An operation whose image could not be made.' });
 
 const canceled = z
-  .object({ ...fields, status: status('canceled'), done: z.literal(true), error: operationError })
+  .object({ ...fields, status: status('canceled'), done, error: operationError })
   .meta({ id: 'CanceledOperation', description: 'An operation that was canceled.' });
 
 /** The JSON of an operation. */

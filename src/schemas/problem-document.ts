@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { reasons } from '../errors/reason.ts';
+import { openList } from './open-list.ts';
 
 const violation = z
   .object({
@@ -27,9 +28,15 @@ const upstreamTrace = z
   .meta({ id: 'UpstreamTrace', description: 'What the upstream’s response says.' });
 
 /** A reason, as documented. */
-export const problemCodeSchema = z.enum(reasons).meta({
+export const problemCodeSchema = openList(reasons, {
   id: 'ProblemCode',
   description: 'The kind of problem, to switch on.',
+});
+
+const outcome = openList(['not_started', 'unknown', 'accepted'], {
+  id: 'SpendOutcome',
+  description:
+    'On a create: `not_started`: nothing was spent; `unknown`: it may have been spent; `accepted`: the operation goes on.',
 });
 
 /** RFC 9457 problem document; `code` is one of `reasons`. */
@@ -51,11 +58,7 @@ export const problemSchema = z
     retryable: z.boolean().meta({
       description: 'Whether the same request may succeed later without paying twice.',
     }),
-    outcome: z.enum(['not_started', 'unknown', 'accepted']).optional().meta({
-      id: 'SpendOutcome',
-      description:
-        'On a create: `not_started`: nothing was spent; `unknown`: it may have been spent; `accepted`: the operation goes on.',
-    }),
+    outcome: outcome.optional(),
     errors: z.array(violation).optional(),
     upstream: upstreamTrace.optional(),
   })

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { FieldTree } from './field-names.ts';
+import { openList } from './open-list.ts';
 
 /** What a credential may be used for. */
 export const scopes = ['images:create', 'operations:read'] as const;
@@ -8,7 +9,7 @@ export type Scope = (typeof scopes)[number];
 
 export const tokenTtlSecondsMax = 600;
 
-const scopeSchema = z.enum(scopes).meta({
+const scopeSchema = openList(scopes, {
   id: 'Scope',
   description: '`images:create` also cancels; `operations:read` reads operations and images.',
 });

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openApi30Document, openApiDocument } from '../../src/schemas/document.ts';
+import { reasons } from '../../src/errors/reason.ts';
+import { scopes } from '../../src/schemas/tokens.ts';
 import { version } from '../../src/schemas/product-version.ts';
 
 type Json = Record<string, unknown>;
@@ -86,7 +88,62 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
   });
 });
 
+describe.each(Object.entries(documents))('the lists of the OpenAPI %s document', (_, document) => {
+  const schemas = (document['components'] as Json)['schemas'] as Record<string, Json>;
+
+  it('are open for codes, outcomes and scopes: a string whose description has the known values', () => {
+    for (const [name, known] of [
+      ['ProblemCode', reasons],
+      ['SpendOutcome', ['not_started', 'unknown', 'accepted']],
+      ['Scope', scopes],
+    ] as const) {
+      const { type, description, ...rest } = schemas[name] ?? {};
+      expect([name, type]).toEqual([name, 'string']);
+      expect(rest).not.toHaveProperty('enum');
+      for (const value of known) expect(description).toContain(`\`${value}\``);
+    }
+  });
+
+  it('are closed in responses for the status alone', () => {
+    const responses = [
+      'Operation',
+      'Problem',
+      'OperationError',
+      'Token',
+      'OpenAiImages',
+      'RpcStatus',
+    ];
+    for (const name of responses) {
+      const closed = Array.from(nodes(schemas[name] as Json)).filter(
+        ([path, node]) => 'enum' in node && !path.endsWith('/status'),
+      );
+      expect(closed, name).toEqual([]);
+    }
+  });
+
+  it('hold no constant boolean', () => {
+    const constant = Array.from(nodes(document)).filter(
+      ([path, { const: only, enum: list }]) =>
+        !/\/examples?\//.test(path) &&
+        [only, ...(Array.isArray(list) ? (list as unknown[]) : [])].some(
+          (value) => typeof value === 'boolean',
+        ),
+    );
+    expect(constant.map(([path]) => path)).toEqual([]);
+  });
+});
+
 describe('the two documents', () => {
+  it('name the license with its address', () => {
+    for (const document of Object.values(documents)) {
+      const { license } = document['info'] as { license: object };
+      expect(license).toEqual({
+        name: 'Apache-2.0',
+        url: 'https://www.apache.org/licenses/LICENSE-2.0',
+      });
+    }
+  });
+
   it('have the version of their OpenAPI and of the package', async () => {
     const { version: packaged } = JSON.parse(await readFile('package.json', 'utf8')) as Json;
     expect(version).toBe(packaged);

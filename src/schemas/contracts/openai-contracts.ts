@@ -21,6 +21,25 @@ const exampleImages = {
   data: [{ b64_json: '/9j/4AAQ', seed: '1863', operation_id: 'op_AZk3v0' }],
 };
 
+/** Whole by OpenAI's types: typed clients drop an event that lacks a field. */
+const exampleEvent = {
+  type: 'image_generation.completed',
+  created_at: 1_795_428_014,
+  size: '1024x1024',
+  output_format: 'jpeg',
+  quality: 'auto',
+  background: 'opaque',
+  seed: '1863',
+  operation_id: 'op_AZk3v0',
+  usage: {
+    input_tokens: 0,
+    output_tokens: 0,
+    total_tokens: 0,
+    input_tokens_details: { image_tokens: 0, text_tokens: 0 },
+  },
+  b64_json: '/9j/4AAQ',
+};
+
 const exampleModel = { id: 'yandex-art', object: 'model', created: 0, owned_by: 'upstream' };
 
 export const createOpenAiImage = routeContract({
@@ -71,7 +90,7 @@ export const createOpenAiImage = routeContract({
       examples: {
         'application/json': { one: exampleImages },
         'text/event-stream': {
-          one: 'event: image_generation.completed\ndata: {"type":"image_generation.completed","b64_json":"/9j/4AAQ"}\n\n',
+          one: `event: image_generation.completed\ndata: ${JSON.stringify(exampleEvent)}\n\n`,
         },
       },
     },

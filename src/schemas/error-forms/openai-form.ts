@@ -85,7 +85,7 @@ export const openAiForm: ErrorForm = {
       message: problemKindOf(reason).title,
       type: typeOf(reason),
       param: null,
-      code: reason,
+      code: codes[reason] ?? reason,
     },
   }),
 };
