@@ -43,7 +43,8 @@ export async function startEmbeddedEmulator(
   worker.unref();
   let isClosing = false;
   worker.on('exit', () => {
-    if (!isClosing) void ended.then(onFailure);
+    // What fails here would end the gateway, which can go on without its upstream.
+    if (!isClosing) void ended.then(onFailure).catch(() => undefined);
   });
   return {
     ...first,

@@ -15,13 +15,18 @@ let loading: Promise<DrawingLibrary> | undefined;
  * operator sets it, has precedence.
  */
 export function drawingLibrary(): Promise<DrawingLibrary> {
-  return (loading ??= load());
+  loading ??= load().catch((error: unknown) => {
+    // A full disk may have room again: the next drawing tries once more.
+    loading = undefined;
+    throw error;
+  });
+  return loading;
 }
 
 async function load(): Promise<DrawingLibrary> {
   const directory = await mkdtemp(join(tmpdir(), 'image-generation-emulator-'));
+  const file = join(directory, 'fonts.conf');
   try {
-    const file = join(directory, 'fonts.conf');
     await writeFile(file, fontConfiguration(directory));
     process.env['FONTCONFIG_FILE'] ??= file;
     const { default: sharp } = await import('sharp');

@@ -32,7 +32,11 @@ export function openDrawing(): Drawing {
     draw: (request, mediaType) =>
       queue.add(async () => {
         const library = await drawingLibrary();
-        return draw(library, await (grain ??= grainTile(library)), request, mediaType);
+        grain ??= grainTile(library).catch((error: unknown) => {
+          grain = undefined;
+          throw error;
+        });
+        return draw(library, await grain, request, mediaType);
       }),
     close: () => queue.close(),
   };
