@@ -80,7 +80,7 @@ export async function createOperation(
   create: CreateRequest,
 ): Promise<OperationSnapshot> {
   const { logContext } = request;
-  const startMs = services.clock.nowMs();
+  const startMs = services.clock.elapsedMs();
   const end = logContext.spending?.begin();
   try {
     const { snapshot, isReplay, limits } = await services.creates.create(create, caller);
@@ -106,6 +106,6 @@ export async function createOperation(
     const violations = placed.violations.map((violation) => ({ ...violation, detail }));
     throw placed.with({ detail, violations });
   } finally {
-    logContext.upstreamMs = services.clock.nowMs() - startMs;
+    logContext.upstreamMs = services.clock.elapsedMs() - startMs;
   }
 }

@@ -35,13 +35,14 @@ export function preferencesFromHeader(header: string | string[] | undefined): Pr
 /**
  * The rest of a wait, in milliseconds. A wait counts from the arrival of the
  * request (RFC 7240, section 4.3), so the work done since then is part of it.
+ * Both moments are in monotonic time.
  */
 export function waitLeftMs(
   waitS: number,
-  { receivedAtMs, nowMs }: { readonly receivedAtMs: number; readonly nowMs: number },
+  { receivedAtMs, elapsedMs }: { readonly receivedAtMs: number; readonly elapsedMs: number },
 ): number {
   const waitMs = waitS * 1000;
-  return Math.min(waitMs, Math.max(0, receivedAtMs + waitMs - nowMs));
+  return Math.min(waitMs, Math.max(0, receivedAtMs + waitMs - elapsedMs));
 }
 
 /** The value of Preference-Applied; undefined when no preference was followed. */

@@ -55,6 +55,46 @@ interface Answer {
   readonly json: Record<string, unknown>;
 }
 
+describe('a browser token', () => {
+  async function token(caller = 'shop'): Promise<Record<string, string>> {
+    const response = await gateway.fetch('/v1/tokens', {
+      method: 'POST',
+      headers: { ...keyed.keyOf(caller), 'content-type': 'application/json' },
+      body: JSON.stringify({ scopes: ['images:create', 'operations:read'], ttlSeconds: 60 }),
+    });
+    const { token: text } = (await response.json()) as { token: string };
+    return { authorization: `Bearer ${text}`, 'x-api-key': '' };
+  }
+
+  async function createWith(credential: Record<string, string>, key: string, body: unknown) {
+    const headers = Object.entries({ ...credential, 'idempotency-key': key });
+    const response = await gateway.create(
+      body,
+      Object.fromEntries(headers.filter(([, value]) => value !== '')),
+    );
+    await response.arrayBuffer();
+    return { status: response.status, id: response.headers.get('x-operation-id') };
+  }
+
+  it('occupies no idempotency key of its caller, and of no other token', async () => {
+    const key = freshKey();
+    const [one, two] = [await token(), await token()];
+    const ids = [];
+    for (const [credential, body] of [
+      [one, { prompt: 'a cat of a stranger' }],
+      [two, { prompt: 'a cat of another one' }],
+      [keyed.keyOf('shop'), prompt],
+    ] as const) {
+      const { status, id } = await createWith(credential, key, body);
+      expect(status).toBe(202);
+      ids.push(id);
+    }
+    expect(new Set(ids).size).toBe(3);
+    const again = await createWith(one, key, { prompt: 'a cat of a stranger' });
+    expect(again.id).toBe(ids[0]);
+  });
+});
+
 describe('a create with an Idempotency-Key', () => {
   it('finds the same operation when it is resent, and is paid once', async () => {
     const key = freshKey();

@@ -33,7 +33,7 @@ type Call = RouteCall<object, typeof imageRequestSchema>;
 export function imagesRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createImage, async (call) => {
     const { request, reply, caller } = call;
-    const receivedAtMs = services.clock.nowMs();
+    const receivedAtMs = services.clock.elapsedMs();
     const negotiated = negotiatedOf(call, services);
     const preferences = preferencesFromHeader(request.headers['prefer']);
     const wanted = createRequestFromCall(call, services, negotiated);
@@ -52,7 +52,7 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
         ? started
         : await services.operations.wait(started.id, {
             ...caller,
-            waitMs: waitLeftMs(waitS, { receivedAtMs, nowMs: services.clock.nowMs() }),
+            waitMs: waitLeftMs(waitS, { receivedAtMs, elapsedMs: services.clock.elapsedMs() }),
             signal: callerGoneSignal(reply.raw),
           });
     reportPreferences(reply, preferences, wanted.ignored);

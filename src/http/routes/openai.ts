@@ -32,7 +32,7 @@ const folderPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 export function openAiRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, createOpenAiImage, async (call) => {
     const { request, reply } = call;
-    const receivedAtMs = services.clock.nowMs();
+    const receivedAtMs = services.clock.elapsedMs();
     const { body } = bodyOf(call);
     refuseOrReportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
     const defaults = { ...imageDefaultsOf(request, services), ...folderOf(request) };
@@ -123,8 +123,8 @@ async function finish(
   const { caller } = call;
   const { id } = start.snapshot;
   try {
-    const nowMs = services.clock.nowMs();
-    const waitMs = waitLeftMs(waitSecondsOf(call.request.headers), { receivedAtMs, nowMs });
+    const elapsedMs = services.clock.elapsedMs();
+    const waitMs = waitLeftMs(waitSecondsOf(call.request.headers), { receivedAtMs, elapsedMs });
     const snapshot = await services.operations.wait(id, { ...caller, waitMs, signal });
     if (!isFinished(snapshot)) {
       throw new GatewayError('generation_timeout', 'the image is not ready yet: ask again', {
