@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { openDrawing } from '../../../src/renderers/local/drawing.ts';
 
-const request = { prompt: 'a cat', negative: '', seed: 1n, width: 64, height: 64 };
+const request = { prompt: 'a cat', negative: '', seed: 1n, width: 512, height: 512 };
 
 afterEach(() => vi.unstubAllEnvs());
 
