@@ -1,3 +1,5 @@
+import { registeredMediaType } from '../text/media-type.ts';
+
 /** The representation chosen for a request by its Accept header. */
 export interface Negotiated {
   readonly form: 'json' | 'image' | 'events';
@@ -96,7 +98,8 @@ function rangesFromAccept(accept: string | undefined): readonly MediaRange[] {
     if (match === null) return [];
     const weight = parameters.find((parameter) => /^q\s*=/i.test(parameter));
     const quality = weight === undefined ? 1 : qualityFromParameter(weight);
-    return [{ type: match[1]!.toLowerCase(), subtype: match[2]!.toLowerCase(), quality }];
+    const [type = '', subtype = ''] = registeredMediaType(match[0]).split('/');
+    return [{ type, subtype, quality }];
   });
 }
 

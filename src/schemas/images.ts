@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isBlank } from '../text/blank.ts';
-import { imageMediaTypes, type ImageMediaType } from '../text/media-type.ts';
+import { imageMediaTypes, registeredMediaType, type ImageMediaType } from '../text/media-type.ts';
 import { documentedAs, doubleSchema, int64Max, int64Schema } from './int64.ts';
 import { itemsMax, type FieldTree } from './field-names.ts';
 
@@ -49,17 +49,11 @@ const ratio = z
   })
   .meta({ id: 'AspectRatio', description: 'Width to height. 0:0 means unset.' });
 
-/** Names of media types, and other names by which people call them. */
-const mediaTypeOfName: ReadonlyMap<string, ImageMediaType> = new Map([
-  ...imageMediaTypes.map((known) => [known, known] as const),
-  ['image/jpg', 'image/jpeg'],
-  ['jpg', 'image/jpeg'],
-]);
-
 const mediaType = z
   .string()
   .transform((input, context): ImageMediaType => {
-    const known = mediaTypeOfName.get(input.toLowerCase());
+    const name = registeredMediaType(input);
+    const known = imageMediaTypes.find((mediaType) => mediaType === name);
     if (known !== undefined) return known;
     const detail = `expected one of ${imageMediaTypes.join(', ')}`;
     context.addIssue({ code: 'custom', params: { code: 'value' }, message: detail, input });

@@ -39,7 +39,11 @@ export const openAiRequestSchema = z
       description:
         '`b64_json` if absent, but `url` where `model` is dall-e-2 or dall-e-3, as at OpenAI.',
     }),
-    outputFormat: z.enum(['png', 'jpeg', 'webp']).optional(),
+    outputFormat: z
+      .enum(['png', 'jpeg', 'webp', 'jpg'])
+      .transform((format) => (format === 'jpg' ? 'jpeg' : format))
+      .optional()
+      .meta({ override: { type: 'string', enum: ['png', 'jpeg', 'webp'] } }),
     stream: z.boolean().optional(),
     user: z.string().optional(),
     aspectRatio,

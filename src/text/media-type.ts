@@ -8,3 +8,9 @@ export const imageMediaTypes = [
 ] as const;
 
 export type ImageMediaType = (typeof imageMediaTypes)[number];
+
+/** `image/jpg` is no registered name, but the one that many people and clients write. */
+export function registeredMediaType(name: string): string {
+  const lower = name.toLowerCase();
+  return lower === 'image/jpg' || lower === 'jpg' ? 'image/jpeg' : lower;
+}

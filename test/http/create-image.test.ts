@@ -84,6 +84,7 @@ describe('POST /v1/images', () => {
 
   it.each([
     ['image/*', 'image/jpeg'],
+    ['image/jpg', 'image/jpeg'],
     ['image/png', 'image/png'],
     ['image/avif, image/webp;q=0.9, image/jpeg;q=0.5', 'image/webp'],
   ])('responds to Accept: %s with the image as %s', async (accept, mediaType) => {

@@ -78,6 +78,8 @@ describe('an unmodified openai client', () => {
   it('gets the format it asks for, where the upstream makes it', async () => {
     const png = await client.images.generate({ ...request, output_format: 'png' });
     expect(png.output_format).toBe('png');
+    const jpg = { ...request, output_format: 'jpg' } as unknown as typeof request;
+    expect((await client.images.generate(jpg)).output_format).toBe('jpeg');
     expect(imageFactsFromBytes(bytesOf(png.data?.[0]?.b64_json))?.mediaType).toBe('image/png');
     const webp = await client.images
       .generate({ ...request, output_format: 'webp', quality: 'high' })
