@@ -1,3 +1,5 @@
+import { hasGlyph } from './font-coverage.ts';
+
 const prefix = 'local drawing';
 const linesMax = 2;
 
@@ -30,18 +32,26 @@ ${written.join('')}
 <text x="${margin}" y="${height - margin}" font-family="DejaVu Sans" font-size="${small}" letter-spacing="${small * 0.05}" fill="#fff" fill-opacity="0.74">${prefix} · seed ${seed}</text>`;
 }
 
-/** Characters that the fonts do not hold, such as emoji: they would be empty boxes. */
-const withoutGlyph =
-  /[^\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Armenian}\p{Script=Georgian}\p{Nd}\p{P}\p{Sc}\p{Sm}\p{Zs}\p{Mn}]+/gu;
+/** Characters that show nothing, or change the direction of the line. */
+const invisible = /[\p{C}\p{Variation_Selector}]/gu;
+const isLetterOrMark = /[\p{L}\p{M}]/u;
+const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** The text without characters that XML or the fonts don't hold, or that change the direction of the line. */
+/**
+ * The text as far as the fonts have glyphs for it. Nothing where a letter has
+ * none: a part of a text in another script would be no caption. Other signs
+ * without a glyph, such as emoji, are left out.
+ */
 function drawable(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/\s+/g, ' ')
-    .replace(withoutGlyph, '')
-    .replace(/ +/g, ' ')
-    .trim();
+  const visible = text.toWellFormed().replace(/\s+/g, ' ');
+  let kept = '';
+  for (const { segment } of clusters.segment(visible)) {
+    const cluster = segment.replace(invisible, '');
+    const isDrawable = [...cluster].every((sign) => hasGlyph(sign.codePointAt(0) ?? 0));
+    if (isDrawable && !/^\p{M}/u.test(cluster)) kept += cluster;
+    else if (isLetterOrMark.test(cluster)) return '';
+  }
+  return kept.replace(/ +/g, ' ').trim();
 }
 
 /** The first lines of a text, of whole words where they fit. */

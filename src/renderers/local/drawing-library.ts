@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type Sharp from 'sharp';
+import { fontFolder } from './font-coverage.ts';
 
 export type DrawingLibrary = typeof Sharp;
 
@@ -44,9 +44,8 @@ async function load(): Promise<DrawingLibrary> {
 }
 
 function fontConfiguration(directory: string): string {
-  const fonts = dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json'));
   return `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>${join(fonts, 'ttf')}</dir><cachedir>${join(directory, 'cache')}</cachedir></fontconfig>
+<fontconfig><dir>${fontFolder()}</dir><cachedir>${join(directory, 'cache')}</cachedir></fontconfig>
 `;
 }
