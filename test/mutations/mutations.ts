@@ -136,8 +136,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'unknown key ids are fetched for each time',
     file: 'src/callers/issuer-keys.ts',
-    right: `if (nowMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {`,
-    wrong: `if (nowMs() - fetchedFor.unknownKidAtMs >= 0) {`,
+    right: `if (elapsedMs() - fetchedFor.unknownKidAtMs >= unknownKidRefetchMs) {`,
+    wrong: `if (elapsedMs() - fetchedFor.unknownKidAtMs >= 0) {`,
     noticedBy: 'test/callers/jwt-verifier.test.ts',
   },
   {
