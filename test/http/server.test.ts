@@ -118,6 +118,7 @@ describe('a request refused before any route', () => {
     ['more than 100 header lines', 'x: 1\r\n'.repeat(150)],
     ['an expectation no server meets', 'expect: tea\r\n'],
   ])('gets the error form of its path: %s', async (_, lines) => {
+    expect(await errorOf('/v1/images/', lines)).toMatchObject({ outcome: 'not_started' });
     expect(await errorOf('/v1/images/generations', lines)).toMatchObject({
       error: { type: 'invalid_request_error', outcome: 'not_started' },
     });

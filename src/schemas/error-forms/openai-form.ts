@@ -61,7 +61,7 @@ export function openAiError(error: GatewayError): object {
 }
 
 /** Every path below /v1 but those of the native surface. */
-const paths = /^\/v1(?:$|\/(?!images$|operations(?:\/|$)|tokens$))/;
+const paths = /^\/v1(?:$|\/(?!(?:images|tokens)\/*$|operations(?:\/|$)))/;
 
 /** Errors as OpenAI's API writes them, and beside that what became of the money. */
 export const openAiForm: ErrorForm = {
