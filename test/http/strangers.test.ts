@@ -81,6 +81,26 @@ it('a refused credential is asked about once in 10 s, whatever it requests', asy
   expect(emulator.ledger.refusedCredentials - before).toBe(1);
 });
 
+it('a create that the upstream refuses for its credential gives back the rate of all callers', async () => {
+  const leftAfter = async (headers: Record<string, string>) => {
+    const response = await gateway.create(prompt, headers);
+    await response.arrayBuffer();
+    return Number(/"gateway";r=(\d+)/.exec(response.headers.get('ratelimit') ?? '')?.[1]);
+  };
+  const passing = ['key-of-clara', 'key-of-dora', 'key-of-emil'];
+  apiKeys.push(...passing);
+  for (const key of passing) {
+    const headers = { 'x-api-key': key };
+    expect(await statusOf(gateway.fetch('/v1/models', { headers }))).toBe(200);
+  }
+  apiKeys.splice(-passing.length);
+  const before = await leftAfter(anna);
+  for (const key of passing) {
+    expect(await statusOf(gateway.create(prompt, { 'x-api-key': key }))).toBe(401);
+  }
+  expect(await leftAfter(anna)).toBeGreaterThanOrEqual(before - 1);
+});
+
 it('a credential that the upstream no longer accepts is refused at once after its next call', async () => {
   const ben = { 'x-api-key': 'key-of-ben' };
   const id = await idOf(await gateway.create(prompt, ben));

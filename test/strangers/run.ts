@@ -49,8 +49,9 @@ const emulator = await startEmulator({
   credentials: { apiKeys: [...callers, refusedKey] },
 });
 const gateway = await startGateway(emulator.address);
-const [rssBefore, rounds] = [await rssMiB(gateway.pid), [] as Round[]];
+const rounds: Round[] = [];
 await round('warm-up', undefined);
+const rssBefore = await rssMiB(gateway.pid);
 for (const attack of attacksBy(refusedKey)) {
   rounds.push(await round('quiet', undefined), await round(attack.name, attack));
 }
@@ -74,6 +75,8 @@ async function startGateway(upstream: string) {
       ...{ PORT: '0', DATA_DIR: folder, DRAIN_DELAY_MS: '0', LOOP_DELAY_MS_MAX: '10000' },
       ...{ AUTH: 'passthrough', UPSTREAM_ADDRESS: upstream, LOG_LEVEL: 'info' },
       IMAGES_PER_MINUTE_MAX: String(imagesPerMinuteMax),
+      // Small, so that memory that grows is not that of images.
+      RESULT_CACHE_BYTES_MAX: '8388608',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -157,8 +160,10 @@ function report(): void {
     const times = `p99 of a create ${createP99Ms.toFixed(0)} ms, of an image ${imageP99Ms.toFixed(0)} ms`;
     process.stdout.write(`${name}: ${times}; ${ended}; given away ${given}\n`);
   }
-  // The slowest quiet round is what this machine does by itself.
-  const quietMs = Math.max(...quiet.map(({ createP99Ms }) => createP99Ms));
+  const quietMs = percentile(
+    quiet.map(({ createP99Ms }) => createP99Ms),
+    0.5,
+  );
   const worst = attacked.toSorted((a, b) => b.createP99Ms - a.createP99Ms)[0];
   const failures = rounds.reduce((sum, each) => sum + each.failures.length, 0);
   const given = rounds.reduce((sum, each) => sum + each.given, 0);
@@ -170,7 +175,7 @@ function report(): void {
     goal: 'others’ p99 and quota unmoved (p99 within 20 % of quiet rounds, no create refused)',
     seen:
       `${failures} of ${creates} creates of others failed; p99 ${worst?.createP99Ms.toFixed(0)} ms under “${worst?.name}”, ` +
-      `${quietMs.toFixed(0)} ms in the slowest quiet round; ${given} attacks got through; ` +
+      `${quietMs.toFixed(0)} ms in quiet rounds (median); ${given} attacks got through; ` +
       `${kept} of 3,000 connections of one peer kept; memory +${grownMiB.toFixed(0)} MiB`,
     isMet,
     by: 'npm run test:strangers',

@@ -69,8 +69,12 @@ export interface CreatesOptions {
   readonly observer?: CreatesObserver | undefined;
 }
 
-/** Refusals that use up no rate: the caller named something that does not exist, and no image was begun. */
-const rateFreeReasons: ReadonlySet<Reason> = new Set(['model_not_found']);
+/** Refusals that use up no rate: no image was begun, and the rate of all callers must not be theirs to use up. */
+const rateFreeReasons: ReadonlySet<Reason> = new Set([
+  'model_not_found',
+  'unauthenticated',
+  'permission_denied',
+]);
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
 const underWayMax = 1_000;
 
