@@ -162,7 +162,7 @@ function pollingObserver(
   };
 }
 
-function slotOf({ view, sealed }: TrackedOperation): Slot | undefined {
+function slotOf({ owner, sealed }: TrackedOperation): Slot | undefined {
   const { slotHolder: holder } = sealed;
-  return holder === undefined ? undefined : { subject: view.subject ?? view.tenant, holder };
+  return holder === undefined ? undefined : { subject: owner, holder };
 }

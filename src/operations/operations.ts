@@ -125,9 +125,10 @@ export class Operations {
    * upstream's error while it has never reported on the operation to this process.
    */
   async get(id: string, caller: CallerContext): Promise<OperationSnapshot> {
-    const tracked = this.#tracked.find(id, caller);
-    await this.#reads.refresh(tracked);
-    return tracked.snapshotOrThrow();
+    return this.#with(id, caller, async (tracked) => {
+      await this.#reads.refresh(tracked);
+      return tracked.snapshotOrThrow();
+    });
   }
 
   /**
@@ -137,18 +138,20 @@ export class Operations {
    * @throws GatewayError `operation_not_found` or `operation_expired`.
    */
   async recall(id: string, caller: CallerContext): Promise<OperationSnapshot> {
-    const tracked = this.#tracked.find(id, caller);
-    await this.#reads.refresh(tracked);
-    if (tracked.expired !== undefined) throw tracked.expired;
-    return tracked.snapshot;
+    return this.#with(id, caller, async (tracked) => {
+      await this.#reads.refresh(tracked);
+      if (tracked.expired !== undefined) throw tracked.expired;
+      return tracked.snapshot;
+    });
   }
 
   /** Like `get`, but returns only when the operation ends or the wait is over. */
   async wait(id: string, options: WaitOptions): Promise<OperationSnapshot> {
-    const tracked = this.#tracked.find(id, options);
-    if (options.waitMs > 0 && !this.#isClosed) await this.#untilOver(tracked, options);
-    else await this.#reads.refresh(tracked);
-    return tracked.snapshotOrThrow();
+    return this.#with(id, options, async (tracked) => {
+      if (options.waitMs > 0 && !this.#isClosed) await this.#untilOver(tracked, options);
+      else await this.#reads.refresh(tracked);
+      return tracked.snapshotOrThrow();
+    });
   }
 
   /**
@@ -161,43 +164,42 @@ export class Operations {
     caller: CallerContext,
     options: RoomOptions = {},
   ): Promise<OperationImage> {
-    const tracked = this.#tracked.find(id, caller);
-    const release = await this.#options.memory.roomToRespond(
-      tracked.view.key,
-      imageBytesMaxOf(tracked, this.#options.imageBytesMax),
-      options,
-    );
-    try {
-      const bytes =
-        this.#options.results.get(tracked.view.key) ?? (await this.#reads.image(tracked));
-      return { snapshot: tracked.snapshot, bytes, release };
-    } catch (error) {
-      release();
-      throw error;
-    }
+    const { memory, results, imageBytesMax } = this.#options;
+    return this.#with(id, caller, async (tracked) => {
+      const { key } = tracked.view;
+      const bytesMax = imageBytesMaxOf(tracked, imageBytesMax);
+      const release = await memory.roomToRespond(key, bytesMax, options);
+      try {
+        const bytes = results.get(key) ?? (await this.#reads.image(tracked));
+        return { snapshot: tracked.snapshot, bytes, release };
+      } catch (error) {
+        release();
+        throw error;
+      }
+    });
   }
 
   /** Asks the upstream to stop the work. Best effort: returns the operation as it then is. */
   async cancel(id: string, caller: CallerContext): Promise<OperationSnapshot> {
-    const tracked = this.#tracked.find(id, caller);
-    if (tracked.isOver) return tracked.snapshotOrThrow();
-    try {
-      const operation = await this.#options.upstream.cancelOperation(
-        tracked.sealed.upstreamId,
-        callOptionsOf(caller),
-      );
-      this.#hub.apply(tracked, operation);
-    } catch (error) {
-      // An upstream that can't cancel leaves the operation as it is, and so it is returned.
-      if (!(error instanceof GatewayError) || tracked.isUnseen) throw error;
-      tracked.failed(error);
-    }
-    return tracked.snapshotOrThrow();
+    const { upstream } = this.#options;
+    return this.#with(id, caller, async (tracked) => {
+      if (tracked.isOver) return tracked.snapshotOrThrow();
+      try {
+        const { upstreamId } = tracked.sealed;
+        const operation = await upstream.cancelOperation(upstreamId, callOptionsOf(caller));
+        this.#hub.apply(tracked, operation);
+      } catch (error) {
+        // An upstream that can't cancel leaves the operation as it is, and so it is returned.
+        if (!(error instanceof GatewayError) || tracked.isUnseen) throw error;
+        tracked.failed(error);
+      }
+      return tracked.snapshotOrThrow();
+    });
   }
 
   /** Seconds after which asking again may bring something new, 1 … 5. */
   retryAfterS(id: string, caller: CallerContext): number {
-    const dueInMs = this.#tracked.find(id, caller).dueInMs(this.#options.clock.elapsedMs());
+    const dueInMs = this.#tracked.peek(id, caller)?.dueInMs(this.#options.clock.elapsedMs()) ?? 0;
     return Math.min(askAgainSMax, Math.max(1, Math.ceil(dueInMs / 1000)));
   }
 
@@ -220,6 +222,20 @@ export class Operations {
   close(): void {
     this.#isClosed = true;
     for (const tracked of this.#tracked.values()) this.#hub.release(tracked);
+  }
+
+  /** Finds an operation for one request, and lets go of it afterwards. */
+  async #with<Result>(
+    id: string,
+    caller: CallerContext,
+    use: (tracked: TrackedOperation) => Promise<Result>,
+  ): Promise<Result> {
+    const tracked = this.#tracked.find(id, caller);
+    try {
+      return await use(tracked);
+    } finally {
+      this.#tracked.release(tracked);
+    }
   }
 
   #untilOver(tracked: TrackedOperation, options: WaitOptions): Promise<void> {

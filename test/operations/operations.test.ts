@@ -503,6 +503,56 @@ describe.each([-86_400_000, -3_600_000, -30_000, -20_000, 30_000, 3_600_000, 86_
   },
 );
 
+describe('ids that a caller with a credential of its own has invented', () => {
+  const credential = { authorization: 'Bearer anna', view: 'anna' };
+  const anna = { tenant: 'p:', subject: 'p:anna', passthrough: credential };
+  const invented = (index: number) => String(index).padStart(20, 'f');
+
+  it('are never running, also when no read is left for them, and are not remembered', async () => {
+    const limiter = new ReadRateLimiter({ perSecond: 5, burst: 1 });
+    const readQueue = new ReadQueue({ clock, limiter });
+    const operations = openOperations({ readRateLimiter: limiter, readQueue });
+    const asked = Array.from({ length: 300 }, (_, index) => {
+      const id = invented(index);
+      if (index % 3 === 0) return watched(operations.wait(id, { ...anna, waitMs: 1_000 }));
+      return watched(index % 3 === 1 ? operations.get(id, anna) : operations.cancel(id, anna));
+    });
+    await clock.advance(120_000);
+    const reasons = new Set(asked.map(reasonOf));
+    expect(reasons).toEqual(new Set(['operation_expired', 'operation_not_found', 'overloaded']));
+    expect(asked.filter(({ value }) => value !== undefined)).toEqual([]);
+    expect(operations.load.trackedOperations).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('are never running while the upstream is out of reach', async () => {
+    const operations = openOperations();
+    upstream.isDead = true;
+    for (let index = 0; index < 20; index += 1) {
+      const outcome = watched(operations.get(invented(index), anna));
+      await clock.advance(2_500);
+      expect(outcome.value).toBeUndefined();
+      expect(['upstream_unavailable', 'overloaded']).toContain(reasonOf(outcome));
+    }
+    expect(operations.load.trackedOperations).toBe(0);
+  });
+
+  it('are not confused with those that the upstream has', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, anna);
+    expect(statusOf(watched(operations.get(id, anna)))).toBeUndefined();
+    await clock.advance(10);
+    const known = watched(operations.get(id, anna));
+    await clock.advance(100);
+    expect(statusOf(known)).toBe('running');
+    upstream.nextGets.push(succeededOperation(invented(7)));
+    const own = watched(operations.get(invented(7), anna));
+    await clock.advance(100);
+    expect(statusOf(own)).toBe('succeeded');
+    expect(operations.load.trackedOperations).toBe(2);
+  });
+});
+
 describe('canceling', () => {
   it('tells those who wait', async () => {
     const operations = openOperations();

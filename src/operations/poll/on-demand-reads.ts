@@ -2,7 +2,8 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { PollingHub } from './polling-hub.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { ReadQueue } from './read-queue.ts';
-import type { ReadResult, TrackedOperation } from './tracked-operation.ts';
+import type { ReadResult } from './operation-view.ts';
+import type { TrackedOperation } from './tracked-operation.ts';
 
 export interface OnDemandReadsOptions {
   readonly hub: PollingHub;
@@ -62,8 +63,9 @@ export class OnDemandReads {
     const { hub, readQueue, openForMs } = this.#options;
     // A read that will be refused here needs no turn in the queue.
     if (tracked.reading === undefined && openForMs() === 0 && !readQueue.tryTake()) {
-      if (readQueue.waitMs({ isFirst: true }) > queuedMsMax) return { error: noReadsLeft() };
-      await new Promise<void>((resolve) => readQueue.join(resolve, { isFirst: true }));
+      const turn = { isFirst: true, owner: tracked.owner };
+      if (readQueue.waitMs(turn) > queuedMsMax) return { error: noReadsLeft() };
+      await new Promise<void>((resolve) => readQueue.join(resolve, turn));
     }
     return hub.read(tracked);
   }

@@ -11,7 +11,8 @@ import type { ReadRateLimiter } from './read-rate-limiter.ts';
 import type { ReadQueue } from './read-queue.ts';
 import type { ResultCache } from '../result/result-cache.ts';
 import { durationMsOf } from './observed-duration.ts';
-import type { ReadResult, TrackedOperation, Waiter } from './tracked-operation.ts';
+import type { ReadResult, Waiter } from './operation-view.ts';
+import type { TrackedOperation } from './tracked-operation.ts';
 
 /** Reads one operation from the upstream; rejects with a GatewayError. */
 export type ReadOperation = (tracked: TrackedOperation) => Promise<Operation>;
@@ -238,7 +239,7 @@ export class PollingHub {
       } else if (readQueue.tryTake()) {
         void this.read(tracked);
       } else {
-        tracked.arm(readQueue.join(() => void this.read(tracked)));
+        tracked.arm(readQueue.join(() => void this.read(tracked), { owner: tracked.owner }));
       }
     });
     tracked.arm(cancelTimer);

@@ -1,13 +1,19 @@
 import type { CancelTimer, Clock } from '../../clock/clock.ts';
 import type { ReadRateLimiter } from './read-rate-limiter.ts';
+import { TurnsByOwner } from './turns-by-owner.ts';
 
-interface Turn {
-  go(): void;
+export interface TurnOptions {
+  /** Whether it goes before polls. */
+  readonly isFirst?: boolean;
+  /** For whom the read is. Owners take turns. */
+  readonly owner?: string;
 }
 
 /**
- * Reads that wait for the read rate limiter, in order of arrival. Reads of an
- * image, whose caller waits for nothing else, go before polls.
+ * Reads that wait for the read rate limiter. Reads of an image, whose caller
+ * waits for nothing else, go before polls. Among equals the owners take turns,
+ * and the reads of one owner go in order of arrival, so that a caller who asks
+ * for many images does not keep others from theirs.
  *
  * A read takes from the rate when it begins, not when it is planned: timers that
  * are late together would otherwise begin their reads together, and more of
@@ -16,8 +22,8 @@ interface Turn {
 export class ReadQueue {
   readonly #clock: Clock;
   readonly #limiter: ReadRateLimiter;
-  readonly #first = new Set<Turn>();
-  readonly #others = new Set<Turn>();
+  readonly #first = new TurnsByOwner();
+  readonly #others = new TurnsByOwner();
   #cancelTimer: CancelTimer | undefined;
 
   constructor(parts: { readonly clock: Clock; readonly limiter: ReadRateLimiter }) {
@@ -27,24 +33,27 @@ export class ReadQueue {
 
   /** Takes a turn if it can be had at once: no read waits, and the rate allows it. */
   tryTake(): boolean {
-    const isEmpty = this.#first.size + this.#others.size === 0;
-    return isEmpty && this.#limiter.tryTake(this.#clock.elapsedMs());
+    return this.#size === 0 && this.#limiter.tryTake(this.#clock.elapsedMs());
   }
 
   /** Calls back when it is the read's turn, never inside this call. Returns how to leave the queue. */
-  join(go: () => void, options: { readonly isFirst?: boolean } = {}): CancelTimer {
-    const turn = { go };
-    const queue = options.isFirst === true ? this.#first : this.#others;
-    queue.add(turn);
+  join(go: () => void, { isFirst = false, owner = '' }: TurnOptions = {}): CancelTimer {
+    const leave = (isFirst ? this.#first : this.#others).add(owner, go);
     this.#arm();
-    return () => void queue.delete(turn);
+    return leave;
   }
 
   /** About how long a read that joins now waits, in milliseconds. */
-  waitMs(options: { readonly isFirst?: boolean } = {}): number {
+  waitMs({ isFirst = false, owner = '' }: TurnOptions = {}): number {
     const atMs = this.#clock.elapsedMs();
-    const ahead = this.#first.size + (options.isFirst === true ? 0 : this.#others.size);
+    const ahead = isFirst
+      ? this.#first.aheadOf(owner)
+      : this.#first.size + this.#others.aheadOf(owner);
     return this.#limiter.waitMs(atMs) + (ahead * 1000) / this.#limiter.rate(atMs);
+  }
+
+  get #size(): number {
+    return this.#first.size + this.#others.size;
   }
 
   #arm(): void {
@@ -55,13 +64,11 @@ export class ReadQueue {
 
   #advance(): void {
     this.#cancelTimer = undefined;
-    const queue = this.#first.size > 0 ? this.#first : this.#others;
-    const [turn] = queue;
-    if (turn === undefined) return;
+    if (this.#size === 0) return;
     if (this.#limiter.tryTake(this.#clock.elapsedMs())) {
-      queue.delete(turn);
-      turn.go();
+      const turns = this.#first.size > 0 ? this.#first : this.#others;
+      turns.next()?.();
     }
-    if (this.#first.size + this.#others.size > 0) this.#arm();
+    if (this.#size > 0) this.#arm();
   }
 }

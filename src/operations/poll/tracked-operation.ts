@@ -1,24 +1,12 @@
-import type { GatewayError } from '../../errors/gateway-error.ts';
+import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
 import type { Reason } from '../../errors/reason.ts';
 import type { CancelTimer } from '../../clock/clock.ts';
 import type { Outcome } from '../../translation/outcome.ts';
-import type { CallerContext } from '../caller-context.ts';
 import { unknownOperation, type SealedOperation } from '../operation-id.ts';
+import type { OperationView, ReadResult, Waiter } from './operation-view.ts';
 import type { OperationAge } from './poll-schedule.ts';
 import { snapshotAfter, snapshotFromSealed, type OperationSnapshot } from '../result/snapshot.ts';
-
-/** A caller who waits for the end of an operation. Woken once. */
-export interface Waiter {
-  wake(): void;
-}
-
-/** What one read of the upstream brought, shared by all who asked for it. */
-export interface ReadResult {
-  /** The image, when the read found one; handed on even if no cache can hold it. */
-  readonly bytes?: Uint8Array;
-  readonly error?: GatewayError;
-}
 
 /**
  * What this process knows of an operation.
@@ -56,14 +44,6 @@ const credentialReasons: ReadonlySet<Reason> = new Set([
   'permission_denied',
 ]);
 
-/** One caller's view of an operation: whose it is, with which credential and in which trace it is read. */
-export interface OperationView extends CallerContext {
-  /** The id callers hold. */
-  readonly id: string;
-  /** Tells it apart from other operations, and from other credentials' views of the same one. */
-  readonly key: string;
-}
-
 /**
  * One operation as far as this process knows it, who waits for it, and what is
  * being done to learn more. Changes only by its methods, each of them one event.
@@ -83,6 +63,7 @@ export class TrackedOperation {
   #failures = 0;
   #badResults = 0;
   #ranForMs = 0;
+  #wasSeen = false;
 
   /** @param times In monotonic time of this process; `acceptedAtMs` is undefined when it can't be known. */
   constructor(
@@ -97,6 +78,11 @@ export class TrackedOperation {
     this.#snapshot = snapshotFromSealed(view.id, sealed);
   }
 
+  /** Whose limits it counts against, and whose turn a read of it is. */
+  get owner(): string {
+    return this.view.subject ?? this.view.tenant;
+  }
+
   get snapshot(): OperationSnapshot {
     return this.#snapshot;
   }
@@ -104,6 +90,20 @@ export class TrackedOperation {
   /** Whether the upstream has not reported anything about it to this process. */
   get isUnseen(): boolean {
     return this.#knowledge.kind === 'unseen';
+  }
+
+  /**
+   * Whether there is such an operation for this caller: the upstream has reported
+   * on it, or the id was sealed for the caller. A caller with a credential of its
+   * own may have invented both the id and the credential.
+   */
+  get #isConfirmed(): boolean {
+    return this.#wasSeen || this.view.passthrough === undefined;
+  }
+
+  /** Whether it is worth remembering for a later request. */
+  get isWorthKeeping(): boolean {
+    return this.#isConfirmed || this.isInUse;
   }
 
   /** Whether there is nothing left to learn: it has ended, or is gone. */
@@ -157,8 +157,9 @@ export class TrackedOperation {
   snapshotOrThrow(): OperationSnapshot {
     const knowledge = this.#knowledge;
     if (knowledge.kind === 'gone') throw knowledge.error;
-    if (knowledge.kind === 'settled' || knowledge.problem === undefined) return this.#snapshot;
-    const { problem } = knowledge;
+    if (knowledge.kind === 'settled') return this.#snapshot;
+    const { problem = this.#isConfirmed ? undefined : notConfirmed() } = knowledge;
+    if (problem === undefined) return this.#snapshot;
     // Another caller's operation looks like one that never was.
     if (problem.reason === 'permission_denied') throw unknownOperation();
     if (knowledge.kind === 'unseen' || credentialReasons.has(problem.reason)) throw problem;
@@ -172,6 +173,7 @@ export class TrackedOperation {
 
   /** The upstream has it, and reported no more than that. */
   seen(): void {
+    this.#wasSeen = true;
     if (!this.isOver) this.#knowledge = { kind: 'running', problem: undefined };
   }
 
@@ -284,7 +286,14 @@ export class TrackedOperation {
   }
 
   #readSucceeded(): void {
+    this.#wasSeen = true;
     this.#failures = 0;
     this.#badResults = 0;
   }
+}
+
+function notConfirmed(): GatewayError {
+  return new GatewayError('overloaded', 'the upstream could not be asked about it in time', {
+    retryAfterS: 5,
+  });
 }

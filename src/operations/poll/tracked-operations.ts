@@ -51,6 +51,17 @@ export class TrackedOperations {
     return this.add(id, caller, sealed);
   }
 
+  /** The same where it is remembered. */
+  peek(id: string, caller: CallerContext): TrackedOperation | undefined {
+    return this.#byKey.get(keyOf(id, caller));
+  }
+
+  /** A request is done with it: what is not worth keeping is forgotten, so that invented ids take no memory. */
+  release(tracked: TrackedOperation): void {
+    const { key } = tracked.view;
+    if (!tracked.isWorthKeeping && this.#byKey.get(key) === tracked) this.#byKey.delete(key);
+  }
+
   /** Remembers an operation that was accepted just now, or was found by its id. */
   add(id: string, caller: CallerContext, sealed: SealedOperation): TrackedOperation {
     const { clock, trackedMax } = this.#options;

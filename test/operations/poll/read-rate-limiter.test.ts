@@ -104,4 +104,32 @@ describe('ReadQueue', () => {
     expect(queue.waitMs()).toBeGreaterThan(1_900);
     expect(queue.waitMs({ isFirst: true })).toBeLessThan(100);
   });
+
+  it('gives every owner its turn, however many reads another one waits for', async () => {
+    const { clock, queue } = openQueue();
+    const begun: string[] = [];
+    const join = (owner: string, isFirst: boolean) =>
+      queue.join(() => begun.push(owner), { owner, isFirst });
+    for (let count = 0; count < 400; count += 1) join('greedy', count % 2 === 0);
+    expect(queue.waitMs({ owner: 'greedy', isFirst: true })).toBeGreaterThan(4_000);
+    expect(queue.waitMs({ owner: 'modest', isFirst: true })).toBeLessThan(100);
+    join('modest', true);
+    join('other', true);
+    await clock.advance(100);
+    expect(begun.slice(0, 4)).toEqual(expect.arrayContaining(['modest', 'other']));
+    await clock.advance(11_000);
+    expect(begun).toHaveLength(402);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('gives polls of every owner their turn too', async () => {
+    const { clock, queue } = openQueue();
+    const begun: string[] = [];
+    for (let count = 0; count < 100; count += 1) {
+      queue.join(() => begun.push('greedy'), { owner: 'greedy' });
+    }
+    queue.join(() => begun.push('modest'), { owner: 'modest' });
+    await clock.advance(100);
+    expect(begun.slice(0, 3)).toContain('modest');
+  });
 });
