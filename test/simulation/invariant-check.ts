@@ -1,3 +1,4 @@
+import { spendFindings } from '../support/spend-audit.ts';
 import type { Attempt, Intent } from './simulated-caller.ts';
 import { simulatedIds } from './simulated-gateway.ts';
 import type { Bill } from './simulated-upstream.ts';
@@ -26,35 +27,34 @@ export function violationsOf(evidence: Evidence): readonly string[] {
 /** P3: a caller who reads "not started" is not billed, and one who gets an operation is. */
 function dishonest({ name, observed, intent }: Attempt, { ledger }: Evidence): readonly string[] {
   const own = ledger.filter(({ attempt }) => attempt === name);
-  const violations: string[] = [];
-  if (own.length > 1) violations.push(`${name} was sent ${own.length} times`);
-  if (observed.kind === 'not_started' && own.length > 0) {
-    violations.push(`${name} read that nothing was spent (${observed.reason}), and was billed`);
-  }
+  const upstreamId = observed.kind === 'accepted' ? upstreamIdOf(observed.id, intent) : undefined;
+  // A replay was billed with an earlier attempt.
+  const bill = ledger.find((other) => other.upstreamId === upstreamId);
+  const billedTimes = Math.max(own.length, bill === undefined ? 0 : 1);
+  const violations = [...spendFindings({ reports: [observed.kind], billedTimes })];
   if (observed.kind === 'accepted') {
-    const upstreamId = upstreamIdOf(observed.id, intent);
-    const bill = ledger.find((other) => other.upstreamId === upstreamId);
-    if (bill === undefined) violations.push(`${name} was accepted, and never billed`);
-    else if (bill.prompt !== intent.prompt) {
-      violations.push(`${name} got the image of another request`);
+    if (bill === undefined && own.length > 0)
+      violations.push('got an operation that is not billed');
+    if (bill !== undefined && bill.prompt !== intent.prompt) {
+      violations.push('got the image of another request');
     }
-    if (observed.isReplay && own.length > 0) {
-      violations.push(`${name} was replayed, and billed as well`);
-    }
+    if (observed.isReplay && own.length > 0) violations.push('was replayed, and billed as well');
   }
-  return violations;
+  return violations.map((violation) => `${name}: ${violation}`);
 }
 
 /** P1: one key, one bill; one operation; and in the end a definite response. */
 function unsound(intent: Intent, { attempts, ledger, last }: Evidence): readonly string[] {
   if (intent.key === undefined) return [];
-  const violations: string[] = [];
   const billed = ledger.filter(({ prompt }) => prompt === intent.prompt).length;
-  if (billed > 1) violations.push(`${intent.name} was paid ${billed} times`);
-  const ids = attempts.flatMap(({ intent: other, observed }) =>
-    other === intent && observed.kind === 'accepted' ? [upstreamIdOf(observed.id, intent)] : [],
+  const own = attempts.filter((attempt) => attempt.intent === intent);
+  const operationIds = own.flatMap(({ observed: { kind, ...rest } }) =>
+    kind === 'accepted' && 'id' in rest ? [upstreamIdOf(rest.id, intent) ?? rest.id] : [],
   );
-  if (new Set(ids).size > 1) violations.push(`${intent.name} stands for ${ids.join(' and ')}`);
+  const reports = own.map(({ observed: { kind } }) => kind);
+  const violations = spendFindings({ reports, operationIds, billedTimes: billed }).map(
+    (finding) => `${intent.name}: ${finding}`,
+  );
   const observed = last.get(intent)?.observed;
   const isDefinite =
     observed?.kind === 'accepted' ||

@@ -23,7 +23,7 @@ export type Observation =
   | { readonly kind: 'accepted'; readonly id: string; readonly isReplay: boolean }
   | { readonly kind: 'not_started' | 'unknown'; readonly reason: string }
   /** The connection broke, or the caller gave up. */
-  | { readonly kind: 'nothing' };
+  | { readonly kind: 'none' };
 
 /** One request of an intent. */
 export interface Attempt {
@@ -49,7 +49,7 @@ export function ask(
   },
 ): Promise<Attempt> {
   const { chance, faults, time } = world;
-  const attempt: Attempt = { name, intent, atMs: time.nowMs, observed: { kind: 'nothing' } };
+  const attempt: Attempt = { name, intent, atMs: time.nowMs, observed: { kind: 'none' } };
   return new Promise((resolve) => {
     const end = (observed: Observation) => {
       if (isOver) return;
@@ -60,11 +60,11 @@ export function ask(
       resolve(attempt);
     };
     let isOver = false;
-    time.after(patienceMs, () => end({ kind: 'nothing' }));
-    if (!gateway.isAlive) return end({ kind: 'nothing' });
-    gateway.onDeath(() => end({ kind: 'nothing' }));
+    time.after(patienceMs, () => end({ kind: 'none' }));
+    if (!gateway.isAlive) return end({ kind: 'none' });
+    gateway.onDeath(() => end({ kind: 'none' }));
     void created(intent, { gateway, name }).then((observed) =>
-      end(chance.often(faults.loss) ? { kind: 'nothing' } : observed),
+      end(chance.often(faults.loss) ? { kind: 'none' } : observed),
     );
   });
 }
