@@ -7,7 +7,7 @@ const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));
 const { openMetrics } = await import(
   new URL('../dist/observability/metrics.js', import.meta.url).href
 );
-const metrics = openMetrics({ version: '0', nowMs: () => 0 });
+const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
 // The names of Node and prom-client are not ours to change.
 const lines = (await metrics.text()).split('\n');
 const own = lines.filter((line) => /^(?:# (?:HELP|TYPE) )?gateway_/.test(line));

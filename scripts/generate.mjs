@@ -64,7 +64,7 @@ async function documentTexts() {
   const { configurationPage } = await builtModule('config/configuration-page.js');
   const { problemPage } = await builtModule('schemas/errors-page.js');
   const { openMetrics } = await builtModule('observability/metrics.js');
-  const metrics = openMetrics({ version: '0', nowMs: () => 0 });
+  const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
   metrics.stop();
   const json = (value) => `${JSON.stringify(value, undefined, 2)}\n`;
   return new Map([

@@ -18,6 +18,7 @@ export interface AppMetrics extends Metrics {
     readonly core: Core;
     readonly shedding: LoadShedding;
     readonly readiness: () => Readiness;
+    readonly logLinesLost: () => number;
   }): void;
   listen(): Promise<void>;
   /** To be called last, so that a drain can be observed. */
@@ -28,7 +29,7 @@ export interface AppMetrics extends Metrics {
 export function openAppMetrics(settings: SettingValues): AppMetrics | undefined {
   const { METRICS_HOST: host, METRICS_PORT: port } = settings;
   if (port === undefined) return undefined;
-  const metrics = openMetrics({ version, nowMs: () => systemClock.nowMs() });
+  const metrics = openMetrics({ version, elapsedMs: () => systemClock.elapsedMs() });
   const server = metricsServer(metrics, { host, port });
   let address: string | undefined;
   return {
@@ -36,7 +37,7 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
     get address() {
       return address;
     },
-    follow({ core, shedding, readiness }) {
+    follow({ core, shedding, readiness, logLinesLost }) {
       metrics.watch(() => ({
         readiness: readiness(),
         ...core.operations.load,
@@ -49,6 +50,7 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
         imageMemoryBytesHeld: core.memory.bytesInUse,
         imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
         pressure: shedding.pressure,
+        logLinesLost: logLinesLost(),
       }));
     },
     async listen() {

@@ -73,7 +73,11 @@ async function openStore(settings: SettingValues, log: Log) {
     onReload(result) {
       logReload(log, 'STORE_URL_FILE', result);
       // A shared store opens even while its server is out of reach.
-      if (result.ok) void open(result.value).then((next) => store.replace(next));
+      if (!result.ok) return;
+      open(result.value).then(
+        (next) => store.replace(next),
+        (error: Error) => log.error({ cause: error.message }, 'the new store cannot be opened'),
+      );
     },
   });
   const store = new ReplaceableStore(await open(file.value));

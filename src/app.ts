@@ -46,14 +46,18 @@ export interface AppOptions extends Pick<ServerOptions, 'edge' | 'extend'> {
   readonly throughUpstream?: ((client: UpstreamClient) => UpstreamClient) | undefined;
   /** The machine's, unless a test moves time itself. */
   readonly drainClock?: Clock | undefined;
+  /** How many lines the log has lost. Without it: none. */
+  readonly logLinesLost?: (() => number) | undefined;
 }
 
 /** Opens every part once, bottom up. No part listens or sends before this is called. */
 export async function buildApp(
   settings: SettingValues,
   log: Log,
-  { throughStore, throughUpstream, drainClock = systemClock, ...serverOptions }: AppOptions = {},
+  options: AppOptions = {},
 ): Promise<App> {
+  const { throughStore, throughUpstream, drainClock = systemClock, ...more } = options;
+  const { logLinesLost = () => 0, ...serverOptions } = more;
   silenceGrpcLogger(log);
   const metrics = openAppMetrics(settings);
   const tracing = openTracing({ version });
@@ -76,9 +80,7 @@ export async function buildApp(
     loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,
     shed: metrics?.limits.shed,
   });
-  const stopSampling = startLoadSampler((load) =>
-    shedding.sample({ ...load, imageShare: core.memory.responseShare }),
-  );
+  let stopSampling = () => undefined as void;
   const readiness = () => {
     if (drain.phase !== 'serving') return 'draining';
     if (!client.ready) return 'starting';
@@ -91,14 +93,14 @@ export async function buildApp(
     imageMediaTypes: upstream.mediaTypes,
     modelCatalog: upstream.models,
   });
-  metrics?.follow({ core, shedding, readiness });
+  metrics?.follow({ core, shedding, readiness, logLinesLost });
   const drain = openDrain({
     clock: drainClock,
     ...{ log, core, server: http.server },
     // The metrics port closes last, so that a drain can be watched.
     parts: [
       core.upstream,
-      { close: stopSampling },
+      { close: () => stopSampling() },
       callers,
       outliving,
       upstream,
@@ -113,7 +115,11 @@ export async function buildApp(
     async listen() {
       await metrics?.listen();
       core.quotaShare.open();
-      return http.listen();
+      const address = await http.listen();
+      stopSampling = startLoadSampler((load) =>
+        shedding.sample({ ...load, imageShare: core.memory.responseShare }),
+      );
+      return address;
     },
     close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };

@@ -1,8 +1,9 @@
+import { isatty } from 'node:tty';
 import { buildApp } from './app.ts';
 import { isOpenToAll, isUpstreamEmbedded } from './config/setting-rules.ts';
 import { SettingsError } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
-import { openLog } from './observability/log.ts';
+import { openLog, writeToStandardError } from './observability/log.ts';
 import { checkedSettings } from './settings-check.ts';
 import { startFailureText } from './start-failure.ts';
 import { patientLimits, promptLimits, type DrainLimits } from './lifecycle/drain.ts';
@@ -19,15 +20,16 @@ async function main(): Promise<void> {
   if (argument !== undefined) {
     throw new SettingsError([`${argument}: is no option; --check-config is one`]);
   }
-  const { log, flush } = openLog({ level: settings.LOG_LEVEL });
-  const app = await buildApp(settings, log);
+  const opened = openLog({ level: settings.LOG_LEVEL });
+  const { log, flush, lostLines } = opened;
+  const app = await buildApp(settings, log, { logLinesLost: lostLines });
   const address = await app.listen();
   // Before the log says that it listens: the reader of that line may stop it at once.
   const limitsOf = (cause: ExitCause) => drainLimits(cause, settings);
   exitOnSignalOrError({
     close: (cause) => app.close(limitsOf(cause)),
-    log,
-    flush,
+    log: opened,
+    hasTerminal: isatty(standardInput),
     limitMs: (cause) => limitsOf(cause).closingMs + exitMarginMs,
   });
   const { PUBLIC_URL: publicUrl, UPSTREAM_ADDRESS: upstream = 'embedded' } = settings;
@@ -44,9 +46,10 @@ async function main(): Promise<void> {
     log.warn({}, 'UPSTREAM_ADDRESS is not set: images are drawn locally, by no real model');
   }
   void flush();
-  if (isUpstreamEmbedded(settings)) process.stderr.write(invitation(address));
+  if (isUpstreamEmbedded(settings)) writeToStandardError(invitation(address));
 }
 
+const standardInput = 0;
 /** Time between the last limit of the drain and a forced exit, in which the log is written out. */
 const exitMarginMs = 750;
 /** How long the drain may take after an uncaught error: the state of the process is not to be trusted. */
@@ -77,7 +80,7 @@ Listening on ${address}, with an embedded upstream that draws local images. Try:
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${startFailureText(error)}\n`);
+  writeToStandardError(`${startFailureText(error)}\n`);
   process.exitCode = 1;
   // A part that was opened before the failure must not keep the process alive.
   setTimeout(() => process.exit(), 1_000).unref();

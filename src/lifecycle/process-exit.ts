@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { Log } from '../observability/log.ts';
+import { writeToStandardError, type OpenedLog } from '../observability/log.ts';
 
 /** The reason why the process exits. */
 export type ExitCause = { readonly signal: NodeJS.Signals } | { readonly error: unknown };
@@ -7,8 +7,9 @@ export type ExitCause = { readonly signal: NodeJS.Signals } | { readonly error: 
 export interface ProcessExitOptions {
   /** Closes everything; called again, it hurries. Resolves with whether that was done in time. */
   readonly close: (cause: ExitCause) => Promise<boolean>;
-  readonly log: Log;
-  readonly flush: () => Promise<void>;
+  readonly log: Pick<OpenedLog, 'log' | 'flush' | 'isBlocked'>;
+  /** Whether the process was started in a terminal, whose end then is its own. */
+  readonly hasTerminal: boolean;
   /** Time after a cause at which the process exits even if `close` has not ended. */
   readonly limitMs: (cause: ExitCause) => number;
 }
@@ -26,29 +27,38 @@ const echoMs = 250;
  * The exit of the process: on SIGTERM, SIGINT or SIGHUP (code 0) or after an
  * uncaught error (code 1), once everything is closed. A second signal exits at
  * once with 128 + its number.
+ *
+ * Without a terminal SIGHUP is ignored: `nohup`, cron and service managers start
+ * the process so that it outlives the terminal. Node resets the ignored SIGHUP
+ * that it inherits from `nohup`, so that one is no longer to be seen.
  */
 export function exitOnSignalOrError(options: ProcessExitOptions): void {
-  const { close, log, flush, limitMs } = options;
+  const { close, limitMs, hasTerminal } = options;
+  const { log, flush, isBlocked } = options.log;
+  // process.exit waits for a write that does not return.
+  const leave = (code: number) =>
+    isBlocked() ? process.kill(process.pid, 'SIGKILL') : process.exit(code);
   let exitCode = 0;
   let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
 
   const exit = async (cause: ExitCause): Promise<void> => {
-    setTimeout(() => process.exit(1), limitMs(cause));
+    setTimeout(() => leave(1), limitMs(cause));
     const isDone = await close(cause).catch(() => false);
     if (!isDone) exitCode = 1;
     log.info('stopped');
     await flush();
-    process.exit(exitCode);
+    leave(exitCode);
   };
 
   for (const signal of signals) {
     process.on(signal, () => {
+      if (signal === 'SIGHUP' && !hasTerminal) return;
       const atMs = performance.now();
       if (first !== undefined) {
         const isEcho = signal === 'SIGINT' && first.signal === signal && atMs - first.atMs < echoMs;
         if (isEcho) return;
-        process.stderr.write(`second signal, ${signal}: exiting at once\n`);
-        process.exit(128 + constants.signals[signal]);
+        writeToStandardError(`second signal, ${signal}: exiting at once\n`);
+        leave(128 + constants.signals[signal]);
       }
       first = { signal, atMs };
       log.info({ signal }, 'stopping');

@@ -10,15 +10,21 @@ export interface ProcessLoad {
 
 const tickMs = 20;
 const ticksPerSample = 5;
+/**
+ * Time from the start in which the delay of the loop is not counted: the engine
+ * compiles what the first requests run, which is no overload.
+ */
+const warmUpMs = 3_000;
 
 /**
- * A sampler of the load, every 100 ms until the returned function is called.
- * It does not keep the process alive.
+ * A sampler of the load, every 100 ms until the returned function is called. To
+ * be started when requests may come. It does not keep the process alive.
  *
  * It uses its own timers: the histogram of perf_hooks starts empty after each
  * reset, so it misses the very stall that made the reset late.
  */
 export function startLoadSampler(take: (load: ProcessLoad) => void): () => void {
+  const warmAtMs = performance.now() + warmUpMs;
   let lateMs = 0;
   let ticks = 0;
   let dueMs = performance.now() + tickMs;
@@ -29,7 +35,7 @@ export function startLoadSampler(take: (load: ProcessLoad) => void): () => void 
     ticks += 1;
     if (ticks === ticksPerSample) {
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-      take({ loopDelayMs: lateMs / ticks, heapShare: used / limit });
+      take({ loopDelayMs: nowMs < warmAtMs ? 0 : lateMs / ticks, heapShare: used / limit });
       lateMs = 0;
       ticks = 0;
     }

@@ -20,6 +20,7 @@ export interface Gauges {
   readonly imageMemoryBytesMax: number;
   /** 0 … 1 and above: how close the process is to what it can take. */
   readonly pressure: number;
+  readonly logLinesLost: number;
 }
 
 const readinessStates = ['starting', 'ready', 'overloaded', 'draining'];
@@ -104,6 +105,12 @@ const levels: readonly Level[] = [
     name: 'gateway_pressure_ratio',
     help: 'How close loop delay or memory is to the limit of the process: creates are refused from 0.8 on, images as bytes from 0.98.',
     read: ({ pressure }) => pressure,
+  },
+  {
+    kind: Counter,
+    name: 'gateway_log_lines_lost_total',
+    help: 'Lines of the log that could not be written: its disk is full, or no one reads it.',
+    read: ({ logLinesLost }) => logLinesLost,
   },
 ];
 

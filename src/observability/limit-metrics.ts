@@ -22,7 +22,7 @@ const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const satisfies 
 >;
 
 /** The metrics of refused requests, which protect an account, the upstream or the process. */
-export function limitMetrics(registry: Registry, nowMs: () => number) {
+export function limitMetrics(registry: Registry, elapsedMs: () => number) {
   const registers = [registry];
   const limited = new Counter({
     name: 'gateway_limited_total',
@@ -61,7 +61,7 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
     collect: () => {
       for (const { name, quantity, seenAtMs, resetS, ...state } of known.values()) {
         // Only creates ask the store. A window that has ended since is whole again.
-        const isOver = nowMs() - seenAtMs >= resetS * 1000;
+        const isOver = elapsedMs() - seenAtMs >= resetS * 1000;
         remaining.set({ limit: name }, isOver ? quantity : state.remaining);
         quantities.set({ limit: name }, quantity);
       }
@@ -73,7 +73,7 @@ export function limitMetrics(registry: Registry, nowMs: () => number) {
       for (const state of states) {
         // A single caller has no series: the number of callers has no bound, and their names are private.
         const isOverAllCallers = state.name === 'gateway' || state.name === 'gateway-day';
-        if (isOverAllCallers) known.set(state.name, { ...state, seenAtMs: nowMs() });
+        if (isOverAllCallers) known.set(state.name, { ...state, seenAtMs: elapsedMs() });
       }
     },
     shed: (kind: ShedKind) => shed.inc({ kind }),

@@ -38,6 +38,8 @@ export function metricsServer(
     (request, response) => void respond(request, response, exposition),
   );
   server.maxConnections = connectionsMax;
+  // Of accept, when the process may open no more files. Without a listener it would end the process.
+  server.on('error', () => undefined);
   return {
     async listen() {
       server.listen(port, host);

@@ -10,8 +10,8 @@ import { upstreamMetrics } from './upstream-metrics.ts';
 export interface MetricsOptions {
   /** Version of the gateway. */
   readonly version: string;
-  /** Milliseconds since 1970. */
-  readonly nowMs: () => number;
+  /** Monotonic time. */
+  readonly elapsedMs: () => number;
 }
 
 /** One metric as `docs/operations.md` lists it. */
@@ -30,7 +30,7 @@ export type Metrics = ReturnType<typeof openMetrics>;
  * Each part is an observer as the layer that reports the event declares it. No
  * label ever has a value that a caller or the upstream chose.
  */
-export function openMetrics({ version, nowMs }: MetricsOptions) {
+export function openMetrics({ version, elapsedMs }: MetricsOptions) {
   const registry = new Registry();
   let levels: (() => Gauges) | undefined;
   gaugeMetrics(registry, () => levels?.());
@@ -40,7 +40,7 @@ export function openMetrics({ version, nowMs }: MetricsOptions) {
     upstream: upstreamMetrics(registry),
     operations: operationMetrics(registry),
     store: storeMetrics(registry),
-    limits: limitMetrics(registry, nowMs),
+    limits: limitMetrics(registry, elapsedMs),
     contentType: registry.contentType,
     /** All metrics as Prometheus reads them. */
     text: () => registry.metrics(),

@@ -1,18 +1,20 @@
-import { open } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
+import { systemClock } from '../clock/system-clock.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { LimitCounters, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
 import { swapRecordIn, type RecordRow } from './record-swap.ts';
 import type { Claim, StateStore } from './state-store.ts';
 import { withinTime } from './store-failure.ts';
+import type { StoreLog } from './store-log.ts';
+import { storeTime, type StoreClock } from './store-time.ts';
+import { StoreWrites } from './store-writes.ts';
 
 export interface EmbeddedStoreOptions {
   /** Folder of its files; created if missing. Must be on a local disk: the files are mapped into memory. */
   readonly directory: string;
-  /** Milliseconds since 1970: wall time, because records outlive the process. */
-  readonly nowMs?: () => number;
-  /** Monotonic time in milliseconds. */
-  readonly elapsedMs?: () => number;
+  readonly log?: StoreLog;
+  readonly clock?: StoreClock;
 }
 
 export interface EmbeddedStore extends StateStore {
@@ -20,11 +22,11 @@ export interface EmbeddedStore extends StateStore {
   sweep(): Promise<number>;
 }
 
-/** Longest time for one call. Much longer than a flush takes: a slower disk counts as failed. */
-const timeoutMs = 2_000;
 const sweepEveryMs = 60_000;
 /** Most rows of each table that one sweep deletes, so that it blocks no request for long. */
 const sweepRowsMax = 2_000;
+/** After a write that failed, LMDB's own close waits forever for the disk. */
+const closeMs = 500;
 
 /**
  * The store of one gateway: LMDB files in the data directory. Writes survive
@@ -36,23 +38,20 @@ const sweepRowsMax = 2_000;
  * @throws Error that names DATA_DIR when the files can't be opened.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, nowMs = Date.now, elapsedMs = () => performance.now() } = options;
+  const { directory, log, clock = systemClock } = options;
+  const time = storeTime(clock);
   const root = await openRoot(directory);
   const records = new LmdbTable<RecordRow>(root, 'records');
   const counts = new LmdbTable<CountRow>(root, 'counts');
-  const limits = new LimitCounters({ nowMs, elapsedMs, counts });
-  const write = <Result>(work: () => Result, { durable }: { readonly durable: boolean }) =>
-    withinTime(timeoutMs, async () => {
-      // The files are locked while `work` runs, so no other process writes in between.
-      const result = await root.transaction(work);
-      if (durable) await root.flushed;
-      return result;
-    });
-  const sweep = () => {
-    const swept = (table: { sweep(nowMs: number, rowsMax: number): number }) =>
-      table.sweep(nowMs(), sweepRowsMax);
-    return write(() => swept(records) + swept(counts), { durable: false });
-  };
+  const limits = new LimitCounters({
+    nowMs: () => clock.nowMs(),
+    elapsedMs: () => clock.elapsedMs(),
+    counts,
+  });
+  const writes = new StoreWrites(root, { clock, log });
+  const swept = (table: LmdbTable<RecordRow> | LmdbTable<CountRow>) =>
+    table.sweep(time.earliestMs(), sweepRowsMax);
+  const sweep = () => writes.run(() => swept(records) + swept(counts));
   const timer = setInterval(() => void sweep().catch(() => 0), sweepEveryMs).unref();
   const areCounted = (claims: readonly Claim[]) => claims.some(({ kind }) => kind === 'count');
   return {
@@ -60,29 +59,30 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     isShared: false,
     durability: 'machine',
     swapRecord: (key, expected, next) =>
-      write(() => swapRecordIn(records, { key, expected, next }, nowMs()), next),
+      writes.run(() => swapRecordIn(records, { key, expected, next }, time), next),
     async takeClaims(claims) {
       const work = () => limits.takeClaims(claims);
-      return areCounted(claims) ? await write(work, { durable: false }) : work();
+      return areCounted(claims) ? await writes.run(work) : work();
     },
     async returnClaims(claims) {
       const work = () => limits.returnClaims(claims);
-      if (areCounted(claims)) await write(work, { durable: false });
+      if (areCounted(claims)) await writes.run(work);
       else work();
     },
     announce: () => Promise.resolve(1),
     endAnnouncement: () => Promise.resolve(),
     async close() {
       clearInterval(timer);
-      await root.close();
+      await withinTime(closeMs, () => root.close()).catch(() => undefined);
     },
   };
 }
 
-async function openRoot(directory: string) {
+async function openRoot(directory: string): Promise<RootDatabase> {
   await makeDataDirectory(directory);
   try {
-    return open({ path: directory, noSubdir: false, maxDbs: 8 });
+    // Batches of a turn are committed by a promise of their own, whose failure no one could hear.
+    return open({ path: directory, noSubdir: false, maxDbs: 8, eventTurnBatching: false });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`DATA_DIR: the files in ${directory} cannot be opened: ${reason}`, {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { openEmbeddedStore } from './embedded-store.ts';
-import type { StoreLog } from './redis-connection.ts';
 import { openRedisStore } from './redis-store.ts';
 import type { StateStore } from './state-store.ts';
+import type { StoreLog } from './store-log.ts';
 
 export interface StoreSettings {
   /** Address of a server that several gateways share; undefined: the embedded store. */
@@ -20,7 +20,7 @@ export async function openStateStore(settings: StoreSettings): Promise<StateStor
   const { storeUrl, dataDirectory, log } = settings;
   const store =
     storeUrl === undefined
-      ? await openEmbeddedStore({ directory: join(dataDirectory, 'state') })
+      ? await openEmbeddedStore({ directory: join(dataDirectory, 'state'), log })
       : await openRedisStore({ url: storeUrl, log });
   if (store.isShared && store.durability === 'gateway') {
     log.warn({}, 'the store loses everything when its server crashes: turn its appendonly on');

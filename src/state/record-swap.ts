@@ -5,6 +5,7 @@ import type {
   StoredRecord,
   SwapResult,
 } from './state-store.ts';
+import type { StoreTime } from './store-time.ts';
 import type { Table } from './tables.ts';
 
 /** A record in a table. Times are of the store's clock. */
@@ -14,6 +15,8 @@ export interface RecordRow {
   readonly fingerprint: string;
   readonly data: string;
   readonly leaseUntilMs: number;
+  /** Length of the lease: more than that is never left of it. Absent in rows of older versions. */
+  readonly leaseMs?: number;
   readonly goneAtMs: number;
 }
 
@@ -27,29 +30,34 @@ export interface RecordSwap {
 export function swapRecordIn(
   table: Table<RecordRow>,
   { key, expected, next }: RecordSwap,
-  nowMs: number,
+  time: StoreTime,
 ): SwapResult {
-  const found = liveRecord(table, key, nowMs);
+  const found = liveRecord(table, key, time);
   if (found?.state !== expected?.state || found?.fence !== expected?.fence) {
     return { swapped: false, record: found };
   }
-  const { state, fingerprint, data } = next;
+  const { state, fingerprint, data, leaseMs } = next;
   const before = expected?.fence ?? 0;
   // From the clock, so that a key whose record expired never gets an old fence again.
-  const fence = next.fence === 'take' ? Math.max(nowMs, before + 1) : before;
+  const fence = next.fence === 'take' ? Math.max(time.latestMs(), before + 1) : before;
   const row = { state, fence, fingerprint, data };
-  table.put(key, { ...row, leaseUntilMs: nowMs + next.leaseMs, goneAtMs: nowMs + next.keepMs });
-  return { swapped: true, record: { ...row, leaseLeftMs: next.leaseMs } };
+  const leaseUntilMs = time.steadyMs() + leaseMs;
+  table.put(key, { ...row, leaseUntilMs, leaseMs, goneAtMs: time.latestMs() + next.keepMs });
+  return { swapped: true, record: { ...row, leaseLeftMs: leaseMs } };
 }
 
 /** The record under a key; undefined when there is none or it has expired. */
 export function liveRecord(
   table: Table<RecordRow>,
   key: string,
-  nowMs: number,
+  time: StoreTime,
 ): StoredRecord | undefined {
   const row = table.get(key);
-  if (row === undefined || row.goneAtMs <= nowMs) return undefined;
-  const { state, fence, fingerprint, data } = row;
-  return { state, fence, fingerprint, data, leaseLeftMs: row.leaseUntilMs - nowMs };
+  if (row === undefined || row.goneAtMs <= time.earliestMs()) return undefined;
+  const { state, fence, fingerprint, data, leaseMs = Infinity } = row;
+  const leaseLeftMs = Math.min(row.leaseUntilMs - time.steadyMs(), leaseMs);
+  const leaseUntilMs = time.steadyMs() + leaseLeftMs;
+  // Written by a process whose clock was ahead: from here on the lease runs by this one's.
+  if (leaseUntilMs < row.leaseUntilMs) table.put(key, { ...row, leaseUntilMs });
+  return { state, fence, fingerprint, data, leaseLeftMs };
 }

@@ -1,13 +1,7 @@
 import { Redis } from 'ioredis';
 import { serverFacts, type ServerFacts } from './redis-server-facts.ts';
 import { withinTime, storeUnavailable } from './store-failure.ts';
-
-/** The log of a store, with pino's levels. */
-export interface StoreLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+import type { StoreLog } from './store-log.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with user, password and database number where needed. */

@@ -18,7 +18,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * record only the first.
  */
 export const swapScript = `${now}
-local old = redis.call('HMGET', KEYS[1], 's', 'f', 'p', 'd', 'l')
+local old = redis.call('HMGET', KEYS[1], 's', 'f', 'p', 'd', 'l', 'm')
+if old[6] and old[5] - now > tonumber(old[6]) then
+  -- Written before the clock was set back.
+  old[5] = now + old[6]
+  redis.call('HSET', KEYS[1], 'l', string.format('%d', old[5]))
+end
 if (old[1] or '') ~= ARGV[1] or (old[2] or '') ~= ARGV[2] then
   if not old[1] then return {0} end
   return {0, old[1], old[2], old[3], old[4], string.format('%d', old[5] - now)}
@@ -27,7 +32,7 @@ local fence = tonumber(ARGV[2]) or 0
 if ARGV[3] == 'take' then fence = math.max(now, fence + 1) end
 fence = string.format('%d', fence)
 local lease = string.format('%d', now + ARGV[7])
-redis.call('HSET', KEYS[1], 's', ARGV[4], 'f', fence, 'p', ARGV[5], 'd', ARGV[6], 'l', lease)
+redis.call('HSET', KEYS[1], 's', ARGV[4], 'f', fence, 'p', ARGV[5], 'd', ARGV[6], 'l', lease, 'm', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 return {1, ARGV[4], fence, ARGV[5], ARGV[6], ARGV[7]}
 `;

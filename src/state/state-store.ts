@@ -11,9 +11,9 @@
  *   resolves, it survives a crash, as far as the store offers that
  *   (`durability`).
  * - Times are measured by the clock of the store, so gateways with different
- *   clocks agree on when a lease is over. When that clock is set back, no limit
- *   lasts longer than its period and no slot longer than `slotLeaseMsMax`; a
- *   record's lease may, so those who wait for one measure it themselves.
+ *   clocks agree on when a lease is over. When that clock is set back, no lease
+ *   and no limit lasts longer than its whole length from the next call on, and
+ *   no slot longer than `slotLeaseMsMax`.
  * - A call that fails rejects with a GatewayError `store_unavailable` and
  *   nothing else, in bounded time. Whether its write took place is then
  *   unknown, and the caller must be right in both cases.

@@ -356,7 +356,7 @@ describe('the series', () => {
     for (let more = 0; more < 3; more += 1) await gateway.create(prompt, key);
     const text = await (await fetch(gateway.metricsAddress ?? '')).text();
     const exposed = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name);
-    const described = openMetrics({ version, nowMs: () => 0 });
+    const described = openMetrics({ version, elapsedMs: () => 0 });
     expect(new Set(exposed)).toEqual(new Set(described.describe().map(({ name }) => name)));
     described.stop();
     const link = new URL(response.url).searchParams.get('token') ?? '';

@@ -18,7 +18,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   schemas: { imports: ['errors', 'text'], packages: ['zod', 'zod-openapi'], pure: true },
   config: { imports: ['text'], packages: ['zod'], pure: true },
   files: { imports: [], packages: [], pure: false },
-  state: { imports: ['errors', 'files'], packages: ['ioredis', 'lmdb'], pure: false },
+  state: { imports: ['errors', 'clock', 'files'], packages: ['ioredis', 'lmdb'], pure: false },
   sealing: { imports: [], packages: [], pure: false },
   callers: {
     imports: ['errors', 'files', 'schemas', 'sealing', 'text'],

@@ -21,7 +21,7 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
 }
 
-const metrics = openMetrics({ version: '0', nowMs: () => 0 });
+const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
 afterAll(() => metrics.stop());
 
 /** What Prometheus itself adds to every series of a scrape. */

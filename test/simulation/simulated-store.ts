@@ -9,6 +9,7 @@ import type {
   StoredRecord,
   SwapResult,
 } from '../../src/state/state-store.ts';
+import type { StoreTime } from '../../src/state/store-time.ts';
 import { MemoryTable } from '../../src/state/tables.ts';
 
 /**
@@ -17,6 +18,7 @@ import { MemoryTable } from '../../src/state/tables.ts';
  */
 export class SimulatedState {
   readonly #nowMs: () => number;
+  readonly #time: StoreTime;
   #records = new MemoryTable<RecordRow>();
   /** Writes since the last durable one: a crash takes some of the last of them back. */
   #undurable: { readonly key: string; readonly before: RecordRow | undefined }[] = [];
@@ -28,6 +30,7 @@ export class SimulatedState {
   /** @param stepped Observation of every step of a record. */
   constructor(nowMs: () => number, stepped: (from: string, to: string) => void = () => undefined) {
     this.#nowMs = nowMs;
+    this.#time = { steadyMs: nowMs, earliestMs: nowMs, latestMs: nowMs };
     this.#stepped = stepped;
     // A shared store has one clock for all, and it may step.
     const counts = new MemoryTable<CountRow>();
@@ -35,12 +38,12 @@ export class SimulatedState {
   }
 
   read(key: string): StoredRecord | undefined {
-    return liveRecord(this.#records, key, this.#nowMs());
+    return liveRecord(this.#records, key, this.#time);
   }
 
   swap(key: string, expected: RecordVersion | undefined, next: RecordWrite): SwapResult {
     const before = this.#records.get(key);
-    const result = swapRecordIn(this.#records, { key, expected, next }, this.#nowMs());
+    const result = swapRecordIn(this.#records, { key, expected, next }, this.#time);
     if (result.swapped) this.#stepped(expected?.state ?? 'absent', next.state);
     // A log is synced up to a point: what is durable takes along all that was written before it.
     if (result.swapped && next.durable) this.#undurable = [];

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../../src/state/embedded-store.ts';
 import type { RecordWrite } from '../../src/state/state-store.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { SimulatedState, simulatedStore } from '../simulation/simulated-store.ts';
 import { recordWrite } from './record-write.ts';
 import { describeStateStore } from './state-store-contract.ts';
@@ -70,12 +71,11 @@ it('keeps every durable write of a process that is killed while it writes', asyn
 });
 
 it('deletes expired rows', async () => {
-  let nowMs = 1_000;
-  const path = join(directory, 'swept');
-  const store = await openEmbeddedStore({ directory: path, nowMs: () => nowMs });
+  const clock = new VirtualClock();
+  const store = await openEmbeddedStore({ directory: join(directory, 'swept'), clock });
   await store.swapRecord('short', undefined, { ...write, keepMs: 1_000 });
   await store.swapRecord('long', undefined, { ...write, keepMs: 100_000 });
-  nowMs = 50_000;
+  await clock.advance(49_000);
   expect(await store.sweep()).toBe(1);
   expect(await store.sweep()).toBe(0);
   expect((await store.swapRecord('short', undefined, write)).swapped).toBe(true);
@@ -95,7 +95,7 @@ describe.each([-3_600_000, -30_000, -86_400_000])('a clock that is set back by %
     let [nowMs, elapsedMs] = [1_800_000_000_000, 5_000];
     const clocks = { nowMs: () => nowMs, elapsedMs: () => elapsedMs };
     const path = join(directory, `set back ${stepMs}`);
-    const store = await openEmbeddedStore({ directory: path, ...clocks });
+    const store = await openEmbeddedStore({ directory: path, clock: clocks });
     const before = await store.takeClaims(claims);
     nowMs += stepMs;
     const after = await store.takeClaims([{ ...rate, cost: 2 }, count, slot]);
@@ -128,6 +128,66 @@ describe.each([-3_600_000, -30_000, -86_400_000])('a clock that is set back by %
     nowMs += 540_000;
     expect((await store.takeClaims([{ ...slot, quantity: 1, holder: 'b' }])).areTaken).toBe(true);
   });
+});
+
+describe.each([
+  ['an hour back', -3_600_000],
+  ['30 s back', -30_000],
+  ['a day back', -86_400_000],
+  ['an hour ahead', 3_600_000],
+  ['a day ahead', 86_400_000],
+])('a record, when the clock is set %s', (name, stepMs) => {
+  const kept = { ...write, leaseMs: 20_000, keepMs: 3 * 86_400_000 };
+
+  it('has the rest of its lease, no more and no less, and is kept', async () => {
+    const clock = new VirtualClock();
+    const store = await openEmbeddedStore({ directory: join(directory, `lease ${name}`), clock });
+    await store.swapRecord('k', undefined, kept);
+    await clock.advance(5_000);
+    clock.stepWall(stepMs);
+    const after = await store.swapRecord('k', undefined, kept);
+    expect(after).toMatchObject({ swapped: false, record: { leaseLeftMs: 15_000 } });
+    await clock.advance(15_000);
+    expect((await store.swapRecord('k', undefined, kept)).record?.leaseLeftMs).toBe(0);
+    await store.close();
+  });
+
+  it('has a whole lease at most for the next process', async () => {
+    const path = join(directory, `next process ${name}`);
+    const first = new VirtualClock();
+    const before = await openEmbeddedStore({ directory: path, clock: first });
+    const { record } = await before.swapRecord('k', undefined, kept);
+    await before.close();
+    const clock = new VirtualClock();
+    clock.stepWall(stepMs);
+    const store = await openEmbeddedStore({ directory: path, clock });
+    const found = await store.swapRecord('k', undefined, kept);
+    expect(found.record?.fence).toBe(record?.fence);
+    expect(found.record?.leaseLeftMs).toBeLessThanOrEqual(20_000);
+    await clock.advance(20_000);
+    const later = await store.swapRecord('k', undefined, kept);
+    expect(later.record?.leaseLeftMs).toBeLessThanOrEqual(0);
+    await store.close();
+  });
+});
+
+it('erases nothing early when the clock is a year ahead for a while', async () => {
+  const yearMs = 365 * 86_400_000;
+  const clock = new VirtualClock();
+  const store = await openEmbeddedStore({ directory: join(directory, 'ahead'), clock });
+  await store.swapRecord('before', undefined, { ...write, keepMs: 1_000_000 });
+  clock.stepWall(yearMs);
+  expect(await store.sweep()).toBe(0);
+  expect((await store.swapRecord('before', undefined, write)).swapped).toBe(false);
+  await store.swapRecord('during', undefined, { ...write, keepMs: 1_000_000 });
+  clock.stepWall(-yearMs);
+  expect(await store.sweep()).toBe(0);
+  for (const key of ['before', 'during']) {
+    expect((await store.swapRecord(key, undefined, write)).swapped).toBe(false);
+  }
+  await clock.advance(1_000_001);
+  expect(await store.sweep()).toBe(1);
+  await store.close();
 });
 
 it('rejects with store_unavailable once it is closed', async () => {

@@ -113,6 +113,17 @@ describe('a server whose clock was set back by an hour', () => {
     await until(async () => (await store.takeClaims([claims[0]])).areTaken, 5_000);
   });
 
+  it('leaves a record a whole lease at most', async () => {
+    const { server, store } = await openOn();
+    const client = new Redis(server.url);
+    opened.push({ close: async () => client.disconnect() });
+    await swapAt(store, 'k', { leaseMs: 2_000 });
+    await client.hset(key('record', 'k'), 'l', String(Date.now() + hourMs));
+    const leftMs = async () => (await swapAt(store, 'k')).record?.leaseLeftMs ?? Infinity;
+    expect(await leftMs()).toBeLessThanOrEqual(2_000);
+    await until(async () => (await leftMs()) <= 0, 10_000);
+  });
+
   it('counts no gateway as alive for longer than it said', async () => {
     const { server, store } = await openOn();
     const client = new Redis(server.url);
