@@ -13,7 +13,7 @@ import type { ServerOptions } from './http/server.ts';
 import { promptLimits, type DrainLimits } from './lifecycle/drain.ts';
 import { openDrain } from './lifecycle/gateway-drain.ts';
 import { LoadShedding } from './load/load-shedding.ts';
-import { startLoadSampler } from './load/load-sampler.ts';
+import { openLoadSampler } from './load/load-sampler.ts';
 import type { Log } from './observability/log.ts';
 import { openTracing } from './observability/tracing.ts';
 import { version } from './schemas/product-version.ts';
@@ -63,10 +63,8 @@ export async function buildApp(
   const tracing = openTracing({ version });
   const outliving = await openAppStore(settings, { log, metrics, throughStore });
   const { store, secrets } = outliving;
-  const upstream = await openAppUpstream(settings, log, {
-    observer: metrics?.upstream,
-    tracer: tracing,
-  });
+  const observers = { observer: metrics?.upstream, tracer: tracing };
+  const upstream = await openAppUpstream(settings, log, observers);
   const passthrough =
     settings.AUTH === 'passthrough' ? openAppPassthrough(upstream.client) : undefined;
   const watched = passthrough?.upstream ?? upstream.client;
@@ -80,7 +78,9 @@ export async function buildApp(
     loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,
     shed: metrics?.limits.shed,
   });
-  let stopSampling = () => undefined as void;
+  const sampler = openLoadSampler((load) =>
+    shedding.sample({ ...load, imageShare: core.memory.responseShare }),
+  );
   const readiness = () => {
     if (drain.phase !== 'serving') return 'draining';
     if (!client.ready) return 'starting';
@@ -100,7 +100,7 @@ export async function buildApp(
     // The metrics port closes last, so that a drain can be watched.
     parts: [
       core.upstream,
-      { close: () => stopSampling() },
+      sampler,
       callers,
       outliving,
       upstream,
@@ -115,11 +115,8 @@ export async function buildApp(
     async listen() {
       await metrics?.listen();
       core.quotaShare.open();
-      const address = await http.listen();
-      stopSampling = startLoadSampler((load) =>
-        shedding.sample({ ...load, imageShare: core.memory.responseShare }),
-      );
-      return address;
+      sampler.start();
+      return http.listen();
     },
     close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };

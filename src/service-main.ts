@@ -1,24 +1,27 @@
+import { isatty } from 'node:tty';
 import { openAppService } from './app-service.ts';
 import { serviceSettingsFromEnvironment } from './config/service-settings.ts';
 import { exitOnSignalOrError } from './lifecycle/process-exit.ts';
-import { openLog } from './observability/log.ts';
+import { openLog, writeToStandardError } from './observability/log.ts';
 import { hostInUrl } from './text/host.ts';
 
+const standardInput = 0;
 /** Between the end of the drain and a forced exit. */
 const exitMarginMs = 5_000;
 
 /** The process of the service: settings, service, signals, exit code. */
 async function main(): Promise<void> {
   const settings = serviceSettingsFromEnvironment(process.env);
-  const { log, flush } = openLog({ level: settings.LOG_LEVEL });
+  const opened = openLog({ level: settings.LOG_LEVEL });
+  const { log, flush } = opened;
   const service = await openAppService(settings, log);
   exitOnSignalOrError({
     close: async (cause) => {
       await service.close('error' in cause ? 0 : settings.SERVICE_DRAIN_MS);
       return true;
     },
-    log,
-    flush,
+    log: opened,
+    hasTerminal: isatty(standardInput),
     limitMs: (cause) => ('error' in cause ? 0 : settings.SERVICE_DRAIN_MS) + exitMarginMs,
   });
   const scheme = settings.SERVICE_TLS_CERT_FILE === undefined ? 'http' : 'https';
@@ -31,7 +34,7 @@ try {
   await main();
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${text}\n`);
+  writeToStandardError(`${text}\n`);
   process.exitCode = 1;
   // A part that was opened before the failure must not keep the process alive.
   setTimeout(() => process.exit(), 1_000).unref();

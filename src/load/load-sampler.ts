@@ -16,19 +16,29 @@ const ticksPerSample = 5;
  */
 const warmUpMs = 3_000;
 
+export interface LoadSampler {
+  /** To be called when requests may come. */
+  start(): void;
+  close(): void;
+}
+
 /**
- * A sampler of the load, every 100 ms until the returned function is called. To
- * be started when requests may come. It does not keep the process alive.
+ * A sampler of the load, every 100 ms while it runs. It does not keep the process
+ * alive.
  *
  * It uses its own timers: the histogram of perf_hooks starts empty after each
  * reset, so it misses the very stall that made the reset late.
  */
-export function startLoadSampler(take: (load: ProcessLoad) => void): () => void {
-  const warmAtMs = performance.now() + warmUpMs;
+export function openLoadSampler(take: (load: ProcessLoad) => void): LoadSampler {
+  let warmAtMs = Infinity;
   let lateMs = 0;
   let ticks = 0;
-  let dueMs = performance.now() + tickMs;
-  let timer: NodeJS.Timeout;
+  let dueMs = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (nowMs: number) => {
+    dueMs = nowMs + tickMs;
+    timer = setTimeout(tick, tickMs).unref();
+  };
   const tick = () => {
     const nowMs = performance.now();
     lateMs += Math.max(0, nowMs - dueMs);
@@ -39,9 +49,13 @@ export function startLoadSampler(take: (load: ProcessLoad) => void): () => void 
       lateMs = 0;
       ticks = 0;
     }
-    dueMs = nowMs + tickMs;
-    timer = setTimeout(tick, tickMs).unref();
+    wait(nowMs);
   };
-  timer = setTimeout(tick, tickMs).unref();
-  return () => clearTimeout(timer);
+  return {
+    start() {
+      warmAtMs = performance.now() + warmUpMs;
+      wait(performance.now());
+    },
+    close: () => clearTimeout(timer),
+  };
 }

@@ -183,7 +183,7 @@ function sinkOf(fd: number): Sink {
   return isSocket ? socketSink() : fileSink(fd);
 }
 
-/** A socket, as a supervisor or the journal of systemd gives it to the process. Node writes to it without blocking. */
+/** A socket, as a supervisor or systemd gives it to the process. Node writes to it without blocking. */
 function socketSink(): Sink {
   const { stdout } = process;
   stdout.on('error', () => undefined);

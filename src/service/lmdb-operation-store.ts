@@ -196,7 +196,13 @@ class LmdbOperationStore implements OperationStore {
 
   /** One transaction, durable when it resolves. Writes that wait at the same time share one flush. */
   async #write<Result>(work: () => Result): Promise<Result> {
-    return this.#root.transaction(work);
+    try {
+      return await this.#root.transaction(work);
+    } catch (error) {
+      // LMDB rejects a second promise with the cause, which ends the process unless it is heard.
+      const { commitError } = error as { commitError?: Promise<never> };
+      throw await (commitError?.catch((cause: unknown) => cause) ?? error);
+    }
   }
 }
 
@@ -215,8 +221,15 @@ function totalOf(queued: QueuedByOwner): number {
 async function openRoot(directory: string): Promise<RootDatabase> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    // Without overlapping syncs a commit is flushed before anyone reads it.
-    return open({ path: directory, noSubdir: false, maxDbs: 8, overlappingSync: false });
+    return open({
+      path: directory,
+      noSubdir: false,
+      maxDbs: 8,
+      // A commit is flushed before anyone reads it.
+      overlappingSync: false,
+      // Batches of a turn are committed by a promise of their own, whose failure no one could hear.
+      eventTurnBatching: false,
+    });
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     throw new Error(`the operations in ${directory} can not be opened: ${said}`, { cause: error });
