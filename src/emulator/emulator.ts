@@ -22,7 +22,7 @@ import { OperationTable } from './operation-table.ts';
 import { renderRequestFromGenerate } from './render-request.ts';
 import { QuotaCounter } from './quota.ts';
 import { addVendorServices, vendorServices } from './vendor-services.ts';
-import { unary, vendorIds, type Call } from './unary.ts';
+import { unary, vendorIds, type Call } from './unary-method.ts';
 
 /** Options of an emulator; without them it behaves as the vendor publishes. */
 export interface EmulatorOptions {

@@ -18,7 +18,7 @@ import { OperationService } from '../gen/yandex/cloud/operation/operation_servic
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import type { CredentialVerifier } from './credential-verifier.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
-import { unary, type Call } from './unary.ts';
+import { unary, type Call } from './unary-method.ts';
 
 /** Every service of the emulator that is not a standard one. */
 export const vendorServices = [

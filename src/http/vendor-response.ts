@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { isFinished, type OperationSnapshot } from '../operations/result/snapshot.ts';
 import { vendorOperationJson } from '../translation/vendor.ts';
-import { imageForResponse, type ImageCall } from './image-for-response.ts';
+import { imageForResponse, type ImageCall } from './held-image.ts';
 import { sendJsonWithBytes } from './json-with-bytes.ts';
 import type { RouteServices } from './route-services.ts';
 

@@ -10,7 +10,7 @@ import { ServerReflection } from '../gen/grpc/reflection/v1/reflection_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
 import { reflectionHandler } from './reflection.ts';
 import { RpcError } from './rpc-error.ts';
-import { unaryHandler, type Call, type UnaryHandlerOptions } from './unary-call.ts';
+import { unaryHandler, type Call, type UnaryHandlerOptions } from './unary-method.ts';
 
 interface HealthStream {
   readonly request: HealthCheckRequest;

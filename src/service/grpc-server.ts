@@ -18,7 +18,7 @@ import { NotAccepted, type OperationWithImage, type ServiceOperations } from './
 import { renderRequestFromMessage } from './render-request.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
 import { addStandardServices } from '../rpc/standard-services.ts';
-import { unaryHandler, type Call } from '../rpc/unary-call.ts';
+import { unaryHandler, type Call } from '../rpc/unary-method.ts';
 
 export interface ServiceServerOptions {
   readonly operations: ServiceOperations;

@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { randomFillSync } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { unary, type Call } from '../../src/emulator/unary.ts';
+import { unary, type Call } from '../../src/emulator/unary-method.ts';
 import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,

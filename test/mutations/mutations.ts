@@ -51,7 +51,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a fence is given twice',
     file: 'src/state/record-swap.ts',
-    right: `next.fence === 'take' ? Math.max(nowMs, before + 1) : before`,
+    right: `next.fence === 'take' ? Math.max(time.latestMs(), before + 1) : before`,
     wrong: `next.fence === 'take' ? before + 1 : before`,
     noticedBy: 'test/state/embedded-store.test.ts',
   },

@@ -15,7 +15,7 @@ import {
 } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
 import { ignoredField, reportIgnored } from '../ignored-params.ts';
-import { imageForResponse } from '../image-for-response.ts';
+import { imageForResponse } from '../held-image.ts';
 import { sendImage, succeeded } from '../image-response.ts';
 import {
   preferenceApplied,

@@ -10,7 +10,7 @@ import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../transl
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { reportIgnored } from '../ignored-params.ts';
-import { imageForResponse } from '../image-for-response.ts';
+import { imageForResponse } from '../held-image.ts';
 import { succeeded } from '../image-response.ts';
 import {
   openAiLimitHeaders,

@@ -10,7 +10,7 @@ import {
 } from '../../schemas/contracts/operation-contracts.ts';
 import { negotiate } from '../accept.ts';
 import { sendEvents } from '../event-stream.ts';
-import { imageForResponse } from '../image-for-response.ts';
+import { imageForResponse } from '../held-image.ts';
 import { sendImage, succeeded, type ImageResponseOptions } from '../image-response.ts';
 import { snapshotAfterWait } from '../operation-wait.ts';
 import { serve, type RouteCall } from '../route.ts';

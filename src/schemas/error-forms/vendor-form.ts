@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Reason } from '../../errors/reason.ts';
-import { rpcCodeOf, rpcCodeOfReason, vendorHttpStatus } from '../../errors/vendor-status.ts';
+import { rpcCodeOf, rpcCodeOfReason, vendorHttpStatus } from '../../errors/vendor-http-status.ts';
 import { problemKindOf } from '../problem-catalog.ts';
 import type { ErrorForm } from './error-form.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { unaryHandler, type Call } from '../rpc/unary-call.ts';
+import { unaryHandler, type Call } from '../rpc/unary-method.ts';
 
-export type { Call } from '../rpc/unary-call.ts';
+export type { Call } from '../rpc/unary-method.ts';
 
 /** The ids of every response of the vendor. */
 export function vendorIds(): Readonly<Record<string, string>> {
