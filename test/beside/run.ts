@@ -2,7 +2,7 @@
  * What stands beside the gateway is full, read-only or broken: the log, the data
  * folder, file descriptors. The gateway is the built one.
  *
- *     npm run test:beside -- [--short] [NAME…]
+ *     npm run test:beside -- [--rounds N] [PART OF A NAME…]
  */
 import { parseArgs } from 'node:util';
 import { recordFigure } from '../support/figure.ts';
