@@ -78,12 +78,12 @@ export class Connections {
 
   /** Closes connections that were idle for this long. @returns How many are left. */
   sweep(idleMs: number): number {
-    const nowMs = this.#options.clock.nowMs();
+    const elapsedMs = this.#options.clock.elapsedMs();
     for (const [socket, use] of this.#open) {
       if (use.responses.size > 0) continue;
       const isInPart = socket.bytesRead !== use.bytesRead;
       const patienceMs = isInPart ? idleMs * partPatience : idleMs;
-      if (nowMs - use.idleSinceMs >= patienceMs) socket.destroy();
+      if (elapsedMs - use.idleSinceMs >= patienceMs) socket.destroy();
       if (socket.destroyed) this.#remove(socket);
     }
     return this.#open.size;
@@ -96,7 +96,7 @@ export class Connections {
 
   #add(socket: Socket): void {
     this.#accepted += 1;
-    const idleSinceMs = this.#options.clock.nowMs();
+    const idleSinceMs = this.#options.clock.elapsedMs();
     this.#open.set(socket, {
       responses: new Set(),
       bytesRead: 0,
@@ -118,7 +118,7 @@ export class Connections {
     response.once('close', () => {
       use.responses.delete(response);
       use.bytesRead = socket.bytesRead;
-      use.idleSinceMs = this.#options.clock.nowMs();
+      use.idleSinceMs = this.#options.clock.elapsedMs();
     });
   }
 }
