@@ -76,6 +76,7 @@ const seedsDrawn = 2 ** 47;
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { host = '127.0.0.1', port = 0, nowMs = Date.now } = options;
+  const steadyMs = options.nowMs ?? steadyClock();
   const ledger = new Ledger();
   const faults = new FaultInjector();
   const renderer = openDrawing();
@@ -87,8 +88,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   });
   const verifier = new CredentialVerifier(options.credentials, ledger);
   const server = new Server();
-  addImageService(server, { options, ledger, faults, operations, verifier, nowMs });
-  addOperationService(server, { options, ledger, faults, operations, verifier, nowMs });
+  addImageService(server, { options, ledger, faults, operations, verifier, nowMs, steadyMs });
+  addOperationService(server, { options, ledger, faults, operations, verifier, nowMs, steadyMs });
   addVendorServices(server, verifier, nowMs);
   addStandardServices(server, vendorServices, {
     responseIds: vendorIds,
@@ -114,12 +115,21 @@ interface Parts {
   readonly faults: FaultInjector;
   readonly operations: OperationTable;
   readonly verifier: CredentialVerifier;
+  /** For what callers compare with their own clocks: the ends of credentials. */
   readonly nowMs: () => number;
+  /** For how long images and quotas take. */
+  readonly steadyMs: () => number;
+}
+
+/** Milliseconds since 1970 by the clock as it is set now: later steps of it change nothing. */
+function steadyClock(): () => number {
+  const startMs = Date.now() - performance.now();
+  return () => Math.floor(startMs + performance.now());
 }
 
 function addImageService(
   server: Server,
-  { options, ledger, faults, operations, verifier, nowMs }: Parts,
+  { options, ledger, faults, operations, verifier, nowMs, steadyMs }: Parts,
 ): void {
   const { latencyMs = 3_000, latencySpreadRatio = 0.2, random = Math.random } = options;
   const drawSeed = () => 1n + BigInt(Math.floor(random() * seedsDrawn));
@@ -143,11 +153,11 @@ function addImageService(
       faults.apply('Generate', async () => {
         verifier.check(call.metadata, nowMs());
         const renderRequest = renderRequestFromGenerate(call.request, rules, drawSeed);
-        perMinute.take(nowMs());
-        perDay.take(nowMs());
+        perMinute.take(steadyMs());
+        perDay.take(steadyMs());
         const id = operationId();
         const spread = 1 + latencySpreadRatio * (2 * random() - 1);
-        operations.accept(id, renderRequest, { nowMs: nowMs(), latencyMs: latencyMs * spread });
+        operations.accept(id, renderRequest, { nowMs: steadyMs(), latencyMs: latencyMs * spread });
         options.onBilled?.(call.request, id);
         ledger.accepted(id, call.metadata.get('x-client-request-id')[0]?.toString());
         // The first response of a real call held nothing else.
@@ -159,7 +169,7 @@ function addImageService(
 
 function addOperationService(
   server: Server,
-  { options, ledger, faults, operations, verifier, nowMs }: Parts,
+  { options, ledger, faults, operations, verifier, nowMs, steadyMs }: Parts,
 ): void {
   const perSecond = new QuotaCounter({
     name: 'ai.operations.results',
@@ -172,19 +182,19 @@ function addOperationService(
       return faults.apply('Get', async () => {
         verifier.check(call.metadata, nowMs());
         try {
-          perSecond.take(nowMs());
+          perSecond.take(steadyMs());
         } catch (error) {
           ledger.getsOverQuota += 1;
           throw error;
         }
-        return operations.get(call.request.operationId, nowMs());
+        return operations.get(call.request.operationId, steadyMs());
       });
     }),
     cancel: unary((call: Call<CancelOperationRequest>) => {
       ledger.cancels += 1;
       return faults.apply('Cancel', async () => {
         verifier.check(call.metadata, nowMs());
-        return operations.cancel(call.request.operationId, nowMs());
+        return operations.cancel(call.request.operationId, steadyMs());
       });
     }),
   });

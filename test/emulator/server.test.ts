@@ -1,12 +1,20 @@
 import { create } from '@bufbuild/protobuf';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startEmulator } from '../../src/emulator/emulator.ts';
 import { Health, HealthCheckRequestSchema } from '../../src/gen/grpc/health/v1/health_pb.ts';
 import { ApiEndpointService } from '../../src/gen/yandex/cloud/endpoint/api_endpoint_service_pb.ts';
 import { OperationService } from '../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../../src/grpc/service-definition.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { connect, drawn, get, imageRequest, rpcErrorOf, start } from './emulator-client.ts';
+import {
+  connect,
+  drawn,
+  generate,
+  get,
+  imageRequest,
+  rpcErrorOf,
+  start,
+} from './emulator-client.ts';
 
 describe('the other services', () => {
   it('are healthy', async () => {
@@ -87,4 +95,21 @@ describe('the server', () => {
     const again = await start({ port: emulator.port });
     expect(again.emulator.port).toBe(emulator.port);
   });
+});
+
+describe('an image', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([-3_600_000, 86_400_000])(
+    'takes as long as it takes when the clock steps by %i ms',
+    async (stepMs) => {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      const { grpc } = await start({ latencyMs: 2_000, latencySpreadRatio: 0 });
+      const { id } = await grpc.call(generate, imageRequest('a red cat'));
+      const isDone = async () => (await grpc.call(get, { operationId: id })).done;
+      vi.setSystemTime(Date.now() + stepMs);
+      expect(await isDone()).toBe(false);
+      await expect.poll(isDone, { timeout: 10_000 }).toBe(true);
+    },
+  );
 });
