@@ -69,15 +69,17 @@ function valueFromBody(body: Buffer, headers: IncomingHttpHeaders): unknown {
   return valueFromJsonText(body.toString('utf8'), { depthMax });
 }
 
-const charsetPattern = /;\s*charset\s*=\s*"?([^\s";]+)"?/i;
+/** Both forms of the parameter (RFC 8187 adds a star). A type that holds several of them names no one charset. */
+const charsetPattern = /;\s*charset\*?\s*=\s*"?([^\s";]+)"?/gi;
+const utf8Names: ReadonlySet<string> = new Set(['utf-8', 'utf8']);
 
 function refuseOtherEncodings(headers: IncomingHttpHeaders): void {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity' && encoding !== '') {
     throw new GatewayError('unsupported_media_type', 'send the body uncompressed');
   }
-  const charset = charsetPattern.exec(headers['content-type'] ?? '')?.[1]?.toLowerCase();
-  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
+  const charsets = [...(headers['content-type'] ?? '').matchAll(charsetPattern)];
+  if (!charsets.every(([, name = '']) => utf8Names.has(name.toLowerCase()))) {
     throw new GatewayError('unsupported_media_type', 'send the body in UTF-8');
   }
 }

@@ -265,6 +265,8 @@ describe('POST /v1/images', () => {
     ['application/x-www-form-urlencoded', 'prompt=a'],
     ['application/json; charset=utf-16', '{"prompt":"a"}'],
     ['application/json; charset=latin1', '{"prompt":"a"}'],
+    ['application/json; charset=utf-8; charset=latin1', '{"prompt":"a"}'],
+    ["application/json; charset*=utf-8''utf-16", '{"prompt":"a"}'],
     ['application/problem+json', '{"prompt":"a"}'],
     ['multipart/form-data; boundary=x', '--x--'],
   ])('refuses a body of type %s', async (contentType, body) => {
