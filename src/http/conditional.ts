@@ -80,23 +80,25 @@ export function timeFromHttpDate(text: string | undefined): number | undefined {
 /** The range to send: first and last byte, both inclusive; `whole` when no range applies. */
 export type ByteRange = 'whole' | 'unsatisfiable' | { readonly from: number; readonly to: number };
 
-const singleRange = /^bytes=(\d*)-(\d*)$/;
-const severalRanges = /^bytes=\s*\d*-\d*\s*(?:,\s*\d*-\d*\s*)+$/;
+const rangeOfBytes = /^(\d*)-(\d*)$/;
 
 /**
  * Reads a Range header for an image of `byteLength` bytes (RFC 9110, section 14).
  *
  * For other units and for several ranges at once the whole image is sent, as
  * the RFC allows. A range of bytes that can't be read or lies outside the image
- * is unsatisfiable.
+ * is unsatisfiable. Empty elements of the list count for nothing (section 5.6.1).
  */
 export function byteRangeFromHeader(range: string | undefined, byteLength: number): ByteRange {
   if (range === undefined) return 'whole';
   const text = range.trim();
-  if (!/^bytes=/i.test(text) || severalRanges.test(text)) return 'whole';
-  const match = singleRange.exec(text.toLowerCase());
-  const [first = '', last = ''] = match?.slice(1) ?? [];
-  if (match === null || (first === '' && last === '')) return 'unsatisfiable';
+  if (!/^bytes=/i.test(text)) return 'whole';
+  const items = text.slice('bytes='.length).split(',');
+  const ranges = items.map((item) => item.trim()).filter((item) => item !== '');
+  if (!ranges.every((item) => rangeOfBytes.test(item))) return 'unsatisfiable';
+  if (ranges.length > 1) return 'whole';
+  const [first = '', last = ''] = rangeOfBytes.exec(ranges[0] ?? '')?.slice(1) ?? [];
+  if (first === '' && last === '') return 'unsatisfiable';
   if (first === '') {
     const suffix = Math.min(Number(last), byteLength);
     return suffix === 0 ? 'unsatisfiable' : { from: byteLength - suffix, to: byteLength - 1 };

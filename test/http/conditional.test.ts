@@ -16,11 +16,14 @@ describe('byteRangeFromHeader', () => {
     ['bytes=-10', { from: 990, to: 999 }],
     ['bytes=-5000', { from: 0, to: 999 }],
     ['BYTES=1-2', { from: 1, to: 2 }],
+    ['bytes=1-2,', { from: 1, to: 2 }],
+    ['bytes=, ,-10', { from: 990, to: 999 }],
+    ['bytes= 1-2', { from: 1, to: 2 }],
   ])('reads %s', (range, expected) => {
     expect(byteRangeFromHeader(range, 1000)).toEqual(expected);
   });
 
-  it.each([undefined, 'items=0-1', 'bytes=0-1,5-9', 'none', 'bytes=0-0, -1'])(
+  it.each([undefined, 'items=0-1', 'bytes=0-1,5-9', 'none', 'bytes=0-0, -1', 'bytes=0-1,,5-9'])(
     'sends the whole image for %s',
     (range) => {
       expect(byteRangeFromHeader(range, 1000)).toBe('whole');
@@ -35,6 +38,8 @@ describe('byteRangeFromHeader', () => {
     'bytes=a-b',
     'bytes=',
     'bytes=1-2-3',
+    'bytes=,',
+    'bytes=0-1, a-b',
     'bytes=99999999999999999999-',
   ])('can not satisfy %s', (range) => {
     expect(byteRangeFromHeader(range, 1000)).toBe('unsatisfiable');
