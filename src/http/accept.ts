@@ -3,7 +3,7 @@ import { registeredMediaType } from '../text/media-type.ts';
 /** The representation chosen for a request by its Accept header. */
 export interface Negotiated {
   readonly form: 'json' | 'image' | 'events';
-  /** The concrete image type that the header names, if any. */
+  /** The image type that the header names, or leaves when it likes the usual one less; undefined where the usual one will do. */
   readonly mediaType: string | undefined;
   /** Whether the caller takes JSON as well. */
   readonly acceptsJson: boolean;
@@ -52,7 +52,7 @@ export function negotiate(
   if (json >= image) return { form: 'json', mediaType: undefined, acceptsJson: true };
   return {
     form: 'image',
-    mediaType: best?.isConcrete === true ? best.mediaType : undefined,
+    mediaType: best?.isNamed === true ? best.mediaType : undefined,
     acceptsJson: json > 0,
   };
 }
@@ -60,7 +60,8 @@ export function negotiate(
 interface WantedImage {
   readonly mediaType: string;
   readonly quality: number;
-  readonly isConcrete: boolean;
+  /** Whether the header wants this type, and not just any: `image/jpeg;q=0, image/*` is not JPEG. */
+  readonly isNamed: boolean;
 }
 
 /** The image type with the highest q, the first of several. `any`: every type that the header names is possible. */
@@ -74,8 +75,9 @@ function bestImage(
       : imageMediaTypes;
   let best: WantedImage | undefined;
   for (const mediaType of candidates) {
-    const wanted = { mediaType, ...qualityOf(ranges, mediaType) };
-    if (best === undefined || wanted.quality > best.quality) best = wanted;
+    const { quality, isConcrete } = qualityOf(ranges, mediaType);
+    const isNamed = isConcrete || mediaType !== candidates[0];
+    if (best === undefined || quality > best.quality) best = { mediaType, quality, isNamed };
   }
   return best;
 }
