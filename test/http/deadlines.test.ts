@@ -86,7 +86,7 @@ describe('a limit that makes no sense', () => {
   });
 });
 
-describe('an answer that is waited for', () => {
+describe('a response that is waited for', () => {
   it(`comes at its limit, ${waits} times, while the upstream says nothing`, async () => {
     const upstream = await rawUpstream();
     upstream.on('Generate', running);
@@ -165,8 +165,8 @@ describe('a paid call', () => {
     );
     const late = { httpStatus: 503, code: 'overloaded', outcome: 'not_started' };
     const key = { 'idempotency-key': 'slow-1' };
-    const answers = [gateway.create(prompt), gateway.create(prompt, key)];
-    expect(await Promise.all(answers.map(jsonOf))).toMatchObject([late, late]);
+    const responses = [gateway.create(prompt), gateway.create(prompt, key)];
+    expect(await Promise.all(responses.map(jsonOf))).toMatchObject([late, late]);
     expect(upstream.calls).toEqual([]);
   });
 
@@ -226,16 +226,16 @@ describe('a read behind a queue', () => {
     const creates = Array.from({ length: 14 }, () => idOf(gateway.create(prompt)));
     const ids = await Promise.all(creates);
     const startMs = performance.now();
-    const answers = await Promise.all(ids.map((id) => gateway.fetch(`/operations/${id}/image`)));
+    const responses = await Promise.all(ids.map((id) => gateway.fetch(`/operations/${id}/image`)));
     const tookMs = performance.now() - startMs;
-    const statuses = answers.map(({ status }) => status);
+    const statuses = responses.map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([200, 503]));
-    const refused = answers.filter(({ status }) => status === 503);
+    const refused = responses.filter(({ status }) => status === 503);
     expect(refused.every(({ headers }) => headers.has('retry-after'))).toBe(true);
     expect(await Promise.all(refused.map(jsonOf))).toMatchObject(
       refused.map(() => ({ code: 'overloaded', retryable: true })),
     );
-    await Promise.all(answers.filter(({ status }) => status === 200).map(statusOf));
+    await Promise.all(responses.filter(({ status }) => status === 200).map(statusOf));
     expect(tookMs).toBeLessThan(2_000 + latenessMsMax * patience);
   });
 });

@@ -95,7 +95,7 @@ describe('while the upstream refuses one caller’s requests', () => {
 });
 
 describe('while the upstream’s Get is down', () => {
-  it('a create is accepted, the last known state is told, and what was read is served', async () => {
+  it('a create is accepted, the last known state is returned, and what was read is served', async () => {
     const emulator = await emulatorWith({ latencyMs: 100 });
     const gate = await gateBefore(emulator);
     const gateway = await gatewayWith({
@@ -130,17 +130,17 @@ describe('while the upstream refuses the gateway’s credential', () => {
     });
     const id = await idOf(gateway.create(prompt));
     apiKeys.length = 0;
-    const answers = [];
+    const responses = [];
     for (let count = 0; count < 20; count += 1) {
-      answers.push(await jsonOf(gateway.create(prompt)));
-      answers.push(await jsonOf(gateway.fetch(`/operations/${id}`)));
+      responses.push(await jsonOf(gateway.create(prompt)));
+      responses.push(await jsonOf(gateway.fetch(`/operations/${id}`)));
     }
-    for (const [index, answer] of answers.entries()) {
+    for (const [index, response] of responses.entries()) {
       const isCreate = index % 2 === 0;
       // The first reads may still tell the state that was known.
       if (!isCreate && index < 20) continue;
-      expect(answer).toMatchObject({ httpStatus: 502, code: 'upstream_auth' });
-      if (isCreate) expect(answer).toMatchObject({ outcome: 'not_started' });
+      expect(response).toMatchObject({ httpStatus: 502, code: 'upstream_auth' });
+      if (isCreate) expect(response).toMatchObject({ outcome: 'not_started' });
     }
     expect(emulator.ledger.refusedCredentials).toBeGreaterThan(0);
     expect(emulator.ledger.refusedCredentials).toBeLessThanOrEqual(3);
@@ -161,7 +161,7 @@ describe('while the event loop is late', () => {
     }
   }
 
-  it('creates are refused and cost nothing, a wait is answered at once, and all is well soon after', async () => {
+  it('creates are refused and cost nothing, a wait ends at once, and all works again soon after', async () => {
     const emulator = await emulatorWith({ latencyMs: 60_000 });
     const gateway = await gatewayWith({
       UPSTREAM_ADDRESS: emulator.address,
@@ -204,9 +204,9 @@ describe('while it drains', () => {
     const closing = gateway.close();
     const late = gateway.create(prompt).then(statusOf, () => 'no connection');
     expect(await waiting).toBe(200);
-    const answer = await late;
-    expect(['no connection', 503, 202]).toContain(answer);
+    const response = await late;
+    expect(['no connection', 503, 202]).toContain(response);
     await closing;
-    expect(emulator.ledger.generates).toBe(answer === 202 ? spent + 1 : spent);
+    expect(emulator.ledger.generates).toBe(response === 202 ? spent + 1 : spent);
   });
 });

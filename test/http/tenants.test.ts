@@ -83,8 +83,8 @@ it('no credential opens an operation of another caller on any route, and a forei
     promise: 'P5',
     part: 'routes',
     says: 'Tenants can’t see each other; a foreign id looks exactly like a wrong one',
-    goal: 'every route × credential × form of id: 0 cross reads, equal answers',
-    seen: `${requests} requests (${routes.length} routes × ${Object.keys(credentials).length} credentials × ${Object.keys(wrongIds).length} forms of ids): ${crossReads} cross reads, ${unlike} answers unlike the others of their route`,
+    goal: 'every route × credential × form of id: 0 cross reads, equal responses',
+    seen: `${requests} requests (${routes.length} routes × ${Object.keys(credentials).length} credentials × ${Object.keys(wrongIds).length} forms of ids): ${crossReads} cross reads, ${unlike} responses unlike the others of their route`,
     isMet: crossReads === 0 && unlike === 0,
     by: 'npx vitest run test/http/tenants.test.ts',
   });

@@ -9,7 +9,7 @@ const tenants = ['k:shop', 'k:blog', 'k:shop ', '', 'j:shop'];
 const promisedCount = 1_000_000;
 const count = Number(process.env['MUTATED_IDS'] ?? 100_000);
 
-/** Another text that somebody might make of an id, or of two. */
+/** A text that can be made of an id, or of two. */
 function mutated(id: string, other: string, chance: Chance): string {
   const at = chance.whole(3, id.length - 1);
   const character = chance.pick([...alphabet]);
@@ -55,7 +55,7 @@ it(`none of ${count} mutated ids opens, for its own tenant or another`, () => {
     const text = mutated(sealed[index] ?? '', chance.pick(sealed), chance);
     const tenant = chance.often(0.5) ? own : chance.pick(tenants);
     if (!valid.has(text) && ids.open(text, tenant) !== undefined) opened.push(text);
-    // Whole, and for somebody else.
+    // Whole, and for another caller.
     if (tenant !== own && ids.open(sealed[index] ?? '', tenant) !== undefined) opened.push(text);
   }
   if (count >= promisedCount) {

@@ -73,7 +73,7 @@ const reasonOf = (outcome: { error?: unknown }) =>
   (outcome.error as GatewayError | undefined)?.reason;
 
 describe('waiting', () => {
-  it('makes one poller for many waiters, and tells them all', async () => {
+  it('makes one poller for many waiters, and wakes them all', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     const waiters = Array.from({ length: 1_000 }, () =>
@@ -103,7 +103,7 @@ describe('waiting', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('answers with the running operation when the wait is over', async () => {
+  it('returns the running operation when the wait is over', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     const waiter = watched(operations.wait(id, { ...caller, waitMs: 500 }));
@@ -113,7 +113,7 @@ describe('waiting', () => {
     expect(statusOf(waiter)).toBe('running');
   });
 
-  it('answers everybody when the gateway stops', async () => {
+  it('ends every wait when the gateway stops', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));
@@ -137,7 +137,7 @@ describe('waiting', () => {
     expect(upstream.counts.get - before).toBeLessThanOrEqual(4);
   });
 
-  it('keeps 10,000 waiters on 500 operations within 40 reads a second, and tells each within 2 s', async () => {
+  it('keeps 10,000 waiters on 500 operations within 40 reads a second, and wakes each within 2 s', async () => {
     upstream = new FakeUpstream(clock, { latencyMs: 20_000 });
     const operations = openOperations();
     const started: string[] = [];
@@ -213,7 +213,7 @@ describe('reading', () => {
     expect(upstream.counts.get).toBe(0);
   });
 
-  it('forgets the operations used longest ago, but none that somebody waits for', async () => {
+  it('forgets the operations used longest ago, but none that a caller waits for', async () => {
     const operations = openOperations({ trackedMax: 3 });
     const first = await operations.start(request, caller);
     const waiter = watched(operations.wait(first.id, { ...caller, waitMs: 60_000 }));
@@ -267,13 +267,13 @@ describe('trouble with the upstream', () => {
     expect(statusOf(waiter)).toBe('succeeded');
   });
 
-  it('tells the error where nothing is known yet', async () => {
+  it('throws the error where nothing is known yet', async () => {
     const { id } = await openOperations().start(request, caller);
     upstream.nextGets.push(unavailable);
     expect(reasonOf(await get(openOperations(), id))).toBe('upstream_unavailable');
   });
 
-  it('tells at once that the gateway itself is refused', async () => {
+  it('throws at once when the gateway itself is refused', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     await clock.advance(2_000);
@@ -281,7 +281,7 @@ describe('trouble with the upstream', () => {
     expect(reasonOf(await get(operations, id))).toBe('upstream_auth');
   });
 
-  it('asks a dead upstream once in a while for all, and tells everybody soon after it is well', async () => {
+  it('asks a dead upstream once in a while for all, and wakes all callers soon after it works again', async () => {
     const operations = openOperations();
     const started = await Promise.all(
       Array.from({ length: 100 }, () => operations.start(request, caller)),
@@ -345,11 +345,11 @@ describe('trouble with the upstream', () => {
     expect(upstream.counts.get).toBe(before);
   });
 
-  it('ignores an answer about another operation', async () => {
+  it('ignores a response about another operation', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     await clock.advance(2_000);
-    upstream.nextGets.push(succeededOperation('somebody-elses'));
+    upstream.nextGets.push(succeededOperation('another-callers'));
     expect(statusOf(await get(operations, id))).toBe('running');
   });
 
@@ -554,7 +554,7 @@ describe('ids that a caller with a credential of its own has invented', () => {
 });
 
 describe('canceling', () => {
-  it('tells those who wait', async () => {
+  it('wakes all callers who wait', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
     const waiter = watched(operations.wait(id, { ...caller, waitMs: 60_000 }));

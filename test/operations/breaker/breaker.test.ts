@@ -56,7 +56,7 @@ describe('Breaker', () => {
     expect(breaker.openForMs()).toBeGreaterThan(0);
   });
 
-  it('lets one call go half-open, and closes when that is answered', async () => {
+  it('lets one call go half-open, and closes when that has a response', async () => {
     const breaker = openBreaker();
     fail(breaker, 5);
     await clock.advance(1_200);

@@ -46,7 +46,7 @@ const reasonOf = (promise: Promise<unknown>) =>
   );
 
 describe('a create with a key', () => {
-  it('is sent once, and answered from the record afterwards', async () => {
+  it('is sent once, and replayed from the record afterwards', async () => {
     expect(await gateway().run(create())).toEqual({ made: { operationId: 'operation 1' } });
     expect(await gateway().run(create())).toEqual({ replayOf: 'operation 1', hasJoined: false });
     expect(sent).toBe(1);
@@ -120,7 +120,7 @@ describe('a create with a key', () => {
     expect(sent).toBe(1);
   });
 
-  it('heals from unknown when the answer comes late after all', async () => {
+  it('heals from unknown when the response comes late after all', async () => {
     const send = async () => {
       await after(30_000);
       return { operationId: 'late' };
@@ -152,7 +152,7 @@ describe('a create with a key', () => {
     expect(sent).toBe(1);
   });
 
-  it('is refused without spending when the store does not answer', async () => {
+  it('is refused without spending when the store does not respond', async () => {
     const down = () => Promise.reject(new GatewayError('store_unavailable', 'down'));
     const error = await gateway(down)
       .run(create())
@@ -161,7 +161,7 @@ describe('a create with a key', () => {
     expect(sent).toBe(0);
   });
 
-  it('keeps its answer when the store fails behind the upstream, and writes it down later', async () => {
+  it('keeps its response when the store fails behind the upstream, and writes it down later', async () => {
     let isDown = false;
     const flaky: Parameters<typeof simulatedStore>[1] = async (work) => {
       if (isDown) throw new GatewayError('store_unavailable', 'down');
@@ -177,7 +177,7 @@ describe('a create with a key', () => {
     expect(await gateway().run(create())).toEqual({ replayOf: 'paid', hasJoined: false });
   });
 
-  it('says unknown to whoever joined it when the store then fails', async () => {
+  it('is unknown to a request that joined it when the store then fails', async () => {
     let isDown = false;
     const flaky: Parameters<typeof simulatedStore>[1] = async (work) => {
       if (isDown) throw new GatewayError('store_unavailable', 'down');

@@ -35,7 +35,7 @@ function pollMany(durationOf: (fraction: number) => number) {
 }
 
 describe('PollSchedule', () => {
-  it('asks little and tells soon when operations take alike', () => {
+  it('polls little and finds the end soon when operations take equally long', () => {
     const { polls, p50, p99 } = pollMany((fraction) => 3_000 * (0.8 + 0.4 * fraction));
     expect(polls).toBeLessThanOrEqual(4);
     expect(p50).toBeLessThanOrEqual(150);

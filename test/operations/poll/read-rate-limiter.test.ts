@@ -96,7 +96,7 @@ describe('ReadQueue', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('lets nobody overtake who waits already, and tells how long that takes', () => {
+  it('lets no read overtake one that waits, and says how long the wait is', () => {
     const { queue } = openQueue();
     expect(queue.tryTake()).toBe(true);
     for (let count = 0; count < 80; count += 1) queue.join(() => undefined);

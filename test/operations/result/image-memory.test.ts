@@ -13,7 +13,7 @@ beforeEach(() => {
   memory = new ImageMemory({ clock, bytesMax: 1_000, cache });
 });
 
-/** What became of somebody who asked for room. */
+/** What became of one request for room. */
 async function asked(room: Promise<Release>) {
   const outcome: { release?: Release; reason?: string } = {};
   room.then(
@@ -36,7 +36,7 @@ describe('ImageMemory', () => {
     expect(memory.bytesInUse).toBe(600);
   });
 
-  it('takes answers for pressure, and not the room of reads that bring nothing', async () => {
+  it('counts responses as pressure, and not the room of reads that bring nothing', async () => {
     await asked(memory.roomToRead(500));
     expect(memory.responseShare).toBe(0);
     await asked(memory.roomToRespond('a', 250));
@@ -50,19 +50,19 @@ describe('ImageMemory', () => {
     expect(memory.bytesInUse).toBe(0);
   });
 
-  it('counts an image once for all answers that hold it, until the last is written', async () => {
-    const answers = [];
+  it('counts an image once for all responses that hold it, until the last is written', async () => {
+    const responses = [];
     for (let count = 0; count < 5; count += 1) {
-      answers.push(await asked(memory.roomToRespond('a', 400)));
+      responses.push(await asked(memory.roomToRespond('a', 400)));
     }
     expect(memory.bytesInUse).toBe(400);
-    for (const { release } of answers.slice(1)) release?.();
+    for (const { release } of responses.slice(1)) release?.();
     expect(memory.bytesInUse).toBe(400);
-    answers[0]?.release?.();
+    responses[0]?.release?.();
     expect(memory.bytesInUse).toBe(0);
   });
 
-  it('keeps half of it from answers, so that slow readers do not stop the polling', async () => {
+  it('keeps half of it from responses, so that slow readers do not stop the polling', async () => {
     await asked(memory.roomToRespond('a', 500));
     expect((await asked(memory.roomToRespond('b', 500))).release).toBeUndefined();
     expect((await asked(memory.roomToRead(500))).release).toBeDefined();
@@ -82,18 +82,18 @@ describe('ImageMemory', () => {
     expect(cache.get('new')).toBeDefined();
   });
 
-  it('lets answers go before reads, and each in order of arrival', async () => {
+  it('lets responses go before reads, and each in order of arrival', async () => {
     const { release } = await asked(memory.roomToRead(900));
     const order: string[] = [];
     const follow = (name: string, room: Promise<Release>) => void room.then(() => order.push(name));
     follow('read 1', memory.roomToRead(300));
     follow('read 2', memory.roomToRead(300));
-    follow('answer', memory.roomToRespond('a', 300));
+    follow('response', memory.roomToRespond('a', 300));
     await settle();
     expect(order).toEqual([]);
     release?.();
     await settle();
-    expect(order).toEqual(['answer', 'read 1', 'read 2']);
+    expect(order).toEqual(['response', 'read 1', 'read 2']);
   });
 
   it('refuses who has waited for ten seconds, or is gone', async () => {
