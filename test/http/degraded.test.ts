@@ -168,7 +168,8 @@ describe('while the event loop is late', () => {
       LOOP_DELAY_MS_MAX: '10',
     });
     const id = await idOf(gateway.create(prompt));
-    await busy(1_000);
+    // Longer than the warm-up in which a late loop is no overload.
+    await busy(4_500);
     const [refused, waited, readiness] = await Promise.all([
       gateway.create(prompt),
       jsonOf(gateway.fetch(`/operations/${id}?wait=20`)),
