@@ -86,9 +86,9 @@ export function renderRequestFromGenerate(
   };
 }
 
-/** Code points, which the limit counts. */
+/** Code points of the composed form, which the limit counts. */
 function charactersOf(text: string): number {
-  return [...text].length;
+  return [...text.normalize('NFC')].length;
 }
 
 function checkModel(uri: string, rules: RenderRequestRules): void {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { imageRequestSchema } from './images.ts';
-import type { FieldTree } from './field-names.ts';
+import { snakeFromCamel, type FieldTree } from './field-names.ts';
 
 const { prompt, model, aspectRatio, seed, negativePrompt } = imageRequestSchema.shape;
 
@@ -20,6 +20,13 @@ const ignored = z
   .unknown()
   .optional()
   .meta({ description: 'Accepted without effect, and listed in X-Ignored-Params.' });
+
+/** The properties under the names that OpenAI's clients send; the gateway reads both forms. */
+function withSnakeNames<Property>(properties: Readonly<Record<string, Property>> = {}) {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, property]) => [snakeFromCamel(name), property]),
+  );
+}
 
 /** Body of POST /v1/images/generations: OpenAI's fields, and further ones that the upstream supports. */
 export const openAiRequestSchema = z
@@ -71,6 +78,9 @@ export const openAiRequestSchema = z
   })
   .meta({
     id: 'OpenAiImageRequest',
+    override: ({ jsonSchema }: { jsonSchema: { properties?: Record<string, unknown> } }) => {
+      jsonSchema.properties = withSnakeNames(jsonSchema.properties);
+    },
     description: 'The images to make, as OpenAI’s clients ask for them.',
   });
 

@@ -30,6 +30,13 @@ describe.each(Object.entries(documents))('the OpenAPI %s document', (_, document
     }
   });
 
+  it('names the fields of OpenAI’s body as its clients send them', () => {
+    const { schemas } = document['components'] as { schemas: Record<string, { properties: Json }> };
+    const names = Object.keys(schemas['OpenAiImageRequest']?.properties ?? {});
+    expect(names).toEqual(expect.arrayContaining(['response_format', 'output_format', 'seed']));
+    expect(names.filter((name) => /[A-Z]/.test(name))).toStrictEqual([]);
+  });
+
   it('names every operation once, and gives every success with a body an example', () => {
     const ids = [...nodes(document['paths'])].flatMap(([, node]) => node['operationId'] ?? []);
     expect(ids).toEqual([
