@@ -30,6 +30,8 @@ export function unknownNameMistakes(
 }
 
 function closest(name: string, known: readonly string[]): string | undefined {
+  const same = known.find((candidate) => isSameButForm(name, candidate));
+  if (same !== undefined) return same;
   const candidates = known
     .filter((candidate) => lettersOf(candidate).length >= lettersMin)
     .map((candidate) => ({ candidate, distance: distanceOf(name, candidate) }))
@@ -37,6 +39,16 @@ function closest(name: string, known: readonly string[]): string | undefined {
     .toSorted((a, b) => a.distance - b.distance);
   return candidates[0]?.candidate;
 }
+
+/** A setting in another case, or without the end that says what is counted: a limit that would not hold. */
+function isSameButForm(name: string, candidate: string): boolean {
+  const letters = lettersOf(name);
+  if (letters === lettersOf(candidate)) return /[a-z]/.test(name) || letters.length >= lettersMin;
+  return letters.length >= lettersMin && letters === lettersOf(candidate.replace(endOfLimit, ''));
+}
+
+/** What is left out of a limit's name. */
+const endOfLimit = /(?:_S|_MS)?_MAX$/;
 
 function distanceMaxOf(candidate: string): number {
   return lettersOf(candidate).length >= lettersOfLong ? 2 : 1;

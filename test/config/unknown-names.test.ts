@@ -22,6 +22,12 @@ it.each([
   ['LOGLEVEL', 'LOG_LEVEL'],
   ['GATEWAY_SECRET_PREVIUOS', 'GATEWAY_SECRET_PREVIOUS'],
   ['ALLOW_ANONYMUS', 'ALLOW_ANONYMOUS'],
+  ['Auth', 'AUTH'],
+  ['auth', 'AUTH'],
+  ['IMAGES_PER_DAY', 'IMAGES_PER_DAY_MAX'],
+  ['CALLER_IMAGES_PER_MINUTE', 'CALLER_IMAGES_PER_MINUTE_MAX'],
+  ['JWT_LIFE', 'JWT_LIFE_S_MAX'],
+  ['IMAGE_BYTES', 'IMAGE_BYTES_MAX'],
 ])('%s is taken for a mistyped %s', (name, meant) => {
   const expected = meant === undefined ? [] : [`${name}: is no setting; did you mean ${meant}?`];
   expect(mistakes(name)).toEqual(expected);
@@ -40,6 +46,7 @@ it.each([
     'PWD',
     'LANG',
     'TERM',
+    'PROMPT',
   ],
   ...[
     'NODE_ENV',
