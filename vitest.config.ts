@@ -3,8 +3,11 @@ import { configDefaults, defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // They need a server or a browser from the system: `npm run test:store`, `npm run test:browser`.
-    exclude: [...configDefaults.exclude, 'test/store/**', 'test/browser/**', 'test/clients/**'],
+    // These have commands of their own: they need a server or a browser from the system, or a core for each process.
+    exclude: [
+      ...configDefaults.exclude,
+      ...['test/store/**', 'test/browser/**', 'test/clients/**', 'test/process/**'],
+    ],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A test that leaves a timer or a socket behind fails its own file.

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests of whole processes, which take a core of their own each: `npm run test:process`. */
+export default defineConfig({
+  test: {
+    include: ['test/process/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    isolate: true,
+    maxWorkers: 2,
+  },
+});
