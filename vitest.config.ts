@@ -12,7 +12,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // A test that leaves a timer or a socket behind fails its own file.
     isolate: true,
-    // Most of the time is spent waiting: one worker, the default on two cores, would leave one of them idle.
-    maxWorkers: 2,
+    // Most of the time is spent waiting: three workers keep two cores busy.
+    maxWorkers: 3,
   },
 });
