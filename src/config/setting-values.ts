@@ -155,8 +155,19 @@ export const mediaTypes = readBy(
   `must be a comma-separated list of ${imageMediaTypes.join(', ')}`,
 );
 
-/** A JSON object of texts. */
-export const textsByName = jsonMap(z.string(), 'strings');
+const modelPattern = /^(?:art:\/\/[^\s/"*]+\/)?[^\s/"*:]+(?:\/[^\s/"*]+)?$/;
+
+/** A model as configuration names it. */
+export const modelName = readBy(
+  (value) => (modelPattern.test(value) ? value : undefined),
+  'must be a model name, name/version, or art://folder/name/version',
+);
+
+/** A JSON object of models by the gateway's own names for them. */
+export const modelsByName = jsonMap(
+  z.string().regex(modelPattern),
+  'model names: a name, name/version, or art://folder/name/version each',
+);
 
 /** A JSON object of positive whole numbers. */
 export const countsByName = jsonMap(z.int().positive(), 'positive whole numbers');

@@ -17,7 +17,8 @@ import {
   publicUrl,
   secret,
   text,
-  textsByName,
+  modelName,
+  modelsByName,
 } from './setting-values.ts';
 
 const timeoutMs = integer({ min: 100, max: 600_000 });
@@ -116,11 +117,11 @@ export const settings = {
     default: 'false',
     meaning: '`true` sends FOLDER_ID as x-folder-id with every call.',
   }),
-  DEFAULT_MODEL: setting(text.default('yandex-art/latest'), {
+  DEFAULT_MODEL: setting(modelName.default('yandex-art/latest'), {
     default: 'yandex-art/latest',
     meaning: 'Model of a request that names none: a name, name/version, alias or art:// URI.',
   }),
-  MODEL_ALIASES: setting(textsByName.default(new Map()), {
+  MODEL_ALIASES: setting(modelsByName.default(new Map()), {
     meaning:
       'JSON object: a name of your own → a model name or art:// URI. The name `*` stands for every other bare name, such as the names that clients have built in.',
   }),

@@ -43,8 +43,17 @@ function closest(name: string, known: readonly string[]): string | undefined {
 /** A setting in another case, or without the end that says what is counted: a limit that would not hold. */
 function isSameButForm(name: string, candidate: string): boolean {
   const letters = lettersOf(name);
-  if (letters === lettersOf(candidate)) return /[a-z]/.test(name) || letters.length >= lettersMin;
+  if (letters === lettersOf(candidate)) return /[a-z_]/.test(name) || letters.length >= lettersMin;
+  if (isSwapped(letters, candidate)) return true;
   return letters.length >= lettersMin && letters === lettersOf(candidate.replace(endOfLimit, ''));
+}
+
+/** Two letters of a short setting in the wrong order: AUHT. */
+function isSwapped(letters: string, candidate: string): boolean {
+  if (letters.length !== candidate.length || letters.length >= lettersMin) return false;
+  const at = [...letters].findIndex((letter, index) => letter !== candidate[index]);
+  const swapped = `${letters.slice(0, at)}${letters[at + 1] ?? ''}${letters[at] ?? ''}${letters.slice(at + 2)}`;
+  return swapped === candidate;
 }
 
 /** What is left out of a limit's name. */

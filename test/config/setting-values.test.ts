@@ -2,7 +2,10 @@ import { validateHeaderValue } from 'node:http';
 import { Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../src/config/settings-from-environment.ts';
+import {
+  readSettings,
+  settingsFromEnvironment,
+} from '../../src/config/settings-from-environment.ts';
 import { settings, type SettingName } from '../../src/config/settings.ts';
 import { reachableHost } from '../../src/text/host.ts';
 
@@ -175,5 +178,23 @@ it.each(Object.entries(headersFrom))(
   'every accepted %s makes headers that can be sent',
   (_, send) => {
     expect(() => fc.assert(fc.property(anyText, send), { numRuns: 3_000 })).not.toThrow();
+  },
+);
+
+it.each([
+  ['DEFAULT_MODEL', 'art:///'],
+  ['DEFAULT_MODEL', 'my model'],
+  ['DEFAULT_MODEL', 'model"'],
+  ['MODEL_ALIASES', '{"*":"*"}'],
+  ['MODEL_ALIASES', '{"a":""}'],
+  ['MODEL_ALIASES', '{"a":"b c"}'],
+])('%s=%s names no model and is refused', (name, value) => {
+  expect(() => settingsFromEnvironment({ [name]: value })).toThrow(`${name}: must be`);
+});
+
+it.each(['yandex-art', 'yandex-art/latest', 'art://b1g/yandex-art', 'art://b1g/x/rc'])(
+  'DEFAULT_MODEL=%s names a model',
+  (model) => {
+    expect(settingsFromEnvironment({ DEFAULT_MODEL: model }).DEFAULT_MODEL).toBe(model);
   },
 );

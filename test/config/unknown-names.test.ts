@@ -7,6 +7,11 @@ function mistakes(name: string, value = 'x'): readonly string[] {
 
 it.each([
   ['UPSTREAM_ADRESS', 'UPSTREAM_ADDRESS'],
+  ['AUTH_', 'AUTH'],
+  ['AUHT', 'AUTH'],
+  ['PATH', undefined],
+  ['POST', undefined],
+  ['_', undefined],
   ['UPSTREAM_ADDRES', 'UPSTREAM_ADDRESS'],
   ['UPSTRAEM_ADDRESS', 'UPSTREAM_ADDRESS'],
   ['upstream_address', 'UPSTREAM_ADDRESS'],
