@@ -125,13 +125,13 @@ export const paths: FuzzTarget = {
         const response = await client.send({ method, path });
         const asked = { method, path, spent: upstream.spent };
         checkResponse(response, asked, gateway.takeViolations());
-        const named = /^(?:\/v1)?\/operations\/([^/?#]+)(?:\/image|\/events)?(?:\?|$)/
-          .exec(path)?.[1]
-          // The vendor's cancel is a GET too.
-          ?.replace(/:cancel$/, '');
+        const segment = /^(?:\/v1)?\/operations\/([^/?#]+)(?:\/image|\/events)?(?:\?|$)/.exec(
+          path,
+        )?.[1];
+        // Percent-encoding is another way to write the same id, and the vendor's cancel is a GET too.
+        const named = segment && decodedOrSame(segment).replace(/:cancel$/, '');
         const isRead = method === 'GET' && response.status < 300;
-        // Percent-encoding is another way to write the same id.
-        const isOwn = named !== undefined && own.includes(decodedOrSame(named));
+        const isOwn = named !== undefined && own.includes(named);
         promise(!isRead || named === undefined || isOwn, `${path} reads an operation of its own`);
       },
       async close() {
