@@ -50,7 +50,10 @@ export async function openDiskImageStore(directory: string): Promise<ImageStore>
         await writeFlushed(part, [magic, digest, bytes]);
         const isNew = await linked(part, pathOf(id, fence));
         await flushFolder(folder);
-        if (isNew) bytesHeld += headBytes + bytes.byteLength;
+        if (isNew) {
+          bytesHeld += headBytes + bytes.byteLength;
+          return { fence, byteLength: bytes.byteLength, sha256: digest.toString('base64url') };
+        }
       } finally {
         await rm(part, { force: true });
       }
