@@ -10,7 +10,7 @@ import type { Clock } from './clock/clock.ts';
 import { systemClock } from './clock/system-clock.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { ServerOptions } from './http/server.ts';
-import { promptLimits, type DrainLimits } from './lifecycle/drain.ts';
+import { promptLimits, type DrainLimits, type DrainPhase } from './lifecycle/drain.ts';
 import { openDrain } from './lifecycle/gateway-drain.ts';
 import { LoadShedding } from './load/load-shedding.ts';
 import { openLoadSampler } from './load/load-sampler.ts';
@@ -29,6 +29,8 @@ export interface App {
   listen(): Promise<string>;
   /** Where /metrics is, once it listens; undefined where METRICS_PORT is not set. */
   readonly metricsAddress: string | undefined;
+  /** How far its close has come. */
+  readonly drainPhase: DrainPhase;
   /**
    * Stops taking requests, lets those in flight end, and closes every part. Called
    * again, it hurries the close that has begun.
@@ -94,23 +96,20 @@ export async function buildApp(
     modelCatalog: upstream.models,
   });
   metrics?.follow({ core, shedding, readiness, logLinesLost });
+  // The metrics port closes last, so that a drain can be watched.
+  const metricsPort = { close: () => metrics?.close() };
   const drain = openDrain({
     clock: drainClock,
     ...{ log, core, server: http.server },
-    // The metrics port closes last, so that a drain can be watched.
-    parts: [
-      core.upstream,
-      sampler,
-      callers,
-      outliving,
-      upstream,
-      { close: () => metrics?.close() },
-    ],
+    parts: [core.upstream, sampler, callers, outliving, upstream, metricsPort],
   });
   return {
     server: http.server,
     get metricsAddress() {
       return metrics?.address;
+    },
+    get drainPhase() {
+      return drain.phase;
     },
     async listen() {
       await metrics?.listen();

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { buildApp, type App, type AppOptions } from '../../src/app.ts';
 import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
-import type { DrainLimits } from '../../src/lifecycle/drain.ts';
+import type { DrainLimits, DrainPhase } from '../../src/lifecycle/drain.ts';
 import { checkContracts } from './contract-check.ts';
 import { Exposition } from './exposition.ts';
 import { LeakCheck } from './leak-check.ts';
@@ -25,6 +25,8 @@ export interface Gateway {
   create(body: unknown, headers?: Record<string, string>): Promise<Response>;
   /** Begins to close it, as its process does on SIGTERM. */
   drain(limits: DrainLimits): Promise<boolean>;
+  /** How far its close has come. */
+  readonly drainPhase: DrainPhase;
   /** Closes it, and fails if any response broke its contract, or any log line held a secret or a prompt. */
   close(): Promise<void>;
 }
@@ -76,6 +78,9 @@ export async function startGateway(
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
     drain: (limits) => app.close(limits),
+    get drainPhase() {
+      return app.drainPhase;
+    },
     async close() {
       // Begun in this turn of the loop: tests look at what a gateway does while it closes.
       const closed = app.close();
