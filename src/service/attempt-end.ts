@@ -39,6 +39,13 @@ export function attemptEnd(
     case 'prompt_too_long':
     case 'moderated':
       return { kind: 'fail', failure: { code: 3, message } };
+    case 'quota':
+      return { kind: 'fail', failure: { code: endCodes.exhausted, message } };
+    case 'credential':
+      return { kind: 'fail', failure: { code: endCodes.unauthenticated, message } };
+    case 'misconfigured':
+    case 'no_image':
+      return { kind: 'fail', failure: { code: endCodes.internal, message } };
     case 'failed':
     case 'unknown':
       return spend === 'free'

@@ -225,7 +225,12 @@ export class Dispatcher {
         error,
       });
     try {
-      const { bytes } = await renderer.render(plan, { operationId: id, number: attempts, signal });
+      const { bytes } = await renderer.render(plan, {
+        operationId: id,
+        number: attempts,
+        signal,
+        submitted: async () => undefined,
+      });
       await this.#writes.image(id, fence, bytes);
       report('image');
     } catch (error) {

@@ -37,7 +37,7 @@ export function rpcErrorFromNotAccepted({ bound }: NotAccepted): RpcError {
 }
 
 /** The status of a request that the renderer can't take. */
-export function rpcErrorFromRefusal({ message, field }: RendererError): RpcError {
+export function rpcErrorFromRefusal({ message, options: { field } }: RendererError): RpcError {
   const details = [notStarted('REQUEST_REFUSED')];
   if (field !== undefined) {
     const violation = { field, description: message };

@@ -52,7 +52,14 @@ export interface OperationRecord {
 }
 
 /** gRPC codes of ends that are made here. */
-export const endCodes = { cancelled: 1, internal: 13, aborted: 10, deadline: 4 } as const;
+export const endCodes = {
+  cancelled: 1,
+  deadline: 4,
+  exhausted: 8,
+  aborted: 10,
+  internal: 13,
+  unauthenticated: 16,
+} as const;
 
 /** Attempts of one operation, crashes included. */
 export const attemptsMax = 3;

@@ -132,7 +132,12 @@ export class ServiceOperations {
     const repeat =
       this.#repeats.get(id) ??
       renderer
-        .render(plan, { operationId: id, number: attempts, signal: new AbortController().signal })
+        .render(plan, {
+          operationId: id,
+          number: attempts,
+          signal: new AbortController().signal,
+          submitted: async () => undefined,
+        })
         .then(({ bytes }) => bytes)
         .finally(() => this.#repeats.delete(id));
     this.#repeats.set(id, repeat);

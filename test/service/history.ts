@@ -150,7 +150,9 @@ class History {
         ...{ model: 'any', prompt, negativePrompts, seed: '1' },
         ...{ width: 1, height: 1, mediaType: 'image/png' },
       }),
+      models: [],
       render: (plan) => this.#render(plan.prompt),
+      probe: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
   }
@@ -166,7 +168,7 @@ class History {
     if (fate < 0.3) throw new RendererError('unknown', 'the connection broke');
     if (fate < 0.35) throw new RendererError('failed', 'out of memory');
     if (fate < 0.4) throw new RendererError('moderated', 'refused');
-    return { bytes: Buffer.from(prompt) };
+    return { bytes: Buffer.from(prompt), mediaType: 'image/png', modelVersion: 'simulated' };
   }
 
   /** Time of the world outside, which goes on when a process ends. */

@@ -13,6 +13,8 @@ export interface LocalRendererOptions {
   readonly drawSeed: () => bigint;
 }
 
+/** Returned with every image, so that no one takes it for a model's. */
+const modelVersion = 'local drawing, no model';
 const seedMax = 2n ** 63n - 1n;
 const modelUriPattern = /^art:\/\/[^/]+\/([^/]+)(?:\/[^/]+)?$/;
 
@@ -23,13 +25,20 @@ export function openLocalRenderer(options: LocalRendererOptions): Renderer {
     name: 'local',
     spend: 'free',
     isRepeatable: true,
-    // Reported with every image, so that no one takes it for a model's.
-    modelVersion: 'local drawing, no model',
+    modelVersion,
+    models: options.models.map((name) => ({
+      name,
+      sizes: { kind: 'area', ...drawingSizes },
+      mediaTypes: drawnMediaTypes,
+      promptCharactersMax: options.promptCharactersMax,
+      seedMax,
+      hasNegativePrompts: true,
+    })),
     concurrency: 2,
     delayMs: options.delayMs,
     plan: (request) => planOf(request, options),
     async render(plan, { signal }) {
-      const { prompt, seed, width, height, mediaType } = plan;
+      const { prompt, seed = '1', width, height, mediaType } = plan;
       // Has no limit, is kept for days, and only has to make a difference.
       const negative = createHash('sha256')
         .update(JSON.stringify(plan.negativePrompts))
@@ -41,8 +50,9 @@ export function openLocalRenderer(options: LocalRendererOptions): Renderer {
           throw new RendererError('failed', 'the drawing failed', { cause: error });
         });
       if (signal.aborted) throw new RendererError('failed', 'the drawing was given up');
-      return { bytes };
+      return { bytes, mediaType, modelVersion };
     },
+    probe: async () => undefined,
     close: () => drawing.close(),
   };
 }
