@@ -57,6 +57,11 @@ export class Dispatcher {
     return this.#running.size;
   }
 
+  /** Place of a queued operation, 1 for the next; undefined where it is not known. */
+  positionOf(id: string): number | undefined {
+    return this.#queue.positionOf(id, this.#nowMs());
+  }
+
   /** Takes up what there is, as the owner under `epoch`. */
   begin(epoch: number): Promise<void> {
     this.#epoch = epoch;
@@ -193,9 +198,10 @@ export class Dispatcher {
   }
 
   async #begin(record: OperationRecord): Promise<void> {
-    const { store, clock, observer } = this.#options;
+    const { store, clock, observer, renderer } = this.#options;
     try {
-      const dispatched = await store.change(record.id, dispatch(clock.nowMs()), this.#epoch);
+      const change = dispatch(clock.nowMs(), renderer.name);
+      const dispatched = await store.change(record.id, change, this.#epoch);
       if (dispatched?.plan === undefined) return;
       const abort = new AbortController();
       const ended = this.#attempt(dispatched, dispatched.plan, abort.signal).finally(() => {

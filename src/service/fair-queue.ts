@@ -64,6 +64,26 @@ export class FairQueue {
     return false;
   }
 
+  /**
+   * How many operations are taken before this one, plus one, if no other comes.
+   *
+   * @returns Undefined for one that is not here, or not due yet: what is due by
+   * then can't be known.
+   */
+  positionOf(id: string, nowMs: number): number | undefined {
+    if (!this.#ids.has(id)) return undefined;
+    const due = [...this.#byOwner.values()].map((own) =>
+      own.filter(({ dueAtMs }) => dueAtMs <= nowMs),
+    );
+    const turn = due.findIndex((own) => own.some((operation) => operation.id === id));
+    if (turn < 0) return undefined;
+    const place = due[turn]!.findIndex((operation) => operation.id === id);
+    return due.reduce(
+      (sum, own, index) => sum + Math.min(own.length, index < turn ? place + 1 : place),
+      1,
+    );
+  }
+
   /** When the next one is due; undefined when the queue is empty. */
   nextDueAtMs(): number | undefined {
     let next: number | undefined;

@@ -40,8 +40,9 @@ export function serviceServer(options: ServiceServerOptions): Server {
   server.addService(serviceDefinitionFromDescriptor(ImageGenerationAsyncService), {
     generate: unaryHandler(async ({ metadata, request }: Call<ImageGenerationRequest>) => {
       const owner = authenticator.ownerOf(metadata);
-      const record = await operations.accept(requestOf(request), owner).catch(throwAsRpcError);
-      return operationMessage({ record, image: undefined });
+      return operationMessage(
+        await operations.accept(requestOf(request), owner).catch(throwAsRpcError),
+      );
     }, handling),
   });
   const found = (operation: OperationWithImage | undefined) => {

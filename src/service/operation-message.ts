@@ -1,48 +1,70 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { AnySchema, timestampFromMs, type Any } from '@bufbuild/protobuf/wkt';
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema, type Status } from '../gen/google/rpc/status_pb.ts';
+import {
+  ImageGenerationMetadata_State as State,
+  ImageGenerationMetadataSchema,
+  type ImageGenerationMetadata,
+} from '../gen/image_generation_gateway/v1/metadata_pb.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
-import type { OperationFailure } from './operation-record.ts';
+import type { OperationFailure, OperationState } from './operation-record.ts';
 import type { OperationWithImage } from './operations.ts';
 
 /** Domain of the service's `google.rpc.ErrorInfo`. */
 export const errorDomain = 'image-generation-gateway';
+/** Reason of the `google.rpc.ErrorInfo` of an image that may have been paid for and is lost. */
+export const outcomeUnknown = 'OUTCOME_UNKNOWN';
 
 /** The operation as it goes over the wire: done only when its record is. */
-export function operationMessage({ record, image }: OperationWithImage): Operation {
-  const operation = create(OperationSchema, {
+export function operationMessage(operation: OperationWithImage): Operation {
+  const { record, image } = operation;
+  const message = create(OperationSchema, {
     id: record.id,
     createdAt: timestampFromMs(record.acceptedAtMs),
     modifiedAt: timestampFromMs(record.modifiedAtMs),
     done: record.state === 'done',
+    metadata: packed(ImageGenerationMetadataSchema, metadataOf(operation)),
   });
   if (record.failure !== undefined) {
-    operation.result = { case: 'error', value: statusFromFailure(record.failure) };
+    message.result = { case: 'error', value: statusFromFailure(record.failure) };
   } else if (image !== undefined) {
-    const response = create(ImageGenerationResponseSchema, {
-      image,
-      modelVersion: record.modelVersion ?? '',
-    });
-    operation.result = {
-      case: 'response',
-      value: packed(
-        ImageGenerationResponseSchema.typeName,
-        toBinary(ImageGenerationResponseSchema, response),
-      ),
-    };
+    const { modelVersion = '' } = record;
+    const response = create(ImageGenerationResponseSchema, { image, modelVersion });
+    message.result = { case: 'response', value: packed(ImageGenerationResponseSchema, response) };
   }
-  return operation;
+  return message;
+}
+
+const stateOf: Record<OperationState, State> = {
+  queued: State.QUEUED,
+  dispatched: State.RUNNING,
+  stored: State.RUNNING,
+  done: State.DONE,
+};
+
+function metadataOf({ record, queuePosition = 0 }: OperationWithImage): ImageGenerationMetadata {
+  const { backend = '', attempts: attempt, failure, startedAtMs } = record;
+  const { model, seed, width, height, ignored } = record.plan ?? record.planned ?? {};
+  return create(ImageGenerationMetadataSchema, {
+    ...{ state: stateOf[record.state], queuePosition, backend, attempt },
+    ...{ model: model ?? '', width: width ?? 0, height: height ?? 0 },
+    seed: BigInt(seed ?? 0),
+    seedApplied: seed !== undefined,
+    ignored: [...(ignored ?? [])],
+    outcomeUnknown: failure?.reason === outcomeUnknown,
+    ...(startedAtMs !== undefined && { startedAt: timestampFromMs(startedAtMs) }),
+  });
 }
 
 function statusFromFailure({ code, message, reason }: OperationFailure): Status {
   if (reason === undefined) return create(StatusSchema, { code, message });
   const info = create(ErrorInfoSchema, { domain: errorDomain, reason });
-  const details = [packed(ErrorInfoSchema.typeName, toBinary(ErrorInfoSchema, info))];
-  return create(StatusSchema, { code, message, details });
+  return create(StatusSchema, { code, message, details: [packed(ErrorInfoSchema, info)] });
 }
 
-function packed(typeName: string, value: Uint8Array): Any {
-  return create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value });
+function packed<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {
+  const value = toBinary(schema, message);
+  return create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value });
 }

@@ -25,6 +25,9 @@ export interface OperationFailure {
   readonly reason?: string;
 }
 
+/** A plan without its texts: what an operation says of its image after the end. */
+export type PlannedImage = Omit<RenderPlan, 'prompt' | 'negativePrompts'>;
+
 /** One operation as it is stored. Times are milliseconds since 1970. */
 export interface OperationRecord {
   readonly schema: 1;
@@ -44,6 +47,11 @@ export interface OperationRecord {
   readonly attempts: number;
   /** Dropped at the end, unless the image may be rendered again from it. */
   readonly plan?: RenderPlan;
+  /** Of an ended operation, whose plan is dropped. */
+  readonly planned?: PlannedImage;
+  /** Name of the renderer of the last attempt, and when that began. */
+  readonly backend?: string;
+  readonly startedAtMs?: number;
   readonly image?: StoredImage;
   readonly failure?: OperationFailure;
   readonly modelVersion?: string;
@@ -85,8 +93,8 @@ export function acceptedRecord(
 /** A change of a record; undefined refuses it, because the record has moved on. */
 export type RecordChange = (record: OperationRecord) => OperationRecord | undefined;
 
-/** Before the renderer is asked. */
-export function dispatch(nowMs: number): RecordChange {
+/** Before the renderer is asked. @param backend Its name. */
+export function dispatch(nowMs: number, backend: string): RecordChange {
   return (record) =>
     record.state === 'queued'
       ? {
@@ -94,6 +102,8 @@ export function dispatch(nowMs: number): RecordChange {
           state: 'dispatched',
           fence: record.fence + 1,
           attempts: record.attempts + 1,
+          backend,
+          startedAtMs: nowMs,
           modifiedAtMs: nowMs,
         }
       : undefined;
@@ -137,7 +147,7 @@ export function succeed(options: {
     const { plan, isCancelWanted: _, ...rest } = record;
     return {
       ...rest,
-      ...(keepsPlan && plan !== undefined && { plan }),
+      ...(plan !== undefined && (keepsPlan ? { plan } : { planned: withoutTexts(plan) })),
       state: 'done',
       modelVersion,
       modifiedAtMs: nowMs,
@@ -150,8 +160,14 @@ export function fail(failure: OperationFailure, nowMs: number, fence?: number): 
   return (record) => {
     const isMeant = fence === undefined ? record.state === 'queued' : isAttempt(record, fence);
     if (!isMeant) return undefined;
-    const { plan: _, isCancelWanted: __, ...rest } = record;
-    return { ...rest, state: 'done', failure, modifiedAtMs: nowMs };
+    const { plan, isCancelWanted: _, ...rest } = record;
+    return {
+      ...rest,
+      ...(plan !== undefined && { planned: withoutTexts(plan) }),
+      state: 'done',
+      failure,
+      modifiedAtMs: nowMs,
+    };
   };
 }
 
@@ -175,4 +191,9 @@ export function dropImage(record: OperationRecord): OperationRecord | undefined 
 
 function isAttempt(record: OperationRecord, fence: number): boolean {
   return record.state === 'dispatched' && record.fence === fence;
+}
+
+function withoutTexts(plan: RenderPlan): PlannedImage {
+  const { prompt: _, negativePrompts: __, ...planned } = plan;
+  return planned;
 }

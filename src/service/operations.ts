@@ -39,6 +39,8 @@ export class NotAccepted extends Error {
 export interface OperationWithImage {
   readonly record: OperationRecord;
   readonly image: Uint8Array | undefined;
+  /** 1 for the next; undefined where it is not queued, or its place is not known. */
+  readonly queuePosition?: number | undefined;
 }
 
 /** The operations of all owners, as the gRPC methods need them. */
@@ -59,7 +61,7 @@ export class ServiceOperations {
    *
    * @throws RendererError for a request that can't be rendered, NotAccepted where there is no room.
    */
-  async accept(request: RenderRequest, owner: string): Promise<OperationRecord> {
+  async accept(request: RenderRequest, owner: string): Promise<OperationWithImage> {
     const { store, images, renderer, dispatcher, clock, limits } = this.#options;
     const plan = renderer.plan(request);
     if (this.#isStopping) throw new NotAccepted('stopping');
@@ -80,7 +82,7 @@ export class ServiceOperations {
     this.#hasRoom = true;
     if (result !== 'inserted') throw new NotAccepted(result === 'queue_full' ? 'queue' : 'share');
     dispatcher.added(record);
-    return record;
+    return this.#withImage(record);
   }
 
   /** @returns Undefined for an operation that is not there, or is another owner's. */
@@ -115,10 +117,13 @@ export class ServiceOperations {
   }
 
   async #withImage(record: OperationRecord): Promise<OperationWithImage> {
+    const { images, dispatcher } = this.#options;
+    if (record.state === 'queued') {
+      return { record, image: undefined, queuePosition: dispatcher.positionOf(record.id) };
+    }
     if (record.state !== 'done' || record.failure !== undefined) {
       return { record, image: undefined };
     }
-    const { images } = this.#options;
     const kept = record.image && (await images.get(record.id, record.image));
     return { record, image: kept ?? (await this.#repeat(record)) };
   }

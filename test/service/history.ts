@@ -129,7 +129,7 @@ class History {
     // Refused, or never heard of again: nothing was promised.
     void operations
       .accept(request, '')
-      .then(({ id }) => this.#accepted(id))
+      .then(({ record }) => this.#accepted(record.id))
       .catch(() => undefined);
   }
 

@@ -48,10 +48,10 @@ describe('the operations of a machine', () => {
   it('change only as their state allows', async () => {
     const queued = record();
     await store.insert(queued, room);
-    const dispatched = await store.change(queued.id, dispatch(2_000), undefined);
+    const dispatched = await store.change(queued.id, dispatch(2_000, 'local'), undefined);
     expect(dispatched).toMatchObject({ state: 'dispatched', fence: 1, attempts: 1 });
-    expect(await store.change(queued.id, dispatch(3_000), undefined)).toBeUndefined();
-    expect(await store.change('unknown', dispatch(3_000), undefined)).toBeUndefined();
+    expect(await store.change(queued.id, dispatch(3_000, 'local'), undefined)).toBeUndefined();
+    expect(await store.change('unknown', dispatch(3_000, 'local'), undefined)).toBeUndefined();
     const late = { fence: 7, byteLength: 1, sha256: 'x' };
     expect(await store.change(queued.id, storeImage(late, 3_000), undefined)).toBeUndefined();
     await store.change(queued.id, storeImage({ ...late, fence: 1 }, 3_000), undefined);
@@ -108,8 +108,8 @@ describe('the ownership of a store', () => {
     await store.insert(queued, room);
     expect(await store.takeOwnership({ ...owner, pid: 2 }, () => true)).toBe(2);
     expect(await store.heartbeat(1, 200)).toBe(false);
-    expect(await store.change(queued.id, dispatch(2_000), 1)).toBeUndefined();
-    expect(await store.change(queued.id, dispatch(2_000), 2)).toMatchObject({ fence: 1 });
+    expect(await store.change(queued.id, dispatch(2_000, 'local'), 1)).toBeUndefined();
+    expect(await store.change(queued.id, dispatch(2_000, 'local'), 2)).toMatchObject({ fence: 1 });
   });
 
   it('can be taken at once after it was given up', async () => {

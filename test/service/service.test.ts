@@ -13,10 +13,10 @@ import {
 } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { OperationService } from '../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
-import { openLocalRenderer } from '../../src/renderers/local/local-renderer.ts';
-import { apiKeysFromFile, openToAll } from '../../src/service/api-keys.ts';
-import { openService, type Service, type ServiceOptions } from '../../src/service/service.ts';
+import { apiKeysFromFile } from '../../src/service/api-keys.ts';
+import type { Service } from '../../src/service/service.ts';
 import { connectGrpc, type GrpcClient } from '../support/grpc-client.ts';
+import { startService, type StartServiceOptions } from '../support/service.ts';
 
 const { generate } = ImageGenerationAsyncService.method;
 const { get, cancel } = OperationService.method;
@@ -34,28 +34,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start(
-  options: Partial<ServiceOptions> & { readonly delayMs?: number } = {},
-): Promise<void> {
-  const { delayMs = 0, ...others } = options;
-  service = await openService({
-    directory: join(directory, 'service'),
-    renderer: openLocalRenderer({
-      ...{ delayMs, promptCharactersMax: 500, models: ['yandex-art'], drawSeed: () => 42n },
-    }),
-    authenticator: openToAll,
-    clock: systemClock,
-    ...{ host: '127.0.0.1', port: 0, queuedMax: 1_000, deadlineMs: 3_600_000 },
-    ...{ retentionMs: 86_400_000, imagesBytesMax: 2 ** 30, imageBytesMax: 1_048_576 },
-    observer: {
-      ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
-      ...{ ownershipChanged: nothing },
-      failed: (error) => {
-        throw error;
-      },
-    },
-    ...others,
-  });
+async function start(options: Partial<StartServiceOptions> = {}): Promise<void> {
+  service = await startService({ directory: join(directory, 'service'), ...options });
   grpc = connectGrpc(`http://127.0.0.1:${service.port}`);
 }
 
