@@ -99,8 +99,8 @@ export interface Renderer {
   readonly spend: SpendClass;
   /** Whether equal plans give equal bytes at no cost, so that an image may be dropped and rendered again. */
   readonly isRepeatable: boolean;
-  /** Reported with every image. */
-  readonly modelVersion: string;
+  /** Whether aborting an attempt stops its work at the backend, so that a cancelled image costs no more. */
+  readonly stopsOnAbort?: boolean;
   /** Models that callers may name, the default one first. */
   readonly models: readonly ModelCard[];
   /** Renders at once. */

@@ -1,19 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { imageFile, imageFromFile, type ReadImage } from './image-file.ts';
 import type { ImageStore } from './image-store.ts';
-import type { StoredImage } from './operation-record.ts';
 
-/** Begins every file, and changes with its layout. */
-const magic = Buffer.from('IGW1');
-const digestBytes = 32;
-const headBytes = magic.length + digestBytes;
 const partSuffix = '.part';
 /** Folders the files are spread over, by the first character of the id's digest. */
 const folderNames = Array.from({ length: 16 }, (_, index) => index.toString(16));
 
 /**
- * Images as files `<id>.<fence>`: a head of four bytes and a SHA-256, then the image.
+ * Images as files `<id>.<fence>` (`image-file.ts`).
  *
  * A file appears under its name only when it is whole and flushed: it is written
  * beside it, and linked. `link` never replaces, so a late attempt can't touch an
@@ -42,36 +38,33 @@ export async function openDiskImageStore(directory: string): Promise<ImageStore>
       return bytesHeld;
     },
 
-    async put(id, fence, bytes) {
+    async put(id, fence, image) {
       const folder = folderOf(id);
-      const digest = createHash('sha256').update(bytes).digest();
+      const { parts, size, stored } = imageFile(fence, image);
       const part = join(folder, `${id}.${fence}.${randomUUID()}${partSuffix}`);
       try {
-        await writeFlushed(part, [magic, digest, bytes]);
+        await writeFlushed(part, parts);
         const isNew = await linked(part, pathOf(id, fence));
         await flushFolder(folder);
         if (isNew) {
-          bytesHeld += headBytes + bytes.byteLength;
-          return { fence, byteLength: bytes.byteLength, sha256: digest.toString('base64url') };
+          bytesHeld += size;
+          return stored;
         }
       } finally {
         await rm(part, { force: true });
       }
-      const there = await readChecked(pathOf(id, fence));
+      const there = await readChecked(pathOf(id, fence), fence);
       if (there === undefined) throw new Error(`the image of ${id} is not what was written`);
-      return storedImage(fence, there);
+      return there.stored;
     },
 
-    async get(id, image) {
-      const bytes = await readChecked(pathOf(id, image.fence));
-      return bytes !== undefined && storedImage(image.fence, bytes).sha256 === image.sha256
-        ? bytes
-        : undefined;
+    async get(id, { fence, sha256 }) {
+      const there = await readChecked(pathOf(id, fence), fence);
+      return there?.stored.sha256 === sha256 ? there.bytes : undefined;
     },
 
     async find(id, fence) {
-      const bytes = await readChecked(pathOf(id, fence));
-      return bytes && storedImage(fence, bytes);
+      return (await readChecked(pathOf(id, fence), fence))?.stored;
     },
 
     async delete(id, fence) {
@@ -111,18 +104,10 @@ async function straysIn(
   return strays;
 }
 
-function storedImage(fence: number, bytes: Buffer): StoredImage {
-  const sha256 = createHash('sha256').update(bytes).digest('base64url');
-  return { fence, byteLength: bytes.byteLength, sha256 };
-}
-
 /** The image in a file; undefined when the file is not there, or not whole. */
-async function readChecked(path: string): Promise<Buffer | undefined> {
+async function readChecked(path: string, fence: number): Promise<ReadImage | undefined> {
   const file = await readFile(path).catch(undefinedWhenAbsent);
-  if (file === undefined || !file.subarray(0, magic.length).equals(magic)) return undefined;
-  const bytes = file.subarray(headBytes);
-  const digest = createHash('sha256').update(bytes).digest();
-  return digest.equals(file.subarray(magic.length, headBytes)) ? bytes : undefined;
+  return file && imageFromFile(fence, file);
 }
 
 async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise<void> {

@@ -231,13 +231,13 @@ export class Dispatcher {
         error,
       });
     try {
-      const { bytes } = await renderer.render(plan, {
+      const image = await renderer.render(plan, {
         operationId: id,
         number: attempts,
         signal,
         submitted: async () => undefined,
       });
-      await this.#writes.image(id, fence, bytes);
+      await this.#writes.image(id, fence, image);
       report('image');
     } catch (error) {
       const end = this.#endOf(record, error, signal);

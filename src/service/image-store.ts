@@ -1,3 +1,4 @@
+import type { RenderedImage } from '../renderers/renderer.ts';
 import type { StoredImage } from './operation-record.ts';
 
 /**
@@ -12,7 +13,7 @@ export interface ImageStore {
    *
    * @throws Error with code ENOSPC or EDQUOT when the disk is full.
    */
-  put(id: string, fence: number, bytes: Uint8Array): Promise<StoredImage>;
+  put(id: string, fence: number, image: RenderedImage): Promise<StoredImage>;
 
   /** @returns Undefined when there is none, or when it is not what was put. */
   get(id: string, image: StoredImage): Promise<Buffer | undefined>;

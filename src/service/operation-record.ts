@@ -1,4 +1,4 @@
-import type { RenderPlan } from '../renderers/renderer.ts';
+import type { RenderedImage, RenderPlan } from '../renderers/renderer.ts';
 
 /**
  * How far an operation has come.
@@ -13,9 +13,14 @@ export interface StoredImage {
   /** Fence of the attempt that made it; part of the file's name. */
   readonly fence: number;
   readonly byteLength: number;
-  /** SHA-256, base64url. */
+  /** Of its file, head and image: SHA-256, base64url. */
   readonly sha256: string;
+  /** What the renderer said of it; absent in files of an earlier version. */
+  readonly facts?: ImageFacts;
 }
+
+/** What a renderer reports with an image. */
+export type ImageFacts = Omit<RenderedImage, 'bytes'>;
 
 /** How an operation ended: without a failure it succeeded. `code` is a gRPC code. */
 export interface OperationFailure {
@@ -138,10 +143,9 @@ export function store(image: StoredImage, nowMs: number): RecordChange {
 /** The end with an image. */
 export function succeed(options: {
   readonly nowMs: number;
-  readonly modelVersion: string;
   readonly keepsPlan: boolean;
 }): RecordChange {
-  const { nowMs, modelVersion, keepsPlan } = options;
+  const { nowMs, keepsPlan } = options;
   return (record) => {
     if (record.state !== 'stored' || record.image === undefined) return undefined;
     const { plan, isCancelWanted: _, ...rest } = record;
@@ -149,7 +153,7 @@ export function succeed(options: {
       ...rest,
       ...(plan !== undefined && (keepsPlan ? { plan } : { planned: withoutTexts(plan) })),
       state: 'done',
-      modelVersion,
+      modelVersion: record.image.facts?.modelVersion ?? '',
       modifiedAtMs: nowMs,
     };
   };

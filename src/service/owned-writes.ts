@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/clock.ts';
-import type { Renderer } from '../renderers/renderer.ts';
+import type { RenderedImage, Renderer } from '../renderers/renderer.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import { isDiskFull, type DiskReserve } from './disk-reserve.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
@@ -50,10 +50,10 @@ export class OwnedWrites {
   }
 
   /** Keeps the image of an attempt, and ends the operation with it. */
-  async image(id: string, fence: number, bytes: Uint8Array): Promise<void> {
+  async image(id: string, fence: number, image: RenderedImage): Promise<void> {
     const { images } = this.#options;
-    const image = await this.#persist(id, () => images.put(id, fence, bytes));
-    if (image !== undefined) await this.storedImage(id, image);
+    const stored = await this.#persist(id, () => images.put(id, fence, image));
+    if (stored !== undefined) await this.storedImage(id, stored);
   }
 
   /** Ends the operation with an image that is on disk. */
@@ -65,8 +65,8 @@ export class OwnedWrites {
 
   /** Ends an operation whose record names its image. */
   async success(id: string): Promise<void> {
-    const { modelVersion, isRepeatable: keepsPlan } = this.#options.renderer;
-    await this.#change(id, succeed({ nowMs: this.#nowMs(), modelVersion, keepsPlan }));
+    const { isRepeatable: keepsPlan } = this.#options.renderer;
+    await this.#change(id, succeed({ nowMs: this.#nowMs(), keepsPlan }));
   }
 
   /** Ends a queued operation without an image. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
+const imageOf = (text: string) => ({
+  ...{ bytes: Buffer.from(text), mediaType: 'image/png', modelVersion: 'm-1' },
+});
+
 async function files(): Promise<readonly string[]> {
   const paths = await readdir(directory, { recursive: true, withFileTypes: true });
   return paths.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
@@ -21,9 +26,10 @@ async function files(): Promise<readonly string[]> {
 
 describe('an image on disk', () => {
   it('is read back byte for byte, also after the store was opened again', async () => {
+    const facts = { mediaType: 'image/png', modelVersion: 'm-1', seed: '7', requestId: 'req-1' };
     const bytes = Buffer.from('an image');
-    const stored = await images.put('op1', 3, bytes);
-    expect(stored).toMatchObject({ fence: 3, byteLength: 8 });
+    const stored = await images.put('op1', 3, { bytes, ...facts });
+    expect(stored).toMatchObject({ fence: 3, byteLength: 8, facts });
     const again = await openDiskImageStore(directory);
     expect(await again.get('op1', stored)).toStrictEqual(bytes);
     expect(await again.find('op1', 3)).toStrictEqual(stored);
@@ -31,23 +37,38 @@ describe('an image on disk', () => {
     expect(again.bytesHeld).toBe(images.bytesHeld);
   });
 
+  it('of an earlier version, without facts, is read too', async () => {
+    await images.put('op1', 1, imageOf('x'));
+    const [file = ''] = await files();
+    const bytes = Buffer.from('an image');
+    const digest = createHash('sha256').update(bytes).digest();
+    await writeFile(file, Buffer.concat([Buffer.from('IGW1'), digest, bytes]));
+    const sha256 = digest.toString('base64url');
+    const stored = { fence: 1, byteLength: 8, sha256 };
+    expect(await images.find('op1', 1)).toStrictEqual(stored);
+    expect(await images.get('op1', stored)).toStrictEqual(bytes);
+  });
+
   it('is never replaced: what came first stays', async () => {
-    const first = await images.put('op1', 1, Buffer.from('first'));
-    expect(await images.put('op1', 1, Buffer.from('second'))).toStrictEqual(first);
+    const first = await images.put('op1', 1, imageOf('first'));
+    expect(await images.put('op1', 1, imageOf('second'))).toStrictEqual(first);
     expect(await images.get('op1', first)).toStrictEqual(Buffer.from('first'));
     expect(await files()).toHaveLength(1);
   });
 
-  it.each([1, 10, 36, 40])('is not there when only %d bytes of its file are', async (length) => {
-    const stored = await images.put('op1', 1, Buffer.from('an image'));
-    const [file = ''] = await files();
-    await truncate(file, length);
-    expect(await images.find('op1', 1)).toBeUndefined();
-    expect(await images.get('op1', stored)).toBeUndefined();
-  });
+  it.each([1, 10, 36, 38, 60, 100])(
+    'is not there when only %d bytes of its file are',
+    async (length) => {
+      const stored = await images.put('op1', 1, imageOf('an image'));
+      const [file = ''] = await files();
+      await truncate(file, length);
+      expect(await images.find('op1', 1)).toBeUndefined();
+      expect(await images.get('op1', stored)).toBeUndefined();
+    },
+  );
 
   it('is deleted with its bytes, once', async () => {
-    await images.put('op1', 1, Buffer.from('an image'));
+    await images.put('op1', 1, imageOf('an image'));
     await images.delete('op1', 1);
     await images.delete('op1', 1);
     expect(images.bytesHeld).toBe(0);
@@ -57,7 +78,7 @@ describe('an image on disk', () => {
 
 describe('what a crash leaves behind', () => {
   it('goes at the next start where it is half written', async () => {
-    await images.put('op1', 1, Buffer.from('an image'));
+    await images.put('op1', 1, imageOf('an image'));
     const [file = ''] = await files();
     await writeFile(`${file}.x.part`, 'half an im');
     await openDiskImageStore(directory);
@@ -65,9 +86,9 @@ describe('what a crash leaves behind', () => {
   });
 
   it('goes after a day where no record names it', async () => {
-    await images.put('named', 1, Buffer.from('1'));
-    await images.put('stray', 1, Buffer.from('2'));
-    await images.put('young', 1, Buffer.from('3'));
+    await images.put('named', 1, imageOf('1'));
+    await images.put('stray', 1, imageOf('2'));
+    await images.put('young', 1, imageOf('3'));
     for (const file of await files()) if (!file.includes('young')) await utimes(file, 0, 0);
     expect(await images.deleteStrays((id) => id === 'named', 1_000_000)).toBe(1);
     const left = (await files()).map((file) => /(\w+)\.1$/.exec(file)?.[1]);

@@ -143,7 +143,6 @@ class History {
       name: 'simulated',
       spend: this.#spend,
       isRepeatable: false,
-      modelVersion: 'simulated',
       concurrency: 2,
       delayMs: 0,
       plan: ({ prompt, negativePrompts }) => ({

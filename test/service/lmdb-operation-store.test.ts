@@ -55,7 +55,7 @@ describe('the operations of a machine', () => {
     const late = { fence: 7, byteLength: 1, sha256: 'x' };
     expect(await store.change(queued.id, storeImage(late, 3_000), undefined)).toBeUndefined();
     await store.change(queued.id, storeImage({ ...late, fence: 1 }, 3_000), undefined);
-    const end = { nowMs: 4_000, modelVersion: 'v', keepsPlan: false };
+    const end = { nowMs: 4_000, keepsPlan: false };
     const done = await store.change(queued.id, succeed(end), undefined);
     // The prompt leaves with the end.
     expect(JSON.stringify(done)).not.toContain('a cat');

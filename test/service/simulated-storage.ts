@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { RenderedImage } from '../../src/renderers/renderer.ts';
 import type { ImageStore } from '../../src/service/image-store.ts';
 import type { OperationRecord, StoredImage } from '../../src/service/operation-record.ts';
 import type { OperationStore, OwnerRow } from '../../src/service/operation-store.ts';
@@ -7,7 +8,7 @@ import type { SimulatedProcess } from './simulated-process.ts';
 /** What outlives processes: a disk. */
 export class SimulatedDisk {
   readonly records = new Map<string, OperationRecord>();
-  readonly images = new Map<string, Uint8Array>();
+  readonly images = new Map<string, RenderedImage>();
   owner: OwnerRow | undefined;
   isFull = false;
 }
@@ -89,19 +90,19 @@ type Write = <Result>(name: string, work: () => Result) => Promise<Result>;
 function simulatedImages(disk: SimulatedDisk, process: SimulatedProcess, write: Write): ImageStore {
   return {
     bytesHeld: 0,
-    put: (id, fence, bytes) =>
+    put: (id, fence, image) =>
       write('image', () => {
         const name = `${id}.${fence}`;
-        if (!disk.images.has(name)) disk.images.set(name, bytes);
-        return storedImage(fence, disk.images.get(name) ?? bytes);
+        if (!disk.images.has(name)) disk.images.set(name, image);
+        return storedImage(fence, disk.images.get(name) ?? image);
       }),
     get: (id, image) => {
-      const bytes = disk.images.get(`${id}.${image.fence}`);
-      return process.live(bytes && Buffer.from(bytes));
+      const there = disk.images.get(`${id}.${image.fence}`);
+      return process.live(there && Buffer.from(there.bytes));
     },
     find: (id, fence) => {
-      const bytes = disk.images.get(`${id}.${fence}`);
-      return process.live(bytes && storedImage(fence, bytes));
+      const there = disk.images.get(`${id}.${fence}`);
+      return process.live(there && storedImage(fence, there));
     },
     delete: (id, fence) =>
       write('delete image', () => {
@@ -111,7 +112,7 @@ function simulatedImages(disk: SimulatedDisk, process: SimulatedProcess, write: 
   };
 }
 
-function storedImage(fence: number, bytes: Uint8Array): StoredImage {
+function storedImage(fence: number, { bytes, ...facts }: RenderedImage): StoredImage {
   const sha256 = createHash('sha256').update(bytes).digest('base64url');
-  return { fence, byteLength: bytes.byteLength, sha256 };
+  return { fence, byteLength: bytes.byteLength, sha256, facts };
 }

@@ -25,7 +25,7 @@ export function openLocalRenderer(options: LocalRendererOptions): Renderer {
     name: 'local',
     spend: 'free',
     isRepeatable: true,
-    modelVersion,
+    stopsOnAbort: true,
     models: options.models.map((name) => ({
       name,
       sizes: { kind: 'area', ...drawingSizes },
