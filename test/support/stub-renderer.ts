@@ -35,7 +35,6 @@ export function stubRenderer(options: StubRendererOptions = {}): Renderer {
     name: 'stub',
     spend,
     isRepeatable: false,
-    modelVersion: card.name,
     models: [card],
     concurrency,
     delayMs: 0,
