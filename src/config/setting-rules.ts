@@ -23,6 +23,7 @@ const valuesOrFiles = ['GATEWAY_SECRET', 'GATEWAY_SECRET_PREVIOUS', 'STORE_URL']
 /** Settings that mean nothing for the embedded upstream. */
 const realUpstreamNames = [
   'OPERATIONS_ADDRESS',
+  'UPSTREAM_IS_SERVICE',
   'UPSTREAM_CA_FILE',
   ...credentialNames,
 ] as const satisfies readonly SettingName[];
@@ -174,6 +175,11 @@ export function isOpenToAll({ AUTH, HOST }: SettingValues): boolean {
 /** Whether images are drawn inside this process: chosen by name, or because no address is set. */
 export function isUpstreamEmbedded({ UPSTREAM_ADDRESS: address }: SettingValues): boolean {
   return address === undefined || address === 'embedded';
+}
+
+/** Whether the upstream is the product's own service, whose words about money are believed. */
+export function isUpstreamService({ UPSTREAM_IS_SERVICE }: SettingValues): boolean {
+  return UPSTREAM_IS_SERVICE === true;
 }
 
 /** Whether the upstream is reached by TLS, as the vendor's is. */

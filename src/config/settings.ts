@@ -75,6 +75,11 @@ export const settings = {
     default: 'UPSTREAM_ADDRESS',
     meaning: 'The same of OperationService.',
   }),
+  UPSTREAM_IS_SERVICE: setting(flag.optional(), {
+    default: 'false',
+    meaning:
+      '`true` says that UPSTREAM_ADDRESS is the image service of this product (`npm run service`). Then the gateway believes what the service says about money: that a refused create cost nothing, or that a lost image may have been paid for.',
+  }),
   UPSTREAM_CA_FILE: setting(text.optional(), {
     default: "Node's roots",
     meaning:
