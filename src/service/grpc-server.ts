@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import {
+  KeyedOperations,
+  type DescribeRequest,
+} from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
+import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
@@ -10,8 +14,9 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { RendererError } from '../renderers/renderer.ts';
+import { RendererError, type ModelCard } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
+import { description } from './description.ts';
 import { rpcErrorFromNotAccepted, rpcErrorFromRefusal } from './not-accepted-error.ts';
 import { operationMessage } from './operation-message.ts';
 import { NotAccepted, type OperationWithImage, type ServiceOperations } from './operations.ts';
@@ -22,6 +27,8 @@ import { unaryHandler, type Call } from '../rpc/unary-method.ts';
 
 export interface ServiceServerOptions {
   readonly operations: ServiceOperations;
+  readonly storeId: string;
+  readonly models: readonly ModelCard[];
   readonly authenticator: CallAuthenticator;
   readonly failed: (error: unknown) => void;
   /** Whether operations can be written. */
@@ -32,7 +39,7 @@ export interface ServiceServerOptions {
 /** The largest Generate that is read. */
 const requestBytesMax = 256 * 1_024;
 
-/** A gRPC server of the two services over `operations`; it does not listen yet. */
+/** A gRPC server of the three services over `operations`; it does not listen yet. */
 export function serviceServer(options: ServiceServerOptions): Server {
   const { operations, authenticator, failed } = options;
   const handling = { responseIds: () => ({ 'x-request-id': randomUUID() }), failed };
@@ -59,7 +66,14 @@ export function serviceServer(options: ServiceServerOptions): Server {
       return found(await operations.cancel(request.operationId, owner));
     }, handling),
   });
-  addStandardServices(server, [ImageGenerationAsyncService, OperationService], {
+  const described = description(options.storeId, options.models);
+  server.addService(serviceDefinitionFromDescriptor(KeyedOperations), {
+    describe: unaryHandler(async ({ metadata }: Call<DescribeRequest>) => {
+      authenticator.ownerOf(metadata);
+      return described;
+    }, handling),
+  });
+  addStandardServices(server, [ImageGenerationAsyncService, OperationService, KeyedOperations], {
     ...handling,
     isServing: options.isServing,
   });

@@ -105,6 +105,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const server = serviceServer({
     operations,
+    storeId: store.id,
+    models: renderer.models,
     authenticator: options.authenticator,
     failed,
     isServing: () => operations.isAccepting,

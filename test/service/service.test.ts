@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock/system-clock.ts';
+import { KeyedOperations } from '../../src/gen/image_generation_gateway/v1/keyed_operations_pb.ts';
 import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts';
 import { Health } from '../../src/gen/grpc/health/v1/health_pb.ts';
@@ -20,6 +21,7 @@ import { startService, type StartServiceOptions } from '../support/service.ts';
 
 const { generate } = ImageGenerationAsyncService.method;
 const { get, cancel } = OperationService.method;
+const { describe: tell } = KeyedOperations.method;
 const nothing = () => undefined;
 
 let directory = '';
@@ -200,9 +202,26 @@ it('a full queue refuses further operations until there is room', async () => {
   await grpc.call(generate, request('4'));
 });
 
+it('tells its store and what its models can do', async () => {
+  await start();
+  expect(await grpc.call(tell, {})).toMatchObject({
+    storeId: service!.storeId,
+    models: [
+      {
+        name: 'yandex-art',
+        sizes: { case: 'sizeArea', value: { pixels: 1_048_576n, sidePixels: 8, ratioMax: 8 } },
+        mediaTypes: ['image/jpeg', 'image/png', 'image/webp'],
+        promptCharactersMax: 500,
+        seedMax: 2n ** 63n - 1n,
+        hasNegativePrompts: true,
+      },
+    ],
+  });
+});
+
 it('health is SERVING, for the server and for each service', async () => {
   await start();
-  for (const name of ['', ImageGenerationAsyncService.typeName, OperationService.typeName]) {
+  for (const name of ['', ImageGenerationAsyncService.typeName, KeyedOperations.typeName]) {
     expect((await grpc.call(Health.method.check, { service: name })).status).toBe(1);
   }
   expect((await refusalOf(grpc.call(Health.method.check, { service: 'other' }))).code).toBe(5);
