@@ -22,12 +22,12 @@ export interface CreateCall {
  * The identity of a create: who requests it, and under which idempotency key.
  *
  * @param create.operationId of the route: equal keys of different routes are different.
- * @param create.body after validation, to tell this request from others under the same key.
+ * @param create.asked what it asks for in canonical form, to tell this request from others under the same key.
  * @throws GatewayError `idempotency_key_invalid`.
  */
 export function createIdentityOf(
   { identity, raw }: FastifyRequest,
-  create: { readonly operationId: string; readonly body: unknown },
+  create: { readonly operationId: string; readonly asked: unknown },
 ): Pick<CreateRequest, 'requester' | 'idempotency'> {
   const { subject, keysOf, caller, allowance } = identity;
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
@@ -36,7 +36,7 @@ export function createIdentityOf(
       ? undefined
       : {
           recordKey: recordKeyOf(keysOf, create.operationId, key),
-          fingerprint: fingerprintOf(create.body),
+          fingerprint: fingerprintOf(create.asked),
         };
   return { requester: { subject, limits: caller, allowance }, idempotency };
 }

@@ -45,9 +45,9 @@ export function recordKeyOf(keysOf: string, operationId: string, key: string): s
   return sha256(JSON.stringify([keysOf, operationId, key]));
 }
 
-/** Hash of a request body after validation, equal for bodies that mean the same. */
-export function fingerprintOf(body: unknown): string {
-  return sha256(canonicalJson(body));
+/** Hash of what a create asks for in canonical form. */
+export function fingerprintOf(asked: unknown): string {
+  return sha256(canonicalJson(asked));
 }
 
 function canonicalJson(value: unknown): string {

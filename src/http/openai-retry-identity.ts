@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ClientAttempts } from '../operations/create/client-attempts.ts';
 import type { IdempotencyScope } from '../operations/create/creates.ts';
-import type { OpenAiRequestBody } from '../schemas/openai.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 
 /** Longer than any client library repeats a request by itself. */
@@ -19,15 +18,16 @@ export type ScopeOfImage = (index: number) => IdempotencyScope;
  * that it repeats, and never pays twice. A first request always starts an
  * operation of its own: two equal requests are two images.
  *
+ * @param asked what the request asks for, in canonical form.
  * @throws GatewayError `idempotency_key_invalid`, `store_unavailable`.
  */
 export async function retryIdentityOf(
   { identity, raw, headers }: FastifyRequest,
   reply: FastifyReply,
-  { body, attempts }: { readonly body: OpenAiRequestBody; readonly attempts: ClientAttempts },
+  { asked, attempts }: { readonly asked: unknown; readonly attempts: ClientAttempts },
 ): Promise<ScopeOfImage> {
   const { keysOf } = identity;
-  const fingerprint = fingerprintOf(body);
+  const fingerprint = fingerprintOf(asked);
   const key = idempotencyKeyFromHeaders(raw.rawHeaders);
   if (key !== undefined) {
     return (index) => ({ recordKey: recordKeyOf(keysOf, nameOfImage(index), key), fingerprint });

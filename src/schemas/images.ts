@@ -97,8 +97,13 @@ export function aspectRatioFromText(text: string): AspectRatio | undefined {
   if (width === '') return undefined;
   const [wide, high] = [BigInt(width), BigInt(height)];
   if (wide > int64Max || high > int64Max) return undefined;
-  const divisor = greatestCommonDivisor(wide, high);
-  return { widthRatio: wide / divisor, heightRatio: high / divisor };
+  return reducedRatio({ widthRatio: wide, heightRatio: high });
+}
+
+/** A ratio of positive sides in lowest terms. */
+export function reducedRatio({ widthRatio, heightRatio }: AspectRatio): AspectRatio {
+  const divisor = greatestCommonDivisor(widthRatio, heightRatio);
+  return { widthRatio: widthRatio / divisor, heightRatio: heightRatio / divisor };
 }
 
 /** Short forms of 0:0, which means unset as it does in the long form. */
@@ -128,20 +133,14 @@ function greatestCommonDivisor(a: bigint, b: bigint): bigint {
   return b === 0n ? a : greatestCommonDivisor(b, a % b);
 }
 
-const modelName = /^[A-Za-z0-9][A-Za-z0-9._@-]*(?:\/[A-Za-z0-9._@-]+)?$/;
 const modelUriPattern = /^art:\/\/[A-Za-z0-9._-]+\/[A-Za-z0-9._@-]+(?:\/[A-Za-z0-9._@-]+)?$/;
 const modelCharactersMax = 256;
 
-const model = z
-  .string()
-  .max(modelCharactersMax)
-  .refine((value) => modelName.test(value) || modelUriPattern.test(value), {
-    error: 'expected a model name, name/version, or art://folder/name/version',
-  })
-  .meta({
-    description: 'A model name, name/version, an alias of this gateway, or a whole art:// URI.',
-    example: 'yandex-art',
-  });
+/** Any text: one that can't name a model is `model_not_found`, as every other name of none. */
+const model = z.string().meta({
+  description: 'A model name, name/version, an alias of this gateway, or a whole art:// URI.',
+  example: 'yandex-art',
+});
 
 const modelUri = z
   .string()

@@ -6,7 +6,7 @@ import {
   ImageGenerationRequestSchema,
   type ImageGenerationRequest,
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { ImageRequestBody } from '../schemas/images.ts';
+import type { AspectRatio, ImageRequestBody } from '../schemas/images.ts';
 import { pointerFromPath } from '../schemas/field-names.ts';
 import { characterCount } from '../text/character-count.ts';
 import { chosenModel, modelNameOf, type ChosenModel, type ModelNames } from './models.ts';
@@ -41,33 +41,48 @@ export function imageGenerationRequestFromBody(
   defaults: ImageDefaults,
   choices: ImageChoices,
 ): GenerateCall {
-  const options = body.generationOptions;
   const { modelUri, namedByCaller } = chosenModel(
     body.modelUri ?? body.model,
     defaults,
     body.modelUri === undefined ? '#/model' : '#/modelUri',
   );
   const messages = messagesFromBody(body);
-  const aspectRatio = body.aspectRatio ?? aspectRatioFromOptions(options?.aspectRatio);
+  const aspectRatio = aspectRatioOfBody(body);
   refuseLongPrompt(messages, {
     charactersMax: promptCharactersMaxOf(modelUri, defaults),
     pointer: body.messages === undefined ? '#/prompt' : '#/messages',
   });
   const generate = create(ImageGenerationRequestSchema, {
     modelUri,
-    messages,
+    messages: [...messages],
     generationOptions: create(ImageGenerationOptionsSchema, {
       mimeType: requestedMediaType(body) ?? choices.mediaType,
-      seed: body.seed || options?.seed || choices.drawnSeed,
+      seed: seedOfBody(body) ?? choices.drawnSeed,
       ...(aspectRatio === undefined ? {} : { aspectRatio }),
     }),
   });
   return { generate, namedByCaller };
 }
 
+type Fields<Names extends keyof ImageRequestBody> = Pick<ImageRequestBody, Names>;
+
 /** The media type the body itself asks for, in either form. */
-export function requestedMediaType(body: ImageRequestBody): string | undefined {
+export function requestedMediaType(
+  body: Fields<'mimeType' | 'generationOptions'>,
+): string | undefined {
   return body.mimeType ?? body.generationOptions?.mimeType;
+}
+
+/** The seed the body itself asks for, in either form; undefined for 0, which leaves it open. */
+export function seedOfBody(body: Fields<'seed' | 'generationOptions'>): bigint | undefined {
+  return body.seed || body.generationOptions?.seed || undefined;
+}
+
+/** The ratio the body itself asks for, in either form; undefined for 0:0, which leaves it open. */
+export function aspectRatioOfBody(
+  body: Fields<'aspectRatio' | 'generationOptions'>,
+): AspectRatio | undefined {
+  return body.aspectRatio ?? aspectRatioFromOptions(body.generationOptions?.aspectRatio);
 }
 
 interface Message {
@@ -75,7 +90,10 @@ interface Message {
   readonly weight: number;
 }
 
-function messagesFromBody(body: ImageRequestBody): Message[] {
+/** The parts of the prompt, in either form. */
+export function messagesFromBody(
+  body: Fields<'prompt' | 'negativePrompt' | 'messages'>,
+): readonly Message[] {
   if (body.messages !== undefined) {
     // A message without a weight is a plain part of the prompt; with protobuf's
     // default of 0 it would not count.
@@ -88,7 +106,7 @@ function messagesFromBody(body: ImageRequestBody): Message[] {
 
 function aspectRatioFromOptions(
   ratio: { widthRatio?: bigint | undefined; heightRatio?: bigint | undefined } | undefined,
-) {
+): AspectRatio | undefined {
   const widthRatio = ratio?.widthRatio ?? 0n;
   const heightRatio = ratio?.heightRatio ?? 0n;
   return widthRatio === 0n || heightRatio === 0n ? undefined : { widthRatio, heightRatio };

@@ -35,6 +35,10 @@ export interface ChosenModel {
 
 const scheme = 'art://';
 const anyName = '*';
+const anyScheme = '://';
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._@-]*(?:\/[A-Za-z0-9._@-]+)?$/;
+const uriPattern = /^art:\/\/[A-Za-z0-9._-]+\/[A-Za-z0-9._@-]+(?:\/[A-Za-z0-9._@-]+)?$/;
+const modelCharactersMax = 256;
 const listedNamesMax = 20;
 const nameCharactersMax = 64;
 
@@ -64,15 +68,41 @@ export function chosenModel(
   if (modelUri === modelUriFromName(defaultModel, names)) {
     return { modelUri, namedByCaller: configured };
   }
-  const isUri = named.startsWith(scheme);
+  const isPossible = canNameModel(named);
+  const isUri = named.includes(anyScheme);
   const namedByCaller = { model: named, folder: isUri || isFolderCallers };
-  if (modelCatalog?.includes(modelNameOf(modelUri)) === true) return { modelUri, namedByCaller };
+  const isListed = modelCatalog?.includes(modelNameOf(modelUri)) === true;
+  if (isPossible && isListed) return { modelUri, namedByCaller };
   const fallback = modelAliases.get(anyName);
-  if (fallback !== undefined && !named.includes('/')) {
+  if (fallback !== undefined && !isUri) {
     return { modelUri: completed(fallback, names), namedByCaller: configured };
   }
-  if (modelCatalog === undefined) return { modelUri, namedByCaller };
+  if (isPossible && modelCatalog === undefined) return { modelUri, namedByCaller };
   throw modelNotFound(named, names, pointer);
+}
+
+/** Whether an upstream could have a model of this name. Others are not sent to it. */
+function canNameModel(named: string): boolean {
+  if (named.length > modelCharactersMax) return false;
+  return namePattern.test(named) || uriPattern.test(named);
+}
+
+/**
+ * One text for all that a request may call one model: `name`, `name/latest` and
+ * the URI of both in the configured folder. What an alias stands for is no part
+ * of it: it may change between a request and its retry.
+ */
+export function canonicalModelName(
+  named: string | undefined,
+  names: Pick<ModelNames, 'folderId' | 'modelAliases'>,
+): string | undefined {
+  if (named === undefined || names.modelAliases.has(named)) return named;
+  const modelUri = completed(named, names);
+  const folder = `${scheme}${names.folderId}/`;
+  const versioned = modelUri.startsWith(folder) ? modelUri.slice(folder.length) : '';
+  const [, short] = /^([^/]+\/[^/]+)$/.exec(versioned) ?? [];
+  const name = short?.replace(/\/latest$/, '');
+  return name === undefined || names.modelAliases.has(name) ? modelUri : name;
 }
 
 /** `name`, `name/version`, an alias or a URI → a model URI. No version is the latest one. */

@@ -140,6 +140,52 @@ describe('a create with an Idempotency-Key', () => {
     expect(await create(key, { body })).toMatchObject({ isReplay: true, id: first.id });
   });
 
+  it.each([
+    [{ prompt: 'q', seed: 0 }],
+    [{ prompt: 'q', seed: '0', model: '', negativePrompt: '', messages: [] }],
+    [{ prompt: 'q', generationOptions: { seed: 0, aspectRatio: { widthRatio: 0 } } }],
+    [{ messages: [{ text: 'q' }], generationOptions: {}, aspectRatio: '0:0' }],
+  ])('is the same request with what means nothing: %j', async (body) => {
+    const key = freshKey();
+    const first = await create(key, { body: { prompt: 'q' } });
+    expect(await create(key, { body })).toMatchObject({ isReplay: true, id: first.id });
+  });
+
+  it.each([
+    [
+      '/foundationModels/v1/imageGenerationAsync',
+      { modelUri: 'art://local/yandex-art/latest', messages: [{ text: 'q' }] },
+      {
+        modelUri: 'art://local/yandex-art/latest',
+        messages: [{ text: 'q', weight: '1' }],
+        generationOptions: { seed: '0', mimeType: '', aspectRatio: { widthRatio: '0' } },
+      },
+    ],
+    [
+      '/v1/images/generations',
+      { prompt: 'q' },
+      { prompt: 'q', seed: 0, n: 1, size: 'auto', response_format: 'b64_json', stream: false },
+    ],
+  ])('is the same request on %s with what means nothing', async (path, one, other) => {
+    const headers = {
+      ...keyed.keyOf('shop'),
+      'idempotency-key': freshKey(),
+      'content-type': 'application/json',
+    };
+    const ids = [];
+    for (const body of [one, other]) {
+      const response = await gateway.fetch(path, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      await response.arrayBuffer();
+      expect(response.status).toBe(200);
+      ids.push(response.headers.get('x-operation-id'));
+    }
+    expect(ids[1]).toBe(ids[0]);
+  });
+
   it('refuses the key for another request', async () => {
     const key = freshKey();
     await create(key);

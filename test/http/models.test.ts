@@ -42,6 +42,26 @@ const vendor = (gateway: Gateway, modelUri: string) =>
     messages: [{ text: 'a cat', weight: 1 }],
   });
 
+/** Names that no upstream can have. Clients of other services send some of them. */
+const oddNames = [
+  'black-forest-labs/flux:free',
+  'gpt://folder/x',
+  'art://folder',
+  'a b',
+  '../x',
+  'yandex-art/latest/more',
+  ' ',
+  '*',
+  '__proto__',
+  'модель',
+  '🐈‍⬛',
+  `m${'a'.repeat(300)}`,
+  'x'.repeat(60_000),
+  'a\r\nset-cookie: b=c',
+  '\u001b[31m',
+  '<script>alert(1)</script>',
+];
+
 /** A promise of every response here: it shows no folder of the operator's and no text of the upstream's. */
 function expectNoFolder(body: unknown): void {
   expect(JSON.stringify(body)).not.toMatch(/operators-folder|Access to|does not match/);
@@ -83,6 +103,24 @@ describe('with the embedded upstream, whose models are known', () => {
     });
   });
 
+  it.each([...oddNames.entries()])(
+    'odd name %i is found on no surface, and echoed harmlessly',
+    async (_index, model) => {
+      const [ours, openAis] = [await native(gateway, { model }), await openAi(gateway, { model })];
+      expect(ours).toMatchObject({
+        status: 400,
+        body: { code: 'model_not_found', outcome: 'not_started', errors: [{ pointer: '#/model' }] },
+      });
+      expect(openAis).toMatchObject({
+        status: 404,
+        body: { error: { code: 'model_not_found', param: 'model', type: 'invalid_request_error' } },
+      });
+      for (const { body } of [ours, openAis]) {
+        expect(JSON.stringify(body)).not.toMatch(/\\[nru]|x{65}|a{65}/);
+      }
+    },
+  );
+
   it('another model is refused in the upstream’s own words on the vendor’s surface', async () => {
     expect(await vendor(gateway, 'art://local/dall-e-3')).toMatchObject({
       status: 403,
@@ -117,13 +155,14 @@ describe('aliases', () => {
     gateway = closeLater(await startGateway(environment));
   };
 
-  it('have * for every other bare name, but for no URI and no name with a version', async () => {
+  it('have * for every other bare name, but for no URI', async () => {
     await open({ '*': 'yandex-art', cats: 'yandex-art' });
-    for (const model of builtInNames) {
+    const odd = oddNames.filter((name) => !name.includes('://'));
+    for (const model of [...builtInNames, ...odd, 'dall-e-3/latest']) {
       expect((await native(gateway, { model })).status).toBe(202);
     }
     expect((await openAi(gateway, { model: 'dall-e-3', response_format: 'url' })).status).toBe(200);
-    for (const model of ['art://local/dall-e-3', 'dall-e-3/latest']) {
+    for (const model of ['art://local/dall-e-3', 'gpt://folder/x', 'http://a/b']) {
       expect((await native(gateway, { model })).body).toMatchObject({ code: 'model_not_found' });
     }
     const { data } = (await (await gateway.fetch('/v1/models')).json()) as { data: Json[] };
@@ -134,6 +173,13 @@ describe('aliases', () => {
       { error: { code: 'model_not_found', param: 'model', type: 'invalid_request_error' } },
     ]);
   }, 60_000);
+
+  it('take a name of any form', async () => {
+    await open({ 'black-forest-labs/flux:free': 'yandex-art', 'gpt://folder/x': 'yandex-art' });
+    for (const model of ['black-forest-labs/flux:free', 'gpt://folder/x']) {
+      expect((await native(gateway, { model })).status).toBe(202);
+    }
+  });
 
   it('with an exact name come before *, and a wrong target is the operator’s mistake', async () => {
     await open({ '*': 'no-such-model', 'dall-e-3': 'yandex-art' });
@@ -219,6 +265,16 @@ describe('with an upstream whose models are not known', () => {
       }
     },
   );
+
+  it.each([...oddNames.entries()])('odd name %i is not sent to it', async (_index, model) => {
+    await open();
+    upstream.on('Generate', accepted);
+    expect(await native(gateway, { model })).toMatchObject({
+      status: 400,
+      body: { code: 'model_not_found', errors: [{ pointer: '#/model' }] },
+    });
+    expect(upstream.calls).toHaveLength(0);
+  });
 
   it('a folder that the caller named and that is not the account’s is the caller’s mistake', async () => {
     await open();

@@ -215,10 +215,7 @@ describe('an image request', () => {
     [{ messages: [{ text: 'a', weight: '1e999' }] }, '#/messages/0/weight'],
     [{ prompt: 'a', generationOptions: [1] }, '#/generationOptions'],
     [{ prompt: 'a', mimeType: 'text/html' }, '#/mimeType'],
-    [{ prompt: 'a', model: 'a b' }, '#/model'],
-    [{ prompt: 'a', model: '../x' }, '#/model'],
     [{ prompt: 'a', modelUri: 'http://x' }, '#/modelUri'],
-    [{ prompt: 'a', model: `m${'a'.repeat(300)}` }, '#/model'],
   ])('gives the place of the violation in %j', (body, pointer) => {
     expect(errorOf(body).reason).toBe('invalid_request');
     expect(errorOf(body).violations.map(({ pointer: place }) => place)).toEqual([pointer]);

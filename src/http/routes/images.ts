@@ -4,6 +4,7 @@ import { isFinished, type OperationSnapshot } from '../../operations/result/snap
 import type { CreateRequest } from '../../operations/create/creates.ts';
 import { createImage } from '../../schemas/contracts/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
+import { canonicalImageRequest } from '../../translation/canonical-request.ts';
 import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
@@ -105,7 +106,8 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
     }),
   );
   const { operationId } = createImage;
-  const identity = createIdentityOf(request, { operationId, body: parsed.body });
+  const asked = canonicalImageRequest(parsed.body, defaults);
+  const identity = createIdentityOf(request, { operationId, asked });
   const create: CreateRequest = { ...generateCall, ...identity };
   return { create, ignored: parsed.ignored };
 }

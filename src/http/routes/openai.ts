@@ -4,6 +4,7 @@ import type { CallerContext } from '../../operations/caller-context.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
 import { createOpenAiImage } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
+import { canonicalOpenAiRequest } from '../../translation/canonical-request.ts';
 import type { GenerateCall } from '../../translation/images.ts';
 import type { ModelNames } from '../../translation/models.ts';
 import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../translation/openai.ts';
@@ -40,7 +41,10 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
       mediaTypes: services.imageMediaTypes,
       drawnSeed: services.random.seed(),
     });
-    const started = await startAll(call, services, { body, requests });
+    const started = await startAll(call, services, {
+      asked: canonicalOpenAiRequest(body, defaults, responseFormatOf(body, call.caller)),
+      requests,
+    });
     const createdAtMs = services.clock.nowMs();
     const signal = callerGoneSignal(reply.raw);
     const outcomeOf = (start: Started) =>
@@ -73,13 +77,14 @@ async function startAll(
   call: Call,
   services: RouteServices,
   wanted: {
-    readonly body: OpenAiRequestBody;
+    /** What the request asks for, in canonical form. */
+    readonly asked: unknown;
     readonly requests: readonly GenerateCall[];
   },
 ): Promise<readonly Started[]> {
   const { subject, caller, allowance } = call.request.identity;
   const scopeOfImage = await retryIdentityOf(call.request, call.reply, {
-    body: wanted.body,
+    asked: wanted.asked,
     attempts: services.clientAttempts,
   });
   const started = await Promise.all(

@@ -4,6 +4,7 @@ import {
   createVendorImage,
   getVendorOperation,
 } from '../../schemas/contracts/vendor-contracts.ts';
+import { canonicalImageRequest } from '../../translation/canonical-request.ts';
 import { imageGenerationRequestFromBody } from '../../translation/images.ts';
 import { createIdentityOf, createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { acceptFormAsJson } from '../json-body.ts';
@@ -33,7 +34,7 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const snapshot = await createOperation(call, services, {
       ...generateCall,
       form: 'vendor',
-      ...createIdentityOf(request, { operationId, body }),
+      ...createIdentityOf(request, { operationId, asked: canonicalImageRequest(body, defaults) }),
     });
     return sendVendorOperation(call, services, snapshot);
   });
