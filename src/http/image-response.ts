@@ -73,12 +73,21 @@ function imageHeaders(
     'referrer-policy': 'no-referrer',
     'repr-digest': digestOf(image),
     'x-operation-id': snapshot.id,
-    // The gateway never draws 0: it stands for the unknown seed of an operation made elsewhere.
-    ...(snapshot.seed !== 0n && { 'x-image-seed': String(snapshot.seed) }),
+    ...headerSeed(snapshot),
     ...(image.width !== undefined && { 'x-image-width': String(image.width) }),
     ...(image.height !== undefined && { 'x-image-height': String(image.height) }),
     ...headerText('x-model-version', image.modelVersion),
   };
+}
+
+/**
+ * The seed, where the image was made from it: a seed that changed nothing is no
+ * seed of the image. The gateway never draws 0, which stands for the unknown
+ * seed of an operation made elsewhere.
+ */
+function headerSeed({ seed, rendering }: SucceededSnapshot): Record<string, string> {
+  const isItsSeed = seed !== 0n && rendering?.seedApplied !== false;
+  return isItsSeed ? { 'x-image-seed': String(seed) } : {};
 }
 
 /** A digest field's value (RFC 9530). */

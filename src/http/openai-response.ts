@@ -47,9 +47,10 @@ function imageField(image: Uint8Array | string): Readonly<Record<string, JsonWit
   return typeof image === 'string' ? { url: image } : { b64_json: image };
 }
 
-/** The seed it was made from, and the operation that made it. */
-function originOf({ seed, id }: SucceededSnapshot) {
-  return { seed: String(seed), operation_id: id };
+/** The seed it was made from, if seeds count, and the operation that made it. */
+function originOf({ seed, id, rendering }: SucceededSnapshot) {
+  const isItsSeed = rendering?.seedApplied !== false;
+  return { ...(isItsSeed && { seed: String(seed) }), operation_id: id };
 }
 
 /** Nothing is counted in tokens. Whole by OpenAI's types: typed clients drop an image without it. */

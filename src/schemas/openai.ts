@@ -94,7 +94,10 @@ const image = z
   .object({
     b64_json: z.string().optional().meta({ format: 'byte' }),
     url: z.string().optional().meta({ format: 'uri' }),
-    seed: z.string().meta({ format: 'int64' }),
+    seed: z
+      .string()
+      .optional()
+      .meta({ description: 'Absent where the model takes no seeds.', format: 'int64' }),
     operation_id: z.string(),
   })
   .meta({ id: 'OpenAiImage', description: 'One image: its bytes or its address.' });

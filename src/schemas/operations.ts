@@ -24,7 +24,24 @@ const operationResponse = z
     mimeType: z
       .string()
       .meta({ description: 'Read from the bytes, never from the request.', example: 'image/jpeg' }),
-    seed: z.string().meta({ format: 'int64', example: '1863' }),
+    seed: z.string().meta({
+      description:
+        'The seed that the upstream was given. It says nothing about the image where `seedApplied` is false.',
+      format: 'int64',
+      example: '1863',
+    }),
+    seedApplied: z.boolean().optional().meta({
+      description:
+        'Whether the image depends on the seed; absent where the upstream does not say it.',
+    }),
+    ignored: z
+      .array(z.string())
+      .optional()
+      .meta({
+        description:
+          'Fields of the request that the model can’t honour; absent where the upstream does not say it.',
+        example: ['negativePrompt'],
+      }),
     width: z.int().optional().meta({ description: 'Pixels.', example: 1344 }),
     height: z.int().optional().meta({ description: 'Pixels.', example: 768 }),
     byteLength: z.int().meta({ example: 889288 }),
@@ -48,7 +65,7 @@ const fields = {
   modifiedAt: timestamp,
   createdBy: z.string(),
   metadata: z.unknown().meta({
-    description: 'The upstream’s metadata as proto3 JSON, or null.',
+    description: 'The metadata of a foreign upstream as proto3 JSON, or null.',
   }),
   urls: operationUrls,
 };

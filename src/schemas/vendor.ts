@@ -32,7 +32,9 @@ export const vendorOperationSchema = z
     createdBy: z.string(),
     modifiedAt: timestamp,
     done: z.boolean(),
-    metadata: z.unknown().meta({ description: 'The upstream’s metadata as proto3 JSON, or null.' }),
+    metadata: z
+      .unknown()
+      .meta({ description: 'The metadata of a foreign upstream as proto3 JSON, or null.' }),
     error: rpcStatusSchema.optional(),
     response: z
       .object({

@@ -47,10 +47,11 @@ const stateOf: Record<OperationState, State> = {
 function metadataOf({ record, queuePosition = 0 }: OperationWithImage): ImageGenerationMetadata {
   const { backend = '', attempts: attempt, failure, startedAtMs } = record;
   const { model, seed, width, height, ignored } = record.plan ?? record.planned ?? {};
+  const reportedSeed = record.image?.facts?.seed;
   return create(ImageGenerationMetadataSchema, {
     ...{ state: stateOf[record.state], queuePosition, backend, attempt },
     ...{ model: model ?? '', width: width ?? 0, height: height ?? 0 },
-    seed: BigInt(seed ?? 0),
+    seed: BigInt(reportedSeed ?? seed ?? 0),
     seedApplied: seed !== undefined,
     ignored: [...(ignored ?? [])],
     outcomeUnknown: failure?.reason === outcomeUnknown,

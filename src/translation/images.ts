@@ -133,6 +133,29 @@ function refuseLongPrompt(
   });
 }
 
+/** Pointers of the fields of these names that the caller sent, in either form, as it wrote them. */
+export function pointersOfFields(
+  names: readonly string[],
+  body: ImageRequestBody,
+  json: unknown,
+): readonly string[] {
+  return names.flatMap((name) => {
+    const path = pathOfField(name, body);
+    return path === undefined ? [] : [pointerFromPath(path, json)];
+  });
+}
+
+function pathOfField(name: string, body: ImageRequestBody): PropertyKey[] | undefined {
+  const { messages = [], generationOptions: options } = body;
+  const negative = messages.findIndex(({ weight = 1 }) => weight < 0);
+  if (name === 'negativePrompt' && negative >= 0) return ['messages', negative];
+  // A seed of 0 is none.
+  const isSent = (fields: object | undefined) =>
+    Boolean((fields as Readonly<Record<string, unknown>> | undefined)?.[name]);
+  if (isSent(body)) return [name];
+  return isSent(options) ? ['generationOptions', name] : undefined;
+}
+
 /** The short form of each field of the upstream's request. */
 const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
   [/^#\/modelUri/, '#/model'],

@@ -40,6 +40,15 @@ export function ignoredByOpenAi(
   return isOtherFormat ? [...names, 'output_format'] : names;
 }
 
+/** Of fields in camelCase, those that the caller sent, by their names in OpenAI's form. */
+export function sentToOpenAi(names: readonly string[], body: OpenAiRequestBody): readonly string[] {
+  const fields = body as Readonly<Record<string, unknown>>;
+  return names
+    .map((name) => (name === 'mimeType' ? 'outputFormat' : name))
+    .filter((name) => Boolean(fields[name]))
+    .map(snakeFromCamel);
+}
+
 /** The media type that was asked for, if the upstream can make it. */
 function mediaTypeOf(
   { outputFormat }: OpenAiRequestBody,

@@ -6,6 +6,7 @@ import { detailsJson } from './details-json.ts';
 import type { JsonValue, JsonWithBytes } from './json-value.ts';
 import type { ImageFacts } from '../image/sniff.ts';
 import type { Failure } from './outcome.ts';
+import type { Rendering } from './rendering.ts';
 
 /** The facts that the JSON of an operation shows. A snapshot of `operations/` has this shape. */
 export interface OperationFacts {
@@ -16,6 +17,7 @@ export interface OperationFacts {
   readonly createdAtMs: number;
   readonly modifiedAtMs: number;
   readonly metadata: Any | undefined;
+  readonly rendering?: Rendering | undefined;
   readonly state:
     | { readonly status: 'running' }
     | {
@@ -65,6 +67,7 @@ export function operationJson(
         modelVersion: state.image.modelVersion,
         mimeType: state.image.mediaType,
         seed: String(facts.seed),
+        ...renderingJson(facts.rendering),
         ...(state.image.width !== undefined && { width: state.image.width }),
         ...(state.image.height !== undefined && { height: state.image.height }),
         byteLength: state.image.byteLength,
@@ -82,6 +85,11 @@ export function operationJson(
       cancel: `${self}/cancel`,
     },
   };
+}
+
+function renderingJson(rendering: Rendering | undefined) {
+  if (rendering === undefined) return {};
+  return { seedApplied: rendering.seedApplied, ignored: rendering.ignored };
 }
 
 /** Link to the image. */

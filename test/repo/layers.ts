@@ -33,7 +33,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   image: { imports: ['text'], packages: [], pure: true },
   grpc: { imports: [], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
-    imports: ['errors', 'gen', 'image', 'schemas', 'text'],
+    imports: ['errors', 'gen', 'grpc', 'image', 'schemas', 'text'],
     packages: ['@bufbuild/protobuf'],
     pure: true,
   },

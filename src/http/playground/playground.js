@@ -116,11 +116,11 @@ async function urlOf({ id }, context) {
 
 /** Shows an image. Resolves when it is visible. */
 async function show(image, context) {
-  const { prompt, seed, width, height, seconds, mimeType, id } = image;
+  const { prompt, width, height, seconds, mimeType, id } = image;
   const url = await urlOf(image, context);
   element('image').src = url;
   element('image').alt = prompt;
-  element('image-seed').textContent = seed;
+  element('image-seed').textContent = seedText(image);
   element('image-size').textContent = width === undefined ? 'unknown' : `${width} × ${height}`;
   element('image-time').textContent = `${seconds} s`;
   element('download').href = url;
@@ -128,6 +128,11 @@ async function show(image, context) {
     `${id.slice(0, 16)}.${mimeType.replace('image/', '').replace('jpeg', 'jpg')}`;
   element('figure').hidden = false;
   await element('image').decode();
+}
+
+/** The seed of an image; none where the model takes no seeds. */
+function seedText({ seed, seedApplied }) {
+  return seedApplied === false ? 'none' : seed;
 }
 
 /** Images of this tab. One that is not loaded yet shows its prompt, and is loaded by a click. */
@@ -143,7 +148,7 @@ function showHistory() {
     } else {
       const thumbnail = document.createElement('img');
       thumbnail.src = url;
-      thumbnail.alt = `${image.prompt}, seed ${image.seed}`;
+      thumbnail.alt = `${image.prompt}, seed ${seedText(image)}`;
       button.append(thumbnail);
     }
     button.addEventListener('click', () => void takeUp(image.id));

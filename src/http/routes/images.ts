@@ -5,7 +5,12 @@ import type { CreateRequest } from '../../operations/create/creates.ts';
 import { createImage } from '../../schemas/contracts/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
 import { canonicalImageRequest } from '../../translation/canonical-request.ts';
-import { imageGenerationRequestFromBody, requestedMediaType } from '../../translation/images.ts';
+import {
+  imageGenerationRequestFromBody,
+  pointersOfFields,
+  requestedMediaType,
+} from '../../translation/images.ts';
+import { fieldsWithoutEffect } from '../../translation/rendering.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import {
@@ -40,8 +45,10 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
     const wanted = createRequestFromCall(call, services, negotiated);
 
     const started = await createOperation(call, services, wanted.create);
+    const names = fieldsWithoutEffect(started.rendering);
+    const ignored = [...wanted.ignored, ...pointersOfFields(names, wanted.body, request.body)];
     if (negotiated.form === 'events') {
-      reportPreferences(reply, { ...preferences, waitS: undefined }, wanted.ignored);
+      reportPreferences(reply, { ...preferences, waitS: undefined }, ignored);
       return sendEvents(call, services, started);
     }
 
@@ -56,7 +63,7 @@ export function imagesRoutes(app: FastifyInstance, services: RouteServices): voi
             waitMs: waitLeftMs(waitS, { receivedAtMs, elapsedMs: services.clock.elapsedMs() }),
             signal: callerGoneSignal(reply.raw),
           });
-    reportPreferences(reply, preferences, wanted.ignored);
+    reportPreferences(reply, preferences, ignored);
     if (wantsImage) return imageOrProblem(call, services, snapshot, negotiated);
     return services.responses.created(reply, snapshot, replyContextOf(call, services, snapshot));
   });
@@ -109,7 +116,7 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
   const asked = canonicalImageRequest(parsed.body, defaults);
   const identity = createIdentityOf(request, { operationId, asked });
   const create: CreateRequest = { ...generateCall, ...identity };
-  return { create, ignored: parsed.ignored };
+  return { create, ...parsed };
 }
 
 /** @throws GatewayError `invalid_request` for a media type that the upstream does not make. */

@@ -7,7 +7,12 @@ import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/opena
 import { canonicalOpenAiRequest } from '../../translation/canonical-request.ts';
 import type { GenerateCall } from '../../translation/images.ts';
 import type { ModelNames } from '../../translation/models.ts';
-import { imageGenerationRequestsFromOpenAi, ignoredByOpenAi } from '../../translation/openai.ts';
+import {
+  imageGenerationRequestsFromOpenAi,
+  ignoredByOpenAi,
+  sentToOpenAi,
+} from '../../translation/openai.ts';
+import { fieldsWithoutEffect } from '../../translation/rendering.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { reportIgnored } from '../ignored-params.ts';
@@ -45,6 +50,7 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
       asked: canonicalOpenAiRequest(body, defaults, responseFormatOf(body, call.caller)),
       requests,
     });
+    reportIgnoredByModel(reply, body, started);
     const createdAtMs = services.clock.nowMs();
     const signal = callerGoneSignal(reply.raw);
     const outcomeOf = (start: Started) =>
@@ -64,6 +70,18 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     const modelUri = requests[0]?.generate.modelUri ?? '';
     return sendOpenAiImages(reply, { outcomes, modelUri, createdAtMs });
   });
+}
+
+/** Names what the model of the images leaves out of what was asked. */
+function reportIgnoredByModel(
+  reply: FastifyReply,
+  body: OpenAiRequestBody,
+  started: readonly Started[],
+): void {
+  const names = started.flatMap((start) =>
+    'snapshot' in start ? fieldsWithoutEffect(start.snapshot.rendering) : [],
+  );
+  reportIgnored(reply, sentToOpenAi([...new Set(names)], body));
 }
 
 type Started = { readonly snapshot: OperationSnapshot } | { readonly error: GatewayError };

@@ -3,6 +3,11 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
 import type { ImageFacts } from '../../image/sniff.ts';
 import type { Failure, Outcome } from '../../translation/outcome.ts';
+import {
+  isServiceMetadata,
+  renderingFromMetadata,
+  type Rendering,
+} from '../../translation/rendering.ts';
 import { millisecondsFromTimestamp } from '../../translation/timestamp.ts';
 import type { OperationForm, SealedOperation } from '../operation-id.ts';
 
@@ -40,7 +45,10 @@ export interface OperationSnapshot {
   readonly modifiedAtMs: number;
   /** The same times, only as far as the upstream itself reported them. */
   readonly upstreamTimes: { readonly createdAtMs?: number; readonly modifiedAtMs?: number };
+  /** Of an upstream that is not the service. */
   readonly metadata: Any | undefined;
+  /** What the service said of how the image is made; absent where it said nothing. */
+  readonly rendering?: Rendering | undefined;
   readonly state: OperationState;
 }
 
@@ -86,7 +94,7 @@ export function snapshotAfter(
     revision: outcome.status === 'running' ? before.revision : finishedRevision,
     description: operation?.description ?? before.description,
     createdBy: operation?.createdBy ?? before.createdBy,
-    metadata: operation?.metadata ?? before.metadata,
+    ...metadataAfter(before, operation?.metadata),
     createdAtMs: createdAtMs ?? before.createdAtMs,
     // The gateway's clock may have stepped back since; a change before the beginning would confuse readers.
     modifiedAtMs:
@@ -97,6 +105,15 @@ export function snapshotAfter(
       ...(modifiedAtMs !== undefined && { modifiedAtMs }),
     },
   };
+}
+
+function metadataAfter(
+  before: OperationSnapshot,
+  metadata: Any | undefined,
+): Pick<OperationSnapshot, 'metadata' | 'rendering'> {
+  if (metadata === undefined) return { metadata: before.metadata, rendering: before.rendering };
+  if (!isServiceMetadata(metadata)) return { metadata, rendering: before.rendering };
+  return { metadata: undefined, rendering: renderingFromMetadata(metadata) ?? before.rendering };
 }
 
 function stateFromOutcome(outcome: Outcome): OperationState {

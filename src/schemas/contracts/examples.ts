@@ -23,6 +23,8 @@ export const exampleOperations = {
       modelVersion: '',
       mimeType: 'image/jpeg',
       seed: '1863',
+      seedApplied: true,
+      ignored: [],
       width: 1344,
       height: 768,
       byteLength: 889288,

@@ -39,7 +39,7 @@ export const responseHeaders = {
   'Content-Digest': text('SHA-256 of the body (RFC 9530), on whole images only.'),
   'Repr-Digest': text('SHA-256 of the whole image (RFC 9530), on ranges and 304 too.'),
   'Content-Disposition': text('A file name with the extension of the image.'),
-  'X-Image-Seed': text('The seed of the image.', '1863'),
+  'X-Image-Seed': text('The seed of the image; absent where the model takes no seeds.', '1863'),
   'X-Image-Width': text('Width of the image in pixels.', '1344'),
   'X-Image-Height': text('Height of the image in pixels.', '768'),
   'X-Model-Version': text('The version of the model, where the upstream says it.'),

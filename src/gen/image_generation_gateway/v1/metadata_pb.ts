@@ -55,7 +55,7 @@ export type ImageGenerationMetadata = Message<"image_generation_gateway.v1.Image
   model: string;
 
   /**
-   * Seed that the backend is given. 0 where seeds change nothing.
+   * Seed that the backend is given, or reports. 0 where it is not known.
    *
    * @generated from field: int64 seed = 6;
    */
