@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { systemClock, systemRandom } from './clock/system-clock.ts';
+import { openRenderer } from './app-renderer.ts';
+import { systemClock } from './clock/system-clock.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
 import type { Log } from './observability/log.ts';
-import { openLocalRenderer } from './renderers/local/local-renderer.ts';
 import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
 import {
   openService,
@@ -20,12 +20,7 @@ export async function openAppService(
   return openService({
     ...through,
     directory: settings.SERVICE_DIR,
-    renderer: openLocalRenderer({
-      delayMs: settings.DRAWING_DELAY_MS,
-      promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
-      models: ['yandex-art'],
-      drawSeed: () => systemRandom.seed(),
-    }),
+    renderer: await openRenderer(settings, log),
     authenticator: authenticatorOf(settings, log),
     clock: systemClock,
     host: settings.SERVICE_HOST,

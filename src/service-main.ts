@@ -26,7 +26,14 @@ async function main(): Promise<void> {
   });
   const scheme = settings.SERVICE_TLS_CERT_FILE === undefined ? 'http' : 'https';
   const address = `${scheme}://${hostInUrl(settings.SERVICE_HOST)}:${service.port}`;
-  log.info({ address, storeId: service.storeId, renderer: 'local' }, 'listening');
+  log.info(
+    {
+      address,
+      storeId: service.storeId,
+      renderer: settings.BACKEND_URL === undefined ? 'local' : 'openai',
+    },
+    'listening',
+  );
   void flush();
 }
 

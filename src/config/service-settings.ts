@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { isLoopbackHost } from '../text/host.ts';
+import { backendMistakes, backendSettings } from './backend-settings.ts';
 import { setting, type Setting } from './setting-declaration.ts';
 import { choice, host, integer, port, text } from './setting-values.ts';
 import { SettingsError } from './settings-from-environment.ts';
@@ -57,6 +58,7 @@ export const serviceSettings = {
     default: '16777216',
     meaning: 'Largest image. Room for one in each renderer slot is kept free on the disk.',
   }),
+  ...backendSettings,
   DRAWING_DELAY_MS: setting(integer({ min: 0, max: dayMs }).default(3_000), {
     default: '3000',
     meaning: 'Time from Generate to the local drawing.',
@@ -100,7 +102,7 @@ export function serviceSettingsFromEnvironment(
 }
 
 function contradictions(values: ServiceSettingValues): readonly string[] {
-  const mistakes: string[] = [];
+  const mistakes: string[] = [...backendMistakes(values)];
   const { SERVICE_TLS_CERT_FILE: cert, SERVICE_TLS_KEY_FILE: key } = values;
   if ((cert === undefined) !== (key === undefined)) {
     mistakes.push('SERVICE_TLS_CERT_FILE, SERVICE_TLS_KEY_FILE: set both or none');

@@ -1,4 +1,5 @@
 import { isLoopbackHost } from '../text/host.ts';
+import { backendMistakes, backendSettings } from './backend-settings.ts';
 import type { SettingName, SettingValues } from './settings.ts';
 
 /** A rule between settings that are right one by one. */
@@ -119,6 +120,18 @@ const rules: readonly Rule[] = [
         `${name}: needs UPSTREAM_ADDRESS, the address of a real upstream`,
     ],
   })),
+  {
+    of: Object.keys(backendSettings) as (keyof typeof backendSettings)[],
+    mistakes: backendMistakes,
+  },
+  {
+    of: ['BACKEND_URL', 'UPSTREAM_ADDRESS'],
+    mistakes: (values) => [
+      values.BACKEND_URL !== undefined &&
+        !isUpstreamEmbedded(values) &&
+        'BACKEND_URL: is for the embedded upstream; with an UPSTREAM_ADDRESS, set it for the service there',
+    ],
+  },
   {
     of: ['UPSTREAM_ADDRESS', 'AUTH', ...credentialNames],
     mistakes: (values) => [

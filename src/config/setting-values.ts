@@ -89,6 +89,38 @@ function addressFromText(value: string): string | undefined {
   return hostAndPortFromText(address) === undefined ? undefined : address;
 }
 
+/** Base URL of an HTTP server. A query is kept, a user name is refused: it would be a secret in an address. */
+export const httpUrl = readBy((value) => {
+  if (/[#@\\\s]/.test(value) || !/^https?:\/\/[^/]/i.test(value) || !URL.canParse(value)) {
+    return undefined;
+  }
+  return new URL(value);
+}, 'must be an http or https URL such as http://127.0.0.1:8000, without user name or fragment');
+
+/** Headers that an HTTP client sets by itself, or that hold a credential. */
+const reservedHeaders: ReadonlySet<string> = new Set([
+  ...['host', 'content-length', 'content-type', 'transfer-encoding', 'connection', 'upgrade'],
+  ...['accept-encoding', 'authorization', 'expect', 'keep-alive', 'te', 'trailer'],
+]);
+
+/** Headers as `Name=value`, separated by commas. */
+export const headerPairs = readBy((value): Readonly<Record<string, string>> | undefined => {
+  const pairs = itemsOf(value).map(
+    (item) => /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\x20-\x7e]*)$/.exec(item) ?? [],
+  );
+  const isRight = pairs.every(
+    ([, name = '']) => name !== '' && !reservedHeaders.has(name.toLowerCase()),
+  );
+  if (!isRight) return undefined;
+  return Object.fromEntries(pairs.map(([, name = '', text = '']) => [name.toLowerCase(), text]));
+}, 'must be Name=value separated by commas, without headers of the connection, the body or the credential');
+
+/** A JSON object. */
+export const jsonObject = readBy((value) => {
+  const parsed = z.record(z.string(), z.unknown()).safeParse(jsonFrom(value));
+  return parsed.success && !Array.isArray(jsonFrom(value)) ? parsed.data : undefined;
+}, 'must be a JSON object');
+
 /** The prefix of links: an http(s) URL without a slash at its end. */
 export const publicUrl = readBy((value) => {
   if (/[?#@\\\s]/.test(value) || !/^https?:\/\//i.test(value) || !URL.canParse(value)) {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { backendSettings } from './backend-settings.ts';
 import { callerSettings } from './caller-settings.ts';
 import { setting } from './setting-declaration.ts';
 import {
@@ -185,6 +186,7 @@ export const settings = {
       'Operations whose state is remembered; a forgotten one is read from the upstream again.',
   }),
   ...callerSettings,
+  ...backendSettings,
   CONNECTIONS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(16_384), {
     default: '16384',
     meaning:

@@ -47,7 +47,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
-  renderers: { imports: [], packages: ['dejavu-fonts-ttf', 'sharp'], pure: false },
+  renderers: {
+    imports: ['errors', 'image', 'text'],
+    packages: ['dejavu-fonts-ttf', 'sharp', 'undici', 'zod'],
+    pure: false,
+  },
   service: {
     imports: ['gen', 'clock', 'grpc', 'rpc', 'renderers'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'lmdb'],
@@ -115,7 +119,8 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
-  'app-service.ts': [...['clock', 'config', 'observability', 'renderers', 'service']],
+  'app-renderer.ts': [...['clock', 'config', 'files', 'observability', 'renderers']],
+  'app-service.ts': [...['app-renderer.ts', 'clock', 'config', 'observability', 'service']],
   'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],

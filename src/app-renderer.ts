@@ -1,0 +1,128 @@
+import { systemClock, systemRandom } from './clock/system-clock.ts';
+import { backendSpendOf, type BackendSettingValues } from './config/backend-settings.ts';
+import { bytesOfSettingFile } from './files/setting-file.ts';
+import type { Log } from './observability/log.ts';
+import { openLocalRenderer } from './renderers/local/local-renderer.ts';
+import { dialects } from './renderers/openai/dialects.ts';
+import { openOpenAiRenderer, type OpenAiRenderer } from './renderers/openai/openai-renderer.ts';
+import type { Renderer } from './renderers/renderer.ts';
+
+/** The settings that decide what makes the service's images. */
+export interface RendererSettings extends BackendSettingValues {
+  readonly IMAGE_BYTES_MAX: number;
+  /** Of local drawings. */
+  readonly DRAWING_DELAY_MS: number;
+  readonly PROMPT_CHARACTERS_MAX: number;
+}
+
+const probeAgainMinMs = 1_000;
+const probeAgainMaxMs = 60_000;
+
+/**
+ * Opens the renderer that the settings name: a backend behind BACKEND_URL, else
+ * the local drawing. A backend that is not there does not keep the service from
+ * starting; it is looked for until it is.
+ *
+ * @throws Error when a file that a setting names can't be read.
+ */
+export async function openRenderer(settings: RendererSettings, log: Log): Promise<Renderer> {
+  const drawSeed = () => systemRandom.seed();
+  const { BACKEND_URL: url } = settings;
+  if (url === undefined) {
+    return openLocalRenderer({
+      delayMs: settings.DRAWING_DELAY_MS,
+      promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
+      models: ['yandex-art'],
+      drawSeed,
+    });
+  }
+  const { BACKEND_DIALECT: dialect, BACKEND_CA_FILE: caFile } = settings;
+  const readKey = await keyReaderOf(settings);
+  const renderer = openOpenAiRenderer({
+    ...{ url, readKey, drawSeed, nowMs: () => systemClock.nowMs() },
+    dialect: dialect === 'auto' ? undefined : dialects[dialect],
+    spend: backendSpendOf(settings),
+    model: settings.BACKEND_MODEL,
+    auth: settings.BACKEND_AUTH,
+    headers: settings.BACKEND_HEADERS,
+    params: settings.BACKEND_PARAMS,
+    concurrency: settings.BACKEND_CONCURRENCY,
+    timeoutMs: settings.BACKEND_TIMEOUT_MS,
+    imageBytesMax: settings.IMAGE_BYTES_MAX,
+    promptSyntax: settings.BACKEND_PROMPT_SYNTAX,
+    ca:
+      caFile === undefined
+        ? undefined
+        : (await bytesOfSettingFile(caFile, { setting: 'BACKEND_CA_FILE' })).toString(),
+  });
+  const { dialect: found } = renderer.found;
+  if (found.needsModel === true && settings.BACKEND_MODEL === undefined) {
+    throw new Error(`BACKEND_MODEL: is needed for the dialect ${found.name}`);
+  }
+  warnOfUnboundedSpend(renderer, settings, log);
+  lookFor(renderer, settings, log);
+  return renderer;
+}
+
+async function keyReaderOf({
+  BACKEND_API_KEY: key,
+  BACKEND_API_KEY_FILE: path,
+}: RendererSettings): Promise<() => Promise<string | undefined>> {
+  if (path === undefined) return async () => key?.reveal();
+  const read = async () => {
+    const bytes = await bytesOfSettingFile(path, { setting: 'BACKEND_API_KEY_FILE' });
+    const text = bytes.toString().trim();
+    if (!/^[\x20-\x7e]+$/.test(text)) {
+      throw new Error('BACKEND_API_KEY_FILE: must hold one line of visible ASCII');
+    }
+    return text;
+  };
+  await read();
+  return read;
+}
+
+/** Looks for the backend until it responds; says once what was found, and once that it is not there yet. */
+function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: Log): void {
+  const { closed } = renderer;
+  const look = (againMs: number) => {
+    renderer.probe().then(
+      () => log.info(factsOf(renderer, settings), 'backend'),
+      (error: unknown) => {
+        if (closed.aborted) return;
+        if (againMs === probeAgainMinMs) {
+          const cause = error instanceof Error ? error.message : String(error);
+          log.warn({ ...factsOf(renderer, settings), cause }, 'backend not found yet');
+        }
+        const nextMs = Math.min(2 * againMs, probeAgainMaxMs);
+        const cancelTimer = systemClock.after(againMs, () => look(nextMs));
+        closed.addEventListener('abort', cancelTimer, { once: true });
+      },
+    );
+  };
+  look(probeAgainMinMs);
+}
+
+/** What a start says of its backend: who it is, and how its money is treated. */
+function factsOf({ found, spend, concurrency }: OpenAiRenderer, settings: RendererSettings) {
+  const { BACKEND_URL: url, BACKEND_MODEL: named } = settings;
+  const { dialect, model, listedCount } = found;
+  const isGuess = named === undefined && listedCount !== undefined && listedCount > 1;
+  return {
+    url: url?.origin,
+    dialect: dialect.name,
+    model: model === '' ? undefined : model,
+    ...(isGuess ? { modelsListed: listedCount, chooseModelBy: 'BACKEND_MODEL' } : {}),
+    spend,
+    money: spend === 'free' ? 'repeated up to three times' : 'asked at most once an image',
+    imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,
+    concurrency,
+  };
+}
+
+function warnOfUnboundedSpend({ spend }: Renderer, settings: RendererSettings, log: Log): void {
+  if (spend === 'free' || settings.BACKEND_IMAGES_PER_DAY_MAX !== undefined) return;
+  log.warn(
+    { setting: 'BACKEND_IMAGES_PER_DAY_MAX' },
+    'images of this backend cost money and have no limit a day',
+  );
+}

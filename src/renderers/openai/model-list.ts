@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import type { HttpEnd } from '../http-exchange.ts';
+import { RendererError } from '../renderer.ts';
+import { dialects, type Dialect } from './dialects.ts';
+
+/** What a backend says of itself in `GET /v1/models`, which costs nothing. */
+export interface ModelList {
+  /** Its names, in its order. */
+  readonly models: readonly string[];
+  /** The dialect by which such a server is known; undefined where nothing tells. */
+  readonly dialect: Dialect | undefined;
+}
+
+const listed = z.looseObject({
+  id: z.string(),
+  owned_by: z.string().optional().catch(undefined),
+});
+const document = z.union([
+  z.looseObject({ data: z.array(z.unknown()) }).transform(({ data }) => data),
+  z.array(z.unknown()),
+]);
+
+/**
+ * The list in the response. A server that has no such list is no failure: it may
+ * make images all the same.
+ *
+ * @throws RendererError `not_sent` where no one responds, `credential` where ours is refused.
+ */
+export function modelListFromEnd(end: HttpEnd): ModelList {
+  if (end.kind === 'not_sent' || end.kind === 'lost') {
+    const cause = 'cause' in end ? end.cause : undefined;
+    throw new RendererError('not_sent', 'the image model could not be reached', { cause });
+  }
+  if (end.kind === 'too_large') return { models: [], dialect: undefined };
+  if (end.status === 401 || end.status === 403) {
+    throw new RendererError('credential', 'the image model refused the credential');
+  }
+  if (end.status >= 500) throw new RendererError('not_sent', 'the image model is not ready');
+  const items = end.status < 300 ? itemsOf(end.body) : [];
+  const owner = items[0]?.owned_by ?? '';
+  const headers = Object.keys(end.headers);
+  return {
+    models: items.map(({ id }) => id),
+    dialect: headers.some((name) => name.startsWith('x-litellm-'))
+      ? dialects.litellm
+      : Object.values(dialects).find(({ ownedBy }) => ownedBy?.test(owner)),
+  };
+}
+
+function itemsOf(body: Buffer): readonly z.output<typeof listed>[] {
+  const items = document.safeParse(jsonFrom(body)).data ?? [];
+  return items.flatMap((item) => listed.safeParse(item).data ?? []);
+}
+
+function jsonFrom(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
