@@ -65,6 +65,7 @@ export async function openAppServer(
       creates: core.creates,
       clientAttempts: core.clientAttempts,
       shedding,
+      isLive: (identity) => callers.authenticator.isLive(identity),
       responses: new OperationResponses({
         origin: () => origin,
         nowMs,

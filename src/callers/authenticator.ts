@@ -39,6 +39,8 @@ export interface Authenticator {
   ): Identity | undefined | Promise<Identity | undefined>;
   /** The caller of a link to an operation; undefined when its token is not valid for this operation. */
   reader(token: string, operationId: string): Identity | undefined;
+  /** Whether the credential of an identity still stands: it has not expired, and its key is not revoked. */
+  isLive(identity: Identity): boolean;
 }
 
 export interface AuthenticatorOptions {
@@ -87,6 +89,11 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
         keyId,
         expiresAtMs,
       };
+    },
+    isLive({ subject, keyId, expiresAtMs = Infinity }) {
+      if (expiresAtMs <= nowMs()) return false;
+      // Each call with it upstream decides about a credential of the upstream.
+      return mode === 'passthrough' || callerBehind({ subject, keyId }, options) !== undefined;
     },
   };
 }

@@ -9,13 +9,16 @@ import type { RouteServices } from './route-services.ts';
 
 /** Pause between heartbeats: proxies and phones close a connection that is silent for longer. */
 const heartbeatMs = 15_000;
+/** How often a stream looks whether the credential that it was opened with still stands. */
+const credentialCheckMs = 1_000;
 /** Pause before a browser reconnects after the connection broke. */
 const retryMs = 2_000;
 
 /**
  * Sends the operation as server-sent events (WHATWG HTML, section 9.2): its
  * state now, then each change, until the last. `id` is the revision, so a
- * browser that reconnects with Last-Event-ID gets only what is newer.
+ * browser that reconnects with Last-Event-ID gets only what is newer. The stream
+ * ends early with the link, token or key that it was opened with.
  */
 export function sendEvents(
   { request, reply, caller, links }: EventsCall,
@@ -33,7 +36,10 @@ export function sendEvents(
     .header('x-accel-buffering', 'no')
     .header('x-operation-id', snapshot.id);
   if (request.method === 'HEAD') return reply.send();
-  const signal = callerGoneSignal(reply.raw);
+  const signal = AbortSignal.any([
+    callerGoneSignal(reply.raw),
+    credentialOverSignal(request, reply, services),
+  ]);
   const events = eventsOf(snapshot, {
     after,
     next: () => nextOf(snapshot.id, { services, caller, signal }),
@@ -94,6 +100,23 @@ async function nextOf(
     // The stream ends; a client that reconnects gets this error with its status.
     return undefined;
   }
+}
+
+/** A signal that aborts when the credential of the request has expired, or the key behind it is revoked. */
+function credentialOverSignal(
+  { identity }: FastifyRequest,
+  reply: FastifyReply,
+  { clock, isLive }: RouteServices,
+): AbortSignal {
+  const controller = new AbortController();
+  let cancel: () => void = () => undefined;
+  const check = () => {
+    if (!isLive(identity)) return controller.abort();
+    cancel = clock.after(credentialCheckMs, check);
+  };
+  check();
+  reply.raw.once('close', () => cancel());
+  return controller.signal;
 }
 
 /** Only of a GET: the response to a create never depends on what the client has seen of another operation. */

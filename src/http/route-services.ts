@@ -1,3 +1,4 @@
+import type { Identity } from '../callers/identity.ts';
 import type { ClientAttempts } from '../operations/create/client-attempts.ts';
 import type { Creates } from '../operations/create/creates.ts';
 import type { LoadShedding } from '../load/load-shedding.ts';
@@ -14,6 +15,8 @@ export interface RouteServices {
   readonly clientAttempts: ClientAttempts;
   readonly responses: OperationResponses;
   readonly shedding: LoadShedding;
+  /** Whether the credential that a request came with still stands. */
+  readonly isLive: (identity: Identity) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly imageDefaults: ImageDefaults;
