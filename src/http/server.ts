@@ -10,7 +10,7 @@ import { errorHandler } from './error-response.ts';
 import { openLogContext } from './log-context.ts';
 import { acceptJsonOnly, bodyBytesMax } from './json-body.ts';
 import { refuseUnknown } from './not-found.ts';
-import { allowOrigins } from './hooks/cross-origin.ts';
+import { allowOrigins, crossOriginHeaders } from './hooks/cross-origin.ts';
 import { authenticateRequests } from './hooks/authentication.ts';
 import { shedNewWork } from './hooks/load-shedding.ts';
 import { refuseForeignPages } from './hooks/foreign-pages.ts';
@@ -60,7 +60,9 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   const handleError = errorHandler(origin);
   // Closes slow and silent connections, and refuses what is not certainly one request.
   const limits = { ...edgeLimits, ...options.edge };
-  const app = openFastify({ limits, log, origin, observer: options.observer }, handleError);
+  const pageHeaders = (page?: string) => crossOriginHeaders(page, options.corsOrigins);
+  const guarded = { limits, log, origin, pageHeaders, observer: options.observer };
+  const app = openFastify(guarded, handleError);
   const isAnonymous = authenticator.mode === 'none';
   // Whatever a hook or a route throws becomes a response here.
   app.setErrorHandler(handleError);

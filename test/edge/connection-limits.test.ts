@@ -47,6 +47,7 @@ async function start(limits: Partial<EdgeLimits>): Promise<void> {
       limits: { ...edgeLimits, ...limits },
       log: pino({}, new Writable({ write })),
       origin: () => 'http://gateway',
+      pageHeaders: () => ({}),
       observer: { connectionLost: (loss) => losses.push(loss) },
     },
   );

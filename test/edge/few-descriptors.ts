@@ -24,7 +24,12 @@ const server = openGuardedServer(
 
     response.end('served');
   },
-  { limits: { ...edgeLimits, sweepMs: 100 }, log, origin: () => 'http://gateway' },
+  {
+    limits: { ...edgeLimits, sweepMs: 100 },
+    log,
+    origin: () => 'http://gateway',
+    pageHeaders: () => ({}),
+  },
 );
 server.listen(0, '127.0.0.1', () => {
   log.info({ port: (server.address() as AddressInfo).port }, 'listening');

@@ -54,7 +54,7 @@ beforeAll(async () => {
         response.end('whole');
       });
     },
-    { limits, log, origin: () => origin },
+    { limits, log, origin: () => origin, pageHeaders: () => ({}) },
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

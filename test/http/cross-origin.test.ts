@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusOf } from '../support/responses.ts';
+import { exchange } from '../support/raw-exchange.ts';
 import { apiKeysFile, type ApiKeysFile } from '../support/api-keys.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 
@@ -44,6 +45,61 @@ async function preflight(path: string, origin: string, headers: string) {
   });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
+
+describe('a refusal before any route', () => {
+  const origin = `origin: ${shop}\r\n`;
+  const from = (page: string) => `host: x\r\norigin: ${page}\r\n`;
+  const big = `x: ${'a'.repeat(9_000)}\r\n`;
+
+  it.each([
+    ['too many bytes of headers', 431, `GET / HTTP/1.1\r\n${from(shop)}${big}\r\n`],
+    ['the origin behind them', 431, `GET / HTTP/1.1\r\nhost: x\r\n${big}${origin}\r\n`],
+    ['too many lines', 431, `GET / HTTP/1.1\r\n${from(shop)}${'a: b\r\n'.repeat(101)}\r\n`],
+    ['no host', 400, `GET / HTTP/1.1\r\n${origin}\r\n`],
+    [
+      'two lengths',
+      400,
+      `POST /v1/images HTTP/1.1\r\n${from(shop)}content-length: 1\r\ncontent-length: 2\r\n\r\nab`,
+    ],
+    [
+      'chunks that are none',
+      400,
+      `POST /v1/images HTTP/1.1\r\n${from(shop)}transfer-encoding: chunked\r\n\r\nzz\r\n`,
+    ],
+    ['another expectation', 417, `GET / HTTP/1.1\r\n${from(shop)}expect: 42\r\n\r\n`],
+    ['an app', 431, `GET / HTTP/1.1\r\n${from('tauri://localhost')}${big}\r\n`],
+  ])('is read by the pages that may: %s', async (name, status, bytes) => {
+    const { text, statuses } = await exchange(gateway.origin, bytes);
+    expect(statuses).toEqual([status]);
+    const page = name === 'an app' ? 'tauri://localhost' : shop;
+    expect(text).toContain(`access-control-allow-origin: ${page}\r\n`);
+    expect(text).toMatch(/access-control-expose-headers: .*X-Request-Id/);
+    expect(text).toContain('vary: Origin\r\n');
+  });
+
+  it.each([
+    ['another page', `GET / HTTP/1.1\r\n${from('https://evil.example')}${big}\r\n`],
+    ['no page', `GET / HTTP/1.1\r\nhost: x\r\n${big}\r\n`],
+    ['two origins', `GET / HTTP/1.1\r\n${from(shop)}${origin}${big}\r\n`],
+    ['no HTTP', `\u0016\u0003\u0001\r\n${origin}\r\n`],
+    ['a body that names one', `GET / HTTP/1.1\r\nhost: x\r\n${big}\r\n${origin}\r\n`],
+  ])('is not read by %s', async (_name, bytes) => {
+    const { text } = await exchange(gateway.origin, bytes);
+    expect(text).toMatch(/^HTTP\/1\.1 4/);
+    expect(text).not.toContain('access-control-allow-origin');
+  });
+
+  it('is read when the body does not come in time, in the form of the path', async () => {
+    const edge = { requestMs: 1_500, headersMs: 1_500, sweepMs: 100 };
+    const slow = await startGateway({ CORS_ORIGINS: '*' }, { edge });
+    const bytes = `POST /v1/images/generations HTTP/1.1\r\n${from(shop)}content-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
+    const { text, statuses } = await exchange(slow.origin, bytes);
+    await slow.close();
+    expect(statuses).toEqual([408]);
+    expect(text).toContain('access-control-allow-origin: *\r\n');
+    expect(text).toContain('"error":{"message"');
+  }, 30_000);
+});
 
 describe('a page of another origin', () => {
   it('may ask first, with whatever headers its client sends', async () => {

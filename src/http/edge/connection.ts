@@ -1,13 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import { earlyResponseText, type EarlyResponse } from './early-response.ts';
+import {
+  earlyResponseText,
+  refusedRequest,
+  type EarlyResponse,
+  type EarlyResponseOptions,
+} from './early-response.ts';
 
-interface ConnectionOptions {
+interface ConnectionOptions extends EarlyResponseOptions {
   readonly log: Log;
   readonly lingerMs: number;
-  /** Origin of links in the early response. */
-  readonly origin: () => string;
 }
 
 /**
@@ -94,16 +97,16 @@ export class Connection {
   }
 
   #endIfDone(): void {
-    const early = this.#early;
-    if (early === undefined) return;
+    if (this.#early === undefined) return;
     // A request that broke off gets no response of its own: the early response is that.
     const broken = this.#latest?.req.complete === false ? this.#latest : undefined;
     const isBrokenPending = broken !== undefined && this.#pending.has(broken);
     if (this.#pending.size > Number(isBrokenPending)) return;
+    const early = { ...this.#early, ...(broken !== undefined && refusedRequest(broken.req)) };
     this.#early = undefined;
     this.#isEnded = true;
     const { reason, status, cause, detail } = early;
-    const { text, requestId } = earlyResponseText(early, this.#options.origin());
+    const { text, requestId } = earlyResponseText(early, this.#options);
     const isAnswered = broken?.headersSent === true;
     if (!this.#socket.destroyed) {
       this.#options.log.info({ requestId, status, reason, cause, detail }, 'broken request');

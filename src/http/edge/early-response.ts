@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { Reason } from '../../errors/reason.ts';
 import { errorFormOfPath } from '../../schemas/error-forms/error-forms.ts';
 import { errorResponse } from '../error-response.ts';
+import { requestIdOf } from '../request-id.ts';
 import { canonicalTarget } from './request-target.ts';
 
 /** The reason why a request was refused before any route saw it. */
@@ -19,6 +20,8 @@ export interface EarlyResponse {
   readonly requestId?: string | undefined;
   /** Whether it was a HEAD, whose response has no body (RFC 9110, section 9.3.2). */
   readonly isHead?: boolean;
+  /** The page that it came from: the `Origin` header, where it could be read. */
+  readonly page?: string | undefined;
   /** For the log: the parser's name of the error. */
   readonly cause?: string | undefined;
 }
@@ -67,17 +70,45 @@ export function earlyResponseFromClientError({ code, rawPacket }: ClientError): 
   return { ...badRequest(detail, header), ...request };
 }
 
+/** What the early response and the log need to know of a request whose headers were read. */
+export function refusedRequest(
+  request: IncomingMessage,
+): Pick<EarlyResponse, 'path' | 'isHead' | 'page' | 'requestId'> {
+  const { url, method, headers } = request;
+  return {
+    path: url?.split('?', 1)[0],
+    isHead: method === 'HEAD',
+    page: headers.origin,
+    requestId: requestIdOf(request),
+  };
+}
+
 const requestLine = /^([A-Z]+) ([^\s?]+)?/;
 const requestLineBytesMax = 1_024;
 
 /**
- * Method and path, where they are known: the parser does not report them, but
- * the bytes that it was reading mostly begin with them.
+ * Method, path and origin, where they are known: the parser does not report them,
+ * but the bytes that it was reading mostly begin with the request. A header that
+ * comes in a later packet than the first is not seen.
  */
-function requestLineOf(packet: Buffer | undefined): Pick<EarlyResponse, 'path' | 'isHead'> {
+function requestLineOf(
+  packet: Buffer | undefined,
+): Pick<EarlyResponse, 'path' | 'isHead' | 'page'> {
   const start = packet?.toString('latin1', 0, requestLineBytesMax) ?? '';
   const [, method, path] = requestLine.exec(start) ?? [];
-  return { path, isHead: method === 'HEAD' };
+  const page = method === undefined ? undefined : originHeaderOf(packet);
+  return { path, isHead: method === 'HEAD', page };
+}
+
+/** Bytes of headers in which the origin is looked for: the parser stops soon after its limit. */
+const headBytesMax = 65_536;
+const originLine = /\r?\norigin:[ \t]*([^\r\n]+)(?=\r?\n)/gi;
+
+/** The one `Origin` line of a request's head; undefined where there is none, or more than one. */
+function originHeaderOf(packet: Buffer | undefined): string | undefined {
+  const [head = ''] = packet?.toString('latin1', 0, headBytesMax).split('\r\n\r\n', 1) ?? [];
+  const [first, second] = `${head}\r\n`.matchAll(originLine);
+  return second === undefined ? first?.[1]?.trim() : undefined;
 }
 
 interface ClientError extends NodeJS.ErrnoException {
@@ -89,10 +120,18 @@ export function badRequest(detail: string, header?: string): EarlyResponse {
   return { reason: 'invalid_request', status: 400, detail, header };
 }
 
+/** What every early response of a server depends on. */
+export interface EarlyResponseOptions {
+  /** Origin of links. */
+  readonly origin: () => string;
+  /** The headers with which a page of that origin may read it. */
+  readonly pageHeaders: (page: string | undefined) => Readonly<Record<string, string>>;
+}
+
 /** A whole HTTP response to a request that no route saw, as it goes over the wire. */
 export function earlyResponseText(
   early: EarlyResponse,
-  origin: string,
+  { origin, pageHeaders }: EarlyResponseOptions,
 ): { readonly text: string; readonly requestId: string } {
   const { reason, status, detail, header, path = '/', isHead = false } = early;
   const { requestId = randomUUID() } = early;
@@ -104,12 +143,14 @@ export function earlyResponseText(
     form: errorFormOfPath(canonicalPath),
     requestId,
     path: canonicalPath,
-    origin,
+    origin: origin(),
     status,
   });
   const text = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...headers, ...pageHeaders(early.page) }).map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
     'connection: close',

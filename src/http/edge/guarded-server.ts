@@ -3,16 +3,19 @@ import type { Socket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
 import { Connection } from './connection.ts';
 import type { EdgeLimits } from './edge-limits.ts';
-import { refusedRequest, requestGate } from './request-gate.ts';
-import { badRequest, earlyResponseFromClientError } from './early-response.ts';
+import { requestGate } from './request-gate.ts';
+import {
+  badRequest,
+  earlyResponseFromClientError,
+  refusedRequest,
+  type EarlyResponseOptions,
+} from './early-response.ts';
 import { limitConnections, type ConnectionObserver } from './connection-limits.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
-export interface GuardedServerOptions {
+export interface GuardedServerOptions extends EarlyResponseOptions {
   readonly limits: EdgeLimits;
   readonly log: Log;
-  /** Origin of links. A function, because port 0 is known only after listening. */
-  readonly origin: () => string;
   readonly observer?: ConnectionObserver | undefined;
 }
 
@@ -24,7 +27,7 @@ export interface GuardedServerOptions {
  */
 export function openGuardedServer(
   serve: RequestListener,
-  { limits, log, origin, observer }: GuardedServerOptions,
+  { limits, log, origin, pageHeaders, observer }: GuardedServerOptions,
 ): Server {
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
@@ -37,7 +40,8 @@ export function openGuardedServer(
   });
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
-    const known = connections.get(socket) ?? new Connection(socket, { log, origin, ...limits });
+    const known =
+      connections.get(socket) ?? new Connection(socket, { log, origin, pageHeaders, ...limits });
     connections.set(socket, known);
     return known;
   };

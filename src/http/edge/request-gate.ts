@@ -1,9 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
-import { badRequest, headersTooLarge, type EarlyResponse } from './early-response.ts';
+import {
+  badRequest,
+  headersTooLarge,
+  refusedRequest,
+  type EarlyResponse,
+} from './early-response.ts';
 import type { EdgeLimits } from './edge-limits.ts';
-import { requestIdOf } from '../request-id.ts';
 import { bodyViolation, framingViolation, type FramingViolation } from './framing-violation.ts';
 
 export interface RequestGateOptions {
@@ -43,18 +47,6 @@ export function requestGate(
         release();
       });
     });
-  };
-}
-
-/** What the early response and the log need to know of the request. */
-export function refusedRequest(
-  request: IncomingMessage,
-): Pick<EarlyResponse, 'path' | 'isHead' | 'requestId'> {
-  const { url, method } = request;
-  return {
-    path: url?.split('?', 1)[0],
-    isHead: method === 'HEAD',
-    requestId: requestIdOf(request),
   };
 }
 

@@ -48,6 +48,24 @@ export async function allowOrigins(
   });
 }
 
+/**
+ * The headers with which a page of this origin may read a response that is written
+ * without these hooks. The same as theirs, where pages may call at all.
+ */
+export function crossOriginHeaders(
+  origin: string | undefined,
+  corsOrigins: readonly string[] | '*' = [],
+): Readonly<Record<string, string>> {
+  if (corsOrigins.length === 0) return {};
+  const isListed = origin !== undefined && isOriginAmong(origin, corsOrigins);
+  const allowed = corsOrigins === '*' ? '*' : isListed ? origin : undefined;
+  return {
+    ...(corsOrigins !== '*' && { vary: 'Origin' }),
+    ...(allowed !== undefined && { 'access-control-allow-origin': allowed }),
+    'access-control-expose-headers': exposedHeaders.join(', '),
+  };
+}
+
 /** Names the origin of a request as the allowed one, or none. */
 function originResolver(origins: readonly string[]): OriginFunction {
   return (header = '', done) => done(null, isOriginAmong(header, origins) ? header : []);
