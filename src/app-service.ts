@@ -53,11 +53,15 @@ async function tlsOf(settings: ServiceSettingValues) {
 function observerOf(log: Log): ServiceObserver {
   return {
     ownershipChanged: (owns) => log.info({ owns }, 'ownership'),
-    attemptEnded: ({ error, ...attempt }) => {
-      const cause = error === undefined ? undefined : wordsOf(error);
+    attemptEnded: ({ error: cause, ...attempt }) => {
       const line = { ...attempt, durationMs: Math.round(attempt.durationMs), cause };
-      if (attempt.outcome === 'failed') log.warn(line, 'attempt');
+      if (attempt.outcome === 'unknown') log.error(line, 'attempt');
+      else if (attempt.outcome === 'failed') log.warn(line, 'attempt');
       else log.info(line, 'attempt');
+    },
+    backendChanged: (backend, shutCause) => {
+      if (shutCause === undefined) log.info({ backend }, 'backend open');
+      else log.warn({ backend, shutCause }, 'backend shut off');
     },
     recovered: (operationId, how) => log.info({ operationId, how }, 'recovered'),
     late: (operationId) => log.warn({ operationId }, 'late image kept'),

@@ -1,14 +1,18 @@
 import type { CancelTimer, Clock } from '../clock/clock.ts';
-import type { Renderer, RenderPlan } from '../renderers/renderer.ts';
-import { attemptEnd, type AttemptEnd } from './attempt-end.ts';
+import type { Renderer } from '../renderers/renderer.ts';
+import { Attempts } from './attempt.ts';
+import { BackendGate, type ShutCause } from './backend-gate.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { ImageStore } from './image-store.ts';
-import { dispatch, endCodes, type OperationRecord } from './operation-record.ts';
+import { endCodes, type OperationFailure, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
 import { OwnedWrites } from './owned-writes.ts';
 import { recover } from './recovery.ts';
+import { RunningAttempts } from './running-attempts.ts';
+import { spentDay } from './spent-day.ts';
+import { deadlineLeftMs, dueInMs } from './time-left.ts';
 
 export interface DispatcherOptions {
   readonly store: OperationStore;
@@ -17,11 +21,8 @@ export interface DispatcherOptions {
   readonly renderer: Renderer;
   readonly clock: Clock;
   readonly observer: DispatcherObserver;
-}
-
-interface RunningAttempt {
-  readonly abort: AbortController;
-  readonly ended: Promise<void>;
+  /** Images that the backend may make on one day, in UTC. */
+  readonly imagesPerDayMax?: number | undefined;
 }
 
 /** How often the queue is compared with the store, where other processes put operations. */
@@ -33,13 +34,16 @@ const writeRetryMs = 1_000;
  * process owns the store.
  *
  * Each step is written before the next one begins, so a process that ends at
- * any moment leaves a record from which `begin` of the next one goes on.
+ * any moment leaves a record from which `begin` of the next one goes on. Times in
+ * this process are monotonic: a step of the wall clock delays nothing.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #writes: OwnedWrites;
+  readonly #gate: BackendGate;
+  readonly #attempts: Attempts;
   readonly #queue = new FairQueue();
-  readonly #running = new Map<string, RunningAttempt>();
+  readonly #running = new RunningAttempts();
   /** Operations that were under way when the last process ended: one at a time, in case one of them ended it. */
   readonly #suspects = new Set<string>();
   #epoch: number | undefined;
@@ -49,17 +53,48 @@ export class Dispatcher {
   #isClosed = false;
 
   constructor(options: DispatcherOptions) {
+    const { renderer, clock, observer } = options;
     this.#options = options;
     this.#writes = new OwnedWrites({ ...options, epoch: () => this.#epoch });
+    this.#gate = new BackendGate({
+      ...{ renderer, clock },
+      changed: (cause) => {
+        observer.backendChanged(renderer.name, cause);
+        this.#schedule();
+      },
+    });
+    this.#attempts = new Attempts({
+      ...{ ...options, writes: this.#writes, gate: this.#gate },
+      isStopping: () => this.#isClosed,
+      isLost: () => this.#epoch === undefined,
+      deadlineLeftMs: (record) => deadlineLeftMs(record, clock.nowMs()),
+    });
   }
 
   get runningCount(): number {
     return this.#running.size;
   }
 
+  /** Why the backend is not asked for now; undefined while it is. */
+  get shutCause(): ShutCause | undefined {
+    return this.#gate.shutCause;
+  }
+
+  /** Milliseconds after which a backend that is shut off may be asked again. */
+  get opensInMs(): number {
+    return this.#gate.opensInMs;
+  }
+
+  /** Whether the backend has made all images that it may make today. */
+  get isDayUsedUp(): boolean {
+    const { store, renderer, clock, imagesPerDayMax } = this.#options;
+    if (imagesPerDayMax === undefined) return false;
+    return store.spentOn(renderer.name, spentDay(clock.nowMs())) >= imagesPerDayMax;
+  }
+
   /** Place of a queued operation, 1 for the next; undefined where it is not known. */
   positionOf(id: string): number | undefined {
-    return this.#queue.positionOf(id, this.#nowMs());
+    return this.#queue.positionOf(id, this.#elapsedMs());
   }
 
   /** Takes up what there is, as the owner under `epoch`. */
@@ -78,15 +113,15 @@ export class Dispatcher {
   /** An operation was accepted. */
   added(record: OperationRecord): void {
     if (this.#epoch === undefined) return;
-    this.#queue.add(record);
+    this.#enqueue(record);
     this.#schedule();
   }
 
   /** An operation was cancelled in the queue, or its caller no longer wants it. */
   cancelled(record: OperationRecord): void {
-    this.#queue.remove(record.id);
-    // Aborting a paid attempt saves nothing and loses its image.
-    if (this.#options.renderer.spend === 'free') this.#running.get(record.id)?.abort.abort();
+    if (this.#queue.remove(record.id)) this.#suspects.delete(record.id);
+    // Where aborting saves nothing, it only loses the image.
+    if (this.#options.renderer.stopsOnAbort === true) this.#running.abort(record);
   }
 
   /**
@@ -94,17 +129,13 @@ export class Dispatcher {
    * given back to the queue after the grace.
    */
   async stop(graceMs: number): Promise<void> {
+    const { clock } = this.#options;
     this.#isClosed = true;
     this.#cancelTimer?.();
+    this.#gate.close();
     // What is about to be dispatched is either not, or among those that run.
     await Promise.all(this.#steps);
-    const ended = Promise.all([...this.#running.values()].map(({ ended: each }) => each));
-    const cancelTimer = this.#options.clock.after(graceMs, () => {
-      this.#writes.stop();
-      for (const { abort } of this.#running.values()) abort.abort();
-    });
-    await ended;
-    cancelTimer();
+    await this.#running.end(graceMs, clock, () => this.#writes.stop());
   }
 
   async #recoverAll(): Promise<void> {
@@ -122,21 +153,33 @@ export class Dispatcher {
   }
 
   async #recover(record: OperationRecord): Promise<void> {
+    // This process lost the store for a while and has it back: its own attempt goes on.
+    if (this.#running.has(record)) return;
     const recovery = await recover(record, { ...this.#options, writes: this.#writes });
-    if ('record' in recovery) {
+    if (recovery.how === 'submitted') this.#run(recovery.record);
+    else if ('record' in recovery) {
       if (recovery.how === 'repeated') this.#suspects.add(record.id);
-      this.#queue.add(recovery.record);
+      this.#enqueue(recovery.record);
     }
     this.#options.observer.recovered(record.id, recovery.how);
+  }
+
+  #enqueue(record: OperationRecord, dueMs = 0): void {
+    if (this.#epoch === undefined) return;
+    const nowMs = this.#options.clock.nowMs();
+    this.#queue.add({
+      ...{ id: record.id, owner: record.owner },
+      dueAtMs: this.#elapsedMs() + Math.max(dueInMs(record, nowMs), dueMs),
+      deadlineAtMs: this.#elapsedMs() + deadlineLeftMs(record, nowMs),
+    });
   }
 
   #schedule(): void {
     if (this.#isClosed || this.#epoch === undefined) return;
     this.#cancelTimer?.();
-    // Where all slots are taken, the end of an attempt is what goes on from there.
-    const dueAtMs = this.#running.size < this.#slots ? this.#queue.nextDueAtMs() : undefined;
-    const leftMs = dueAtMs === undefined ? rescanEveryMs : dueAtMs - this.#nowMs();
-    // Bounded, so that a wall clock that was set back delays nothing for long.
+    // Where nothing can be begun, the end of an attempt or the backend's opening is what goes on from there.
+    const dueAtMs = this.#canBegin ? this.#queue.nextDueAtMs() : undefined;
+    const leftMs = dueAtMs === undefined ? rescanEveryMs : dueAtMs - this.#elapsedMs();
     const delayMs = Math.min(Math.max(leftMs, 0), rescanEveryMs);
     this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#fill());
   }
@@ -150,6 +193,7 @@ export class Dispatcher {
     this.#isFilling = true;
     try {
       this.#rescan();
+      await this.#endOverdue();
       await this.#dispatchDue();
     } finally {
       this.#isFilling = false;
@@ -162,27 +206,42 @@ export class Dispatcher {
     const { store } = this.#options;
     if (store.counts.queued <= this.#queue.size) return;
     for (const record of store.unfinished()) {
-      if (record.state === 'queued' && !this.#running.has(record.id)) this.#queue.add(record);
+      if (record.state === 'queued') this.#enqueue(record);
+    }
+  }
+
+  async #endOverdue(): Promise<void> {
+    for (const { id } of this.#queue.takeOverdue(this.#elapsedMs())) {
+      this.#suspects.delete(id);
+      const isUnreachable =
+        this.#gate.shutCause === 'unreachable' ||
+        this.#options.store.get(id)?.wasUnreachable === true;
+      await this.#writes.queuedFailure(id, isUnreachable ? neverSent : overdue);
     }
   }
 
   async #dispatchDue(): Promise<void> {
     const { reserve, store } = this.#options;
-    while (!this.#isClosed && this.#epoch !== undefined && this.#running.size < this.#slots) {
-      const next = this.#queue.take(this.#nowMs());
+    while (this.#canBegin) {
+      const next = this.#queue.take(this.#elapsedMs());
       if (next === undefined) return;
       const record = store.get(next.id);
-      if (record?.state !== 'queued') continue;
-      if (this.#nowMs() > record.deadlineAtMs) {
-        await this.#writes.queuedFailure(record.id, overdue);
+      if (record?.state !== 'queued') {
+        this.#suspects.delete(next.id);
         continue;
       }
       if (!(await this.#hasRoom(reserve))) {
-        this.#queue.add({ ...record, dueAtMs: this.#nowMs() + writeRetryMs });
+        this.#enqueue(record, writeRetryMs);
         return;
       }
       await this.#begin(record);
     }
+  }
+
+  get #canBegin(): boolean {
+    if (this.#isClosed || this.#epoch === undefined) return false;
+    if (this.#gate.shutCause !== undefined || this.isDayUsedUp) return false;
+    return this.#running.size < this.#slots;
   }
 
   get #slots(): number {
@@ -198,72 +257,39 @@ export class Dispatcher {
   }
 
   async #begin(record: OperationRecord): Promise<void> {
-    const { store, clock, observer, renderer } = this.#options;
     try {
-      const change = dispatch(clock.nowMs(), renderer.name);
-      const dispatched = await store.change(record.id, change, this.#epoch);
-      if (dispatched?.plan === undefined) return;
-      const abort = new AbortController();
-      const ended = this.#attempt(dispatched, dispatched.plan, abort.signal).finally(() => {
-        this.#running.delete(record.id);
-        this.#suspects.delete(record.id);
-        this.#fill();
-      });
-      this.#running.set(record.id, { abort, ended });
+      const dispatched = await this.#writes.dispatched(record.id);
+      if (dispatched === undefined) this.#suspects.delete(record.id);
+      else this.#run(dispatched);
     } catch (error) {
       // Not written, so not begun: it stays queued.
-      observer.writeFailed(record.id, error);
-      this.#queue.add({ ...record, dueAtMs: this.#nowMs() + writeRetryMs });
+      this.#options.observer.writeFailed(record.id, error);
+      this.#enqueue(record, writeRetryMs);
     }
   }
 
-  /** Never rejects. */
-  async #attempt(record: OperationRecord, plan: RenderPlan, signal: AbortSignal): Promise<void> {
-    const { renderer, clock, observer } = this.#options;
-    const { id, fence, attempts } = record;
-    const startMs = clock.elapsedMs();
-    const report = (outcome: 'image' | 'requeued' | 'failed', error?: unknown) =>
-      observer.attemptEnded({
-        operationId: id,
-        attempt: attempts,
-        outcome,
-        durationMs: clock.elapsedMs() - startMs,
-        error,
-      });
-    try {
-      const image = await renderer.render(plan, {
-        operationId: id,
-        number: attempts,
-        signal,
-        submitted: async () => undefined,
-      });
-      await this.#writes.image(id, fence, image);
-      report('image');
-    } catch (error) {
-      const end = this.#endOf(record, error, signal);
-      const queued = await this.#writes.attemptEnd(record, end);
-      if (queued !== undefined && this.#epoch !== undefined) this.#queue.add(queued);
-      report(end.kind === 'requeue' ? 'requeued' : 'failed', error);
-    }
+  /** Makes an attempt, or goes on with a submitted one; it holds its slot until it has ended. */
+  #run(record: OperationRecord): void {
+    const { plan } = record;
+    if (plan === undefined) return;
+    const work = (signal: AbortSignal) => this.#attempts.run(record, plan, signal);
+    this.#running.add(record, work, (queued) => {
+      this.#suspects.delete(record.id);
+      if (queued !== undefined) this.#enqueue(queued);
+      this.#fill();
+    });
   }
 
-  #endOf(record: OperationRecord, error: unknown, signal: AbortSignal): AttemptEnd {
-    const { store, renderer } = this.#options;
-    if (store.get(record.id)?.isCancelWanted === true) {
-      return { kind: 'fail', failure: cancelled };
-    }
-    const isStopped = signal.aborted && renderer.spend === 'free';
-    if (isStopped) return { kind: 'requeue', afterMs: 0, givesBack: true };
-    return attemptEnd(error, { spend: renderer.spend, attempts: record.attempts });
-  }
-
-  #nowMs(): number {
-    return this.#options.clock.nowMs();
+  #elapsedMs(): number {
+    return this.#options.clock.elapsedMs();
   }
 }
 
-const overdue = {
+const overdue: OperationFailure = {
   code: endCodes.deadline,
-  message: 'the operation waited in the queue until its deadline; nothing was spent',
+  message: 'the operation waited in the queue until its deadline',
 };
-const cancelled = { code: endCodes.cancelled, message: 'the operation was cancelled' };
+const neverSent: OperationFailure = {
+  code: endCodes.unavailable,
+  message: 'the image model could not be reached until the deadline of the operation',
+};

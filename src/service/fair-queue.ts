@@ -2,8 +2,10 @@
 export interface QueuedOperation {
   readonly id: string;
   readonly owner: string;
-  /** Not to be taken before; by the wall clock. */
+  /** Not to be taken before; by the clock of who takes it. */
   readonly dueAtMs: number;
+  /** Not to be taken after; by the same clock. */
+  readonly deadlineAtMs: number;
 }
 
 /**
@@ -49,6 +51,15 @@ export class FairQueue {
       return first;
     }
     return undefined;
+  }
+
+  /** Takes out the operations whose deadline is over. */
+  takeOverdue(nowMs: number): readonly QueuedOperation[] {
+    const overdue = [...this.#byOwner.values()].flatMap((own) =>
+      own.filter(({ deadlineAtMs }) => deadlineAtMs < nowMs),
+    );
+    for (const { id } of overdue) this.remove(id);
+    return overdue;
   }
 
   /** @returns Whether it was there. */

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { open, type Database, type RootDatabase } from 'lmdb';
-import type { OperationRecord, OperationState } from './operation-record.ts';
-import type { InsertResult, OperationStore, OwnerRow, QueueLimits } from './operation-store.ts';
-
-/** Schema of the records: a program that finds a newer one refuses to start. */
-const schemaVersion = 1;
+import { recordSchema, type OperationRecord, type OperationState } from './operation-record.ts';
+import type {
+  InsertResult,
+  OperationStore,
+  OwnerRow,
+  QueueLimits,
+  SpentChange,
+} from './operation-store.ts';
+import { dayBefore } from './spent-day.ts';
 
 /** How many operations of an owner are queued; an owner without any has no entry. */
 type QueuedByOwner = Readonly<Record<string, number>>;
@@ -19,6 +23,8 @@ interface MetaRows {
 
 /** Above this part of the queue, an owner may hold no more than an equal share of it. */
 const unsharedRatio = 0.5;
+/** How long counts of images a day are kept. */
+const daysKept = 7;
 
 /**
  * The operations of one machine, in LMDB files. Several processes may open the
@@ -55,13 +61,13 @@ class LmdbOperationStore implements OperationStore {
   async begin(): Promise<void> {
     await this.#write(() => {
       const schema = this.#metaOf('schema');
-      if (schema !== undefined && schema > schemaVersion) {
+      if (schema !== undefined && schema > recordSchema) {
         throw new Error(
-          `the operations were written by a newer version (schema ${schema}, this one reads ${schemaVersion})`,
+          `the operations were written by a newer version (schema ${schema}, this one reads ${recordSchema})`,
         );
       }
       this.#id = this.#metaOf('storeId') ?? randomUUID();
-      this.#putMeta('schema', schemaVersion);
+      this.#putMeta('schema', recordSchema);
       this.#putMeta('storeId', this.#id);
     });
   }
@@ -93,14 +99,22 @@ class LmdbOperationStore implements OperationStore {
     id: string,
     change: (record: OperationRecord) => OperationRecord | undefined,
     epoch: number | undefined,
+    spent?: SpentChange,
   ): Promise<OperationRecord | undefined> {
     return this.#write(() => {
       if (epoch !== undefined && this.#metaOf('owner')?.epoch !== epoch) return undefined;
+      if (spent?.by === 1 && this.spentOn(spent.backend, spent.day) >= spent.max) return undefined;
       const before = this.#records.get(id);
       const after = before && change(before);
-      if (before !== undefined && after !== undefined) this.#put(before, after);
+      if (before === undefined || after === undefined) return undefined;
+      this.#put(before, after);
+      if (spent !== undefined) this.#count(spent);
       return after;
     });
+  }
+
+  spentOn(backend: string, day: string): number {
+    return (this.#meta.get(spentKey(backend, day)) as number | undefined) ?? 0;
   }
 
   unfinished(): readonly OperationRecord[] {
@@ -166,6 +180,17 @@ class LmdbOperationStore implements OperationStore {
     await this.#root.close();
   }
 
+  #count({ backend, day, by }: SpentChange): void {
+    const before = this.spentOn(backend, day);
+    void this.#meta.put(spentKey(backend, day), Math.max(0, before + by));
+    if (before > 0) return;
+    const range = {
+      start: spentKey(backend, ''),
+      end: spentKey(backend, dayBefore(day, daysKept)),
+    };
+    for (const old of this.#meta.getKeys(range)) void this.#meta.remove(old);
+  }
+
   /** Writes a record with its places in the queue count and the indexes. */
   #put(before: OperationRecord | undefined, after: OperationRecord): void {
     if (before !== undefined) void this.#indexOf(before).remove(placeOf(before));
@@ -204,6 +229,11 @@ class LmdbOperationStore implements OperationStore {
       throw await (commitError?.catch((cause: unknown) => cause) ?? error);
     }
   }
+}
+
+/** Row of the images that were counted for a backend on a day. */
+function spentKey(backend: string, day: string): string {
+  return `spent ${backend} ${day}`;
 }
 
 function placeOf(record: OperationRecord): [number, string] {

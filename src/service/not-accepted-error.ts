@@ -13,13 +13,29 @@ import type { NotAccepted } from './operations.ts';
 import { RpcError, rpcErrorDetail, type RpcErrorDetail } from '../rpc/rpc-error.ts';
 
 /** The status of a Generate that was refused before anything was written: nothing was spent. */
-export function rpcErrorFromNotAccepted({ bound }: NotAccepted): RpcError {
+export function rpcErrorFromNotAccepted({ bound, retryAfterMs = 1_000 }: NotAccepted): RpcError {
+  const retryS = BigInt(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
   switch (bound) {
+    case 'backend':
+      return new RpcError(status.UNAVAILABLE, 'the image model can not be used for now', [
+        notStarted('BACKEND_SHUT'),
+        retryInfo(retryS),
+      ]);
+    case 'day':
+      return exhausted(
+        { subject: 'service.images_per_day', reason: 'DAY_USED_UP' },
+        'the images of this day are used up: try again tomorrow (UTC)',
+        retryS,
+      );
     case 'queue':
-      return exhausted('service.queue', 'the queue is full: try again later', 10n);
+      return exhausted(
+        { subject: 'service.queue', reason: 'QUEUE_FULL' },
+        'the queue is full: try again later',
+        10n,
+      );
     case 'share':
       return exhausted(
-        'service.queue.share',
+        { subject: 'service.queue.share', reason: 'QUEUE_FULL' },
         'your share of the queue is used up: try again later',
         10n,
       );
@@ -48,10 +64,14 @@ export function rpcErrorFromRefusal({ message, options: { field } }: RendererErr
   return new RpcError(status.INVALID_ARGUMENT, message, details);
 }
 
-function exhausted(subject: string, message: string, retryS: bigint): RpcError {
+function exhausted(
+  { subject, reason }: { readonly subject: string; readonly reason: string },
+  message: string,
+  retryS: bigint,
+): RpcError {
   const failure = create(QuotaFailureSchema, { violations: [{ subject, description: message }] });
   return new RpcError(status.RESOURCE_EXHAUSTED, message, [
-    notStarted('QUEUE_FULL'),
+    notStarted(reason),
     rpcErrorDetail(QuotaFailureSchema, failure),
     retryInfo(retryS),
   ]);

@@ -1,6 +1,6 @@
 import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { AnySchema, timestampFromMs, type Any } from '@bufbuild/protobuf/wkt';
-import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
+import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema, type Status } from '../gen/google/rpc/status_pb.ts';
 import {
   ImageGenerationMetadata_State as State,
@@ -40,6 +40,7 @@ export function operationMessage(operation: OperationWithImage): Operation {
 const stateOf: Record<OperationState, State> = {
   queued: State.QUEUED,
   dispatched: State.RUNNING,
+  submitted: State.RUNNING,
   stored: State.RUNNING,
   done: State.DONE,
 };
@@ -59,10 +60,21 @@ function metadataOf({ record, queuePosition = 0 }: OperationWithImage): ImageGen
   });
 }
 
-function statusFromFailure({ code, message, reason }: OperationFailure): Status {
-  if (reason === undefined) return create(StatusSchema, { code, message });
-  const info = create(ErrorInfoSchema, { domain: errorDomain, reason });
-  return create(StatusSchema, { code, message, details: [packed(ErrorInfoSchema, info)] });
+function statusFromFailure({ code, message, reason, metadata, field }: OperationFailure): Status {
+  const details: Any[] = [];
+  if (reason !== undefined) {
+    const info = create(ErrorInfoSchema, {
+      domain: errorDomain,
+      reason,
+      metadata: { ...metadata },
+    });
+    details.push(packed(ErrorInfoSchema, info));
+  }
+  if (field !== undefined) {
+    const fieldViolations = [{ field, description: message }];
+    details.push(packed(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
+  }
+  return create(StatusSchema, { code, message, details });
 }
 
 function packed<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {

@@ -6,6 +6,16 @@ export interface QueueLimits {
   readonly queuedMax: number;
 }
 
+/** An image that is counted for a backend on a day, or given back. */
+export interface SpentChange {
+  readonly backend: string;
+  /** In UTC, `2026-11-28`. */
+  readonly day: string;
+  readonly by: 1 | -1;
+  /** Images a day. */
+  readonly max: number;
+}
+
 /** Whether an operation was taken, and if not, which bound refused it. */
 export type InsertResult = 'inserted' | 'queue_full' | 'share_full';
 
@@ -39,13 +49,18 @@ export interface OperationStore {
    * Changes a record.
    *
    * @param epoch Refused when another process has taken the store over since; undefined for changes that any process may make.
+   * @param spent Counted with the change, or not at all; a day that is used up refuses both.
    * @returns The new record, or undefined when the change was refused.
    */
   change(
     id: string,
     change: RecordChange,
     epoch: number | undefined,
+    spent?: SpentChange,
   ): Promise<OperationRecord | undefined>;
+
+  /** Images that were counted for a backend on a day. */
+  spentOn(backend: string, day: string): number;
 
   /** Operations that have not ended, oldest first. */
   unfinished(): readonly OperationRecord[];

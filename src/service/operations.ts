@@ -6,6 +6,7 @@ import { isDiskFull } from './disk-reserve.ts';
 import type { ImageStore } from './image-store.ts';
 import { acceptedRecord, cancel, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
+import { msToNextDay } from './spent-day.ts';
 
 export interface ServiceLimits {
   readonly queuedMax: number;
@@ -27,11 +28,14 @@ export interface ServiceOperationsOptions {
 /** Why an operation was not accepted. Nothing was written or spent. */
 export class NotAccepted extends Error {
   override readonly name = 'NotAccepted';
-  readonly bound: 'queue' | 'share' | 'disk' | 'stopping';
+  readonly bound: 'queue' | 'share' | 'day' | 'disk' | 'stopping' | 'backend';
+  /** After which it may be accepted, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(bound: NotAccepted['bound']) {
+  constructor(bound: NotAccepted['bound'], retryAfterMs?: number) {
     super(`not accepted: ${bound}`);
     this.bound = bound;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -64,7 +68,7 @@ export class ServiceOperations {
   async accept(request: RenderRequest, owner: string): Promise<OperationWithImage> {
     const { store, images, renderer, dispatcher, clock, limits } = this.#options;
     const plan = renderer.plan(request);
-    if (this.#isStopping) throw new NotAccepted('stopping');
+    this.#checkOpen();
     if (!renderer.isRepeatable && images.bytesHeld >= limits.imagesBytesMax) {
       throw new NotAccepted('disk');
     }
@@ -83,6 +87,18 @@ export class ServiceOperations {
     if (result !== 'inserted') throw new NotAccepted(result === 'queue_full' ? 'queue' : 'share');
     dispatcher.added(record);
     return this.#withImage(record);
+  }
+
+  /** @throws NotAccepted where a new operation could not be begun for now. */
+  #checkOpen(): void {
+    const { dispatcher, clock } = this.#options;
+    if (this.#isStopping) throw new NotAccepted('stopping');
+    const { shutCause } = dispatcher;
+    // A busy backend is what the queue is for.
+    if (shutCause !== undefined && shutCause !== 'busy') {
+      throw new NotAccepted('backend', dispatcher.opensInMs);
+    }
+    if (dispatcher.isDayUsedUp) throw new NotAccepted('day', msToNextDay(clock.nowMs()));
   }
 
   /** @returns Undefined for an operation that is not there, or is another owner's. */

@@ -5,16 +5,21 @@ import { isDiskFull, type DiskReserve } from './disk-reserve.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
 import type { ImageStore } from './image-store.ts';
 import {
+  dispatch,
   fail,
+  loseImage,
   requeue,
   store as storeImage,
+  submit,
   succeed,
+  takeUp,
   type OperationFailure,
   type OperationRecord,
   type RecordChange,
   type StoredImage,
 } from './operation-record.ts';
-import type { OperationStore } from './operation-store.ts';
+import type { OperationStore, SpentChange } from './operation-store.ts';
+import { spentDay } from './spent-day.ts';
 
 export interface OwnedWritesOptions {
   readonly store: OperationStore;
@@ -23,9 +28,14 @@ export interface OwnedWritesOptions {
   readonly renderer: Renderer;
   readonly clock: Clock;
   readonly observer: DispatcherObserver;
+  /** Images that the backend may make on one day, in UTC. */
+  readonly imagesPerDayMax?: number | undefined;
   /** Under which this process owns; what is written under an older one is refused. */
   readonly epoch: () => number | undefined;
 }
+
+/** What became of an image: its operation has it, was cancelled, had ended, or it could not be written. */
+export type ImageEnd = 'kept' | 'cancelled' | 'late' | 'lost';
 
 const retryMs = 1_000;
 /** No epoch is below 1, so that a process that does not own changes nothing. */
@@ -49,24 +59,58 @@ export class OwnedWrites {
     this.#isStopped = true;
   }
 
+  /** Before the renderer is asked. Not tried again: what was not written did not begin. */
+  dispatched(id: string): Promise<OperationRecord | undefined> {
+    const { store, renderer, epoch } = this.#options;
+    const nowMs = this.#nowMs();
+    const spent = this.#spentToday(nowMs);
+    const change = dispatch(nowMs, renderer.name, spent?.day);
+    return store.change(id, change, epoch() ?? noEpoch, spent);
+  }
+
+  /** Keeps where the result of an attempt will be found. */
+  async submitted({ id, fence }: OperationRecord, reference: string): Promise<void> {
+    await this.#change(id, submit(fence, reference, this.#nowMs()));
+  }
+
+  /** Counts that this process goes on with it. @returns Undefined when it has moved on. */
+  takenUp({ id }: OperationRecord): Promise<OperationRecord | undefined> {
+    return this.#change(id, takeUp(this.#nowMs()));
+  }
+
   /** Keeps the image of an attempt, and ends the operation with it. */
-  async image(id: string, fence: number, image: RenderedImage): Promise<void> {
+  async image({ id, fence }: OperationRecord, image: RenderedImage): Promise<ImageEnd> {
     const { images } = this.#options;
     const stored = await this.#persist(id, () => images.put(id, fence, image));
-    if (stored !== undefined) await this.storedImage(id, stored);
+    return stored === undefined ? 'lost' : this.storedImage(id, stored);
   }
 
   /** Ends the operation with an image that is on disk. */
-  async storedImage(id: string, image: StoredImage): Promise<void> {
-    const stored = await this.#change(id, storeImage(image, this.#nowMs()));
-    if (stored === undefined) this.#options.observer.late(id);
-    else await this.success(id);
+  async storedImage(id: string, image: StoredImage): Promise<ImageEnd> {
+    const { images, observer } = this.#options;
+    const record = await this.#change(id, storeImage(image, this.#nowMs()));
+    if (record?.state === 'stored') {
+      await this.success(id);
+      return 'kept';
+    }
+    if (record === undefined) {
+      observer.late(id);
+      return 'late';
+    }
+    // Its caller no longer wants it, and no record names it.
+    await images.delete(id, image.fence).catch(() => undefined);
+    return 'cancelled';
   }
 
   /** Ends an operation whose record names its image. */
   async success(id: string): Promise<void> {
     const { isRepeatable: keepsPlan } = this.#options.renderer;
     await this.#change(id, succeed({ nowMs: this.#nowMs(), keepsPlan }));
+  }
+
+  /** The image that its record names is gone. @returns Undefined when it has moved on. */
+  imageLost(id: string): Promise<OperationRecord | undefined> {
+    return this.#change(id, loseImage);
   }
 
   /** Ends a queued operation without an image. */
@@ -76,21 +120,36 @@ export class OwnedWrites {
 
   /** The end of an attempt without an image. @returns The record, when it is queued again. */
   async attemptEnd(
-    { id, fence }: OperationRecord,
+    { id, fence, backend = '', spentDay: day }: OperationRecord,
     end: AttemptEnd,
   ): Promise<OperationRecord | undefined> {
     const nowMs = this.#nowMs();
+    const givesBackDay = end.spent === 'no' && day !== undefined;
+    const spent = givesBackDay ? ({ backend, day, by: -1, max: Infinity } as const) : undefined;
     if (end.kind === 'fail') {
-      await this.#change(id, fail(end.failure, nowMs, fence));
+      await this.#change(id, fail(end.failure, nowMs, fence), spent);
       return undefined;
     }
-    const { givesBack, afterMs } = end;
-    return this.#change(id, requeue(fence, { nowMs, dueAtMs: nowMs + afterMs, givesBack }));
+    const { givesBack, afterMs, wasUnreachable = false } = end;
+    const dueAtMs = nowMs + afterMs;
+    return this.#change(id, requeue(fence, { nowMs, dueAtMs, givesBack, wasUnreachable }), spent);
   }
 
-  #change(id: string, change: RecordChange): Promise<OperationRecord | undefined> {
+  /** What a dispatch counts for its backend; nothing where images are free and without a bound. */
+  #spentToday(nowMs: number): SpentChange | undefined {
+    const { renderer, imagesPerDayMax } = this.#options;
+    if (renderer.spend === 'free' && imagesPerDayMax === undefined) return undefined;
+    const day = spentDay(nowMs);
+    return { backend: renderer.name, day, by: 1, max: imagesPerDayMax ?? Infinity };
+  }
+
+  #change(
+    id: string,
+    change: RecordChange,
+    spent?: SpentChange,
+  ): Promise<OperationRecord | undefined> {
     const { store, epoch } = this.#options;
-    return this.#persist(id, () => store.change(id, change, epoch() ?? noEpoch));
+    return this.#persist(id, () => store.change(id, change, epoch() ?? noEpoch, spent));
   }
 
   async #persist<Result>(id: string, work: () => Promise<Result>): Promise<Result | undefined> {

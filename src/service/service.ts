@@ -30,6 +30,8 @@ export interface ServiceOptions {
   readonly retentionMs: number;
   readonly imagesBytesMax: number;
   readonly imageBytesMax: number;
+  /** Images that the backend may make on one day, in UTC. */
+  readonly imagesPerDayMax?: number | undefined;
   readonly observer: ServiceObserver;
   /** Stand between the service and its files: the places to watch or to disturb them. */
   readonly throughStore?: (store: OperationStore) => OperationStore;
@@ -69,7 +71,10 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const openedImages = await openDiskImageStore(join(directory, 'images'));
   const images = options.throughImages?.(openedImages) ?? openedImages;
   const reserve = diskReserve(directory, renderer.concurrency * options.imageBytesMax);
-  const dispatcher = new Dispatcher({ store, images, reserve, renderer, clock, observer });
+  const dispatcher = new Dispatcher({
+    ...{ store, images, reserve, renderer, clock, observer },
+    imagesPerDayMax: options.imagesPerDayMax,
+  });
   const ownership = new Ownership({
     store,
     clock,
@@ -87,17 +92,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     },
   });
   const operations = new ServiceOperations({
-    store,
-    images,
-    renderer,
-    dispatcher,
-    clock,
+    ...{ store, images, renderer, dispatcher, clock },
     limits: options,
   });
   const retention = new Retention({
-    store,
-    images,
-    clock,
+    ...{ store, images, clock },
     retentionMs: options.retentionMs,
     imagesBytesMax: options.imagesBytesMax,
     owns: () => ownership.epoch !== undefined,

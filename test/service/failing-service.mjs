@@ -29,7 +29,7 @@ function throughStore(store) {
       return store.counts;
     },
     insert: (record, limits) => around('insert', () => store.insert(record, limits)),
-    async change(id, change, epoch) {
+    async change(id, change, epoch, spent) {
       let name = 'refused';
       reach('before change');
       const after = await store.change(
@@ -41,11 +41,13 @@ function throughStore(store) {
           return next;
         },
         epoch,
+        spent,
       );
       reach(`after ${name}`);
       return after;
     },
     get: (id) => store.get(id),
+    spentOn: (backend, day) => store.spentOn(backend, day),
     unfinished: () => store.unfinished(),
     ended: (endedBeforeMs) => store.ended(endedBeforeMs),
     remove: (ids) => around('sweep', () => store.remove(ids)),

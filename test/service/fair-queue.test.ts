@@ -8,6 +8,7 @@ const operations = fc.uniqueArray(
     id: fc.nat({ max: 1_000 }).map(String),
     owner: fc.constantFrom('a', 'b', 'c'),
     dueAtMs: fc.nat({ max: 150 }),
+    deadlineAtMs: fc.constant(1_000),
   }),
   { selector: ({ id }) => id, maxLength: 30 },
 );

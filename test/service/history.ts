@@ -253,7 +253,7 @@ function runService(parts: {
   const nothing = () => undefined;
   const observer = {
     ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
-    failed: nothing,
+    ...{ failed: nothing, backendChanged: nothing },
   };
   const dispatcher = new Dispatcher({ store, images, reserve, renderer: reached, clock, observer });
   const ownership = new Ownership({

@@ -9,6 +9,8 @@ import type { SimulatedProcess } from './simulated-process.ts';
 export class SimulatedDisk {
   readonly records = new Map<string, OperationRecord>();
   readonly images = new Map<string, RenderedImage>();
+  /** Images counted by backend and day. */
+  readonly spent = new Map<string, number>();
   owner: OwnerRow | undefined;
   isFull = false;
 }
@@ -41,14 +43,20 @@ export function simulatedStorage(
         return 'inserted';
       }),
     get: (id) => disk.records.get(id),
-    change: (id, change, epoch) =>
+    change: (id, change, epoch, spent) =>
       write('change', () => {
         if (epoch !== undefined && disk.owner?.epoch !== epoch) return undefined;
+        const counted = spent === undefined ? 0 : store.spentOn(spent.backend, spent.day);
+        if (spent?.by === 1 && counted >= spent.max) return undefined;
         const before = disk.records.get(id);
         const after = before && change(before);
-        if (after !== undefined) disk.records.set(id, after);
+        if (after === undefined) return undefined;
+        disk.records.set(id, after);
+        if (spent !== undefined)
+          disk.spent.set(`${spent.backend} ${spent.day}`, counted + spent.by);
         return after;
       }),
+    spentOn: (backend, day) => disk.spent.get(`${backend} ${day}`) ?? 0,
     unfinished,
     get counts() {
       const records = unfinished();
@@ -66,6 +74,19 @@ export function simulatedStorage(
       write('remove', () => {
         for (const id of ids) disk.records.delete(id);
       }),
+    ...simulatedOwnership(disk, write),
+    close: () => Promise.resolve(),
+  };
+  return { store, images: simulatedImages(disk, process, write) };
+}
+
+type Write = <Result>(name: string, work: () => Result) => Promise<Result>;
+
+function simulatedOwnership(
+  disk: SimulatedDisk,
+  write: Write,
+): Pick<OperationStore, 'takeOwnership' | 'heartbeat' | 'giveUpOwnership'> {
+  return {
     takeOwnership: (owner, isOver) =>
       write('take ownership', () => {
         if (disk.owner !== undefined && !isOver(disk.owner)) return undefined;
@@ -80,12 +101,8 @@ export function simulatedStorage(
         return true;
       }),
     giveUpOwnership: () => write('give up', () => undefined),
-    close: () => Promise.resolve(),
   };
-  return { store, images: simulatedImages(disk, process, write) };
 }
-
-type Write = <Result>(name: string, work: () => Result) => Promise<Result>;
 
 function simulatedImages(disk: SimulatedDisk, process: SimulatedProcess, write: Write): ImageStore {
   return {
