@@ -3,6 +3,7 @@ import { openRenderer } from './app-renderer.ts';
 import { systemClock } from './clock/system-clock.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
 import type { Log } from './observability/log.ts';
+import { finishImage } from './renderers/finish/finish-image.ts';
 import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
 import {
   openService,
@@ -31,6 +32,7 @@ export async function openAppService(
     retentionMs: settings.RETENTION_MS,
     imagesBytesMax: settings.IMAGES_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
+    finish: finishImage,
     observer: observerOf(log),
   });
 }

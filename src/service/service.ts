@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
+import type { finishImage } from '../renderers/finish/finish-image.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
 import { openDiskImageStore } from './disk-image-store.ts';
@@ -33,6 +34,8 @@ export interface ServiceOptions {
   /** Images that the backend may make on one day, in UTC. */
   readonly imagesPerDayMax?: number | undefined;
   readonly observer: ServiceObserver;
+  /** What an image goes through after it is kept, and before callers get it. */
+  readonly finish?: typeof finishImage;
   /** Stand between the service and its files: the places to watch or to disturb them. */
   readonly throughStore?: (store: OperationStore) => OperationStore;
   readonly throughImages?: (images: ImageStore) => ImageStore;

@@ -120,7 +120,9 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
   'app-renderer.ts': [...['clock', 'config', 'files', 'observability', 'renderers']],
-  'app-service.ts': [...['app-renderer.ts', 'clock', 'config', 'observability', 'service']],
+  'app-service.ts': [
+    ...['app-renderer.ts', 'clock', 'config', 'observability', 'renderers', 'service'],
+  ],
   'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
