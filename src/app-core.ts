@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
-import { imageMemoryBytesMaxOf, isUpstreamTls } from './config/setting-rules.ts';
+import { imageMemoryBytesMaxOf, isUpstreamService, isUpstreamTls } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -36,6 +36,7 @@ export function openAppCore(
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
     imageBytesMax: settings.IMAGE_BYTES_MAX,
+    isService: isUpstreamService(settings),
     trackedMax: settings.OPERATIONS_TRACKED_MAX,
     generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     breakerChanged(method, state) {

@@ -1,4 +1,4 @@
-import { isUpstreamEmbedded } from './config/setting-rules.ts';
+import { isUpstreamEmbedded, isUpstreamService } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { openWatchedFile } from './files/watched-file.ts';
@@ -49,6 +49,7 @@ export async function openAppUpstream(
     address,
     operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
     ca,
+    isService: isUpstreamService(settings),
     tokenSource: await tokenSourceFromSettings({ ...credentialsFrom(settings), ca }, { log }),
     generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     getTimeoutMs: settings.GET_TIMEOUT_MS,

@@ -51,6 +51,7 @@ export const reasons = [
   'upstream_message_too_large',
   'upstream_timeout',
   'generation_timeout',
+  'result_lost',
 ] as const;
 
 export type Reason = (typeof reasons)[number];

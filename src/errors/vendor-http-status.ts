@@ -34,6 +34,7 @@ const codeOfReason: Readonly<Partial<Record<Reason, number>>> = {
   upstream_message_too_large: 8,
   upstream_timeout: 4,
   generation_timeout: 4,
+  result_lost: 10,
 };
 
 const invalidArgument = 3;

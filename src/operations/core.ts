@@ -42,6 +42,8 @@ export interface CoreOptions {
   /** Of all images in memory: kept, being read, being written. */
   readonly imageMemoryBytesMax: number;
   readonly imageBytesMax: number;
+  /** Whether the upstream is the product's own service, whose ErrorInfo is believed. */
+  readonly isService?: boolean | undefined;
   readonly trackedMax: number;
   /** From the beginning of a create to the end of its Generate. */
   readonly generateTimeoutMs: number;
@@ -103,6 +105,7 @@ export function openCore(options: CoreOptions): Core {
     results,
     memory,
     imageBytesMax: options.imageBytesMax,
+    isService: options.isService,
     trackedMax: options.trackedMax,
     observer: pollingObserver(slots, options),
   });

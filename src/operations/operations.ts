@@ -27,6 +27,8 @@ export interface OperationsOptions {
   readonly results: ResultCache;
   readonly memory: ImageMemory;
   readonly imageBytesMax: number;
+  /** Whether the upstream is the service. */
+  readonly isService?: boolean | undefined;
   /** Operations remembered at once; those that a caller waits for are never forgotten. */
   readonly trackedMax: number;
   readonly observer?: PollingObserver | undefined;

@@ -280,6 +280,13 @@ export const problemKinds = {
     advice:
       'The image was not ready in time. With `outcome: accepted` the operation goes on: get it from Location after Retry-After seconds, and do not create it again.',
   },
+  result_lost: {
+    status: 502,
+    title: 'Result lost',
+    retryable: false,
+    advice:
+      'The image service asked a paid model for the image, and the response was lost on the way: the image may have been made and paid for, and can not be had any more. Nothing is asked for again by itself. A new create makes another image, and pays for it.',
+  },
 } as const satisfies Record<Reason, ProblemKind>;
 
 /** The kind of a reason. */

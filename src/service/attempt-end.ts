@@ -6,6 +6,7 @@ import {
   type RenderPlan,
   type SpendClass,
 } from '../renderers/renderer.ts';
+import { outcomeUnknown } from '../grpc/service-errors.ts';
 import { backendWords } from './backend-words.ts';
 import { attemptsMax, endCodes, type OperationFailure } from './operation-record.ts';
 
@@ -161,7 +162,7 @@ function endOfPaid(
     code: endCodes.aborted,
     message:
       'the response of the image model was lost: the image may have been made and paid for; it is not requested again',
-    reason: 'OUTCOME_UNKNOWN',
+    reason: outcomeUnknown,
     metadata: { backend, attempts: String(attempts) },
   };
   return { kind: 'fail', failure: lost, spent: 'unknown', lossCause: endedBy ?? lossCause };

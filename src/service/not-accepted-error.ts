@@ -8,7 +8,7 @@ import {
   RetryInfoSchema,
 } from '../gen/google/rpc/error_details_pb.ts';
 import type { RendererError } from '../renderers/renderer.ts';
-import { errorDomain } from './operation-message.ts';
+import { serviceErrorDomain } from '../grpc/service-errors.ts';
 import type { NotAccepted } from './operations.ts';
 import { RpcError, rpcErrorDetail, type RpcErrorDetail } from '../rpc/rpc-error.ts';
 
@@ -81,7 +81,7 @@ function notStarted(reason: string): RpcErrorDetail {
   const metadata = { outcome: 'not_started' };
   return rpcErrorDetail(
     ErrorInfoSchema,
-    create(ErrorInfoSchema, { reason, domain: errorDomain, metadata }),
+    create(ErrorInfoSchema, { reason, domain: serviceErrorDomain, metadata }),
   );
 }
 

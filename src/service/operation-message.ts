@@ -9,13 +9,9 @@ import {
 } from '../gen/image_generation_gateway/v1/metadata_pb.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { OperationSchema, type Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
+import { outcomeUnknown, serviceErrorDomain } from '../grpc/service-errors.ts';
 import type { OperationFailure, OperationState } from './operation-record.ts';
 import type { OperationWithImage } from './operations.ts';
-
-/** Domain of the service's `google.rpc.ErrorInfo`. */
-export const errorDomain = 'image-generation-gateway';
-/** Reason of the `google.rpc.ErrorInfo` of an image that may have been paid for and is lost. */
-export const outcomeUnknown = 'OUTCOME_UNKNOWN';
 
 /** The operation as it goes over the wire: done only when its record is. */
 export function operationMessage(operation: OperationWithImage): Operation {
@@ -64,7 +60,7 @@ function statusFromFailure({ code, message, reason, metadata, field }: Operation
   const details: Any[] = [];
   if (reason !== undefined) {
     const info = create(ErrorInfoSchema, {
-      domain: errorDomain,
+      domain: serviceErrorDomain,
       reason,
       metadata: { ...metadata },
     });

@@ -167,6 +167,12 @@ const shortForms: readonly (readonly [pattern: RegExp, short: string])[] = [
   [/^#\/generationOptions\/aspectRatio/, '#/aspectRatio'],
 ];
 
+/** Fields that OpenAI's surface has another name for. */
+const openAiForms: Readonly<Record<string, string>> = {
+  '#/aspectRatio': 'size',
+  '#/mimeType': 'outputFormat',
+};
+
 /** A violation that the upstream found, placed at the field that the caller wrote. */
 export function violationInBody(violation: Violation, json: unknown): Violation {
   const { pointer } = violation;
@@ -176,7 +182,11 @@ export function violationInBody(violation: Violation, json: unknown): Violation 
   if (hasPath(json, long.split('/').slice(1))) return { ...violation, pointer: long };
   const short = shortForms.find(([pattern]) => pattern.test(pointer))?.[1];
   if (short === undefined) return violation;
-  return { ...violation, pointer: pointerFromPath([short.slice(2)], json) };
+  const places = [short.slice(2), openAiForms[short] ?? short.slice(2)].map((name) =>
+    pointerFromPath([name], json),
+  );
+  const written = places.find((place) => hasPath(json, place.split('/').slice(1)));
+  return { ...violation, pointer: written ?? places[0] ?? short };
 }
 
 function hasPath(json: unknown, segments: readonly string[]): boolean {

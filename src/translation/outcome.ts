@@ -5,6 +5,7 @@ import type { Reason } from '../errors/reason.ts';
 import { ImageGenerationResponseSchema } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import { imageBytesFromBase64Text } from '../image/base64-image.ts';
+import { outcomeUnknown, serviceErrorInfo } from '../grpc/service-errors.ts';
 import { imageFactsFromBytes, type ImageFacts } from '../image/sniff.ts';
 
 /** A finished image: its encoded bytes, which are a view on the received frame, and the facts read from them. */
@@ -44,18 +45,32 @@ export function badResult(message: string, reason: Reason = 'bad_upstream_result
  */
 export function outcomeFromOperation(
   operation: Operation,
-  limits: { readonly imageBytesMax: number },
+  options: {
+    readonly imageBytesMax: number;
+    /** Whether the upstream is the service, whose ErrorInfo is believed. */
+    readonly isService?: boolean | undefined;
+  },
 ): Outcome {
   const { result } = operation;
   if (result.case === 'error') {
     const { code, message, details } = result.value;
-    const failure = { code, message, details, reason: reasonFromOperationError(code, message) };
+    const ofService = options.isService === true ? reasonFromService(code, details) : undefined;
+    const reason = ofService ?? reasonFromOperationError(code, message);
+    const failure = { code, message, details, reason };
     return { status: code === cancelled ? 'canceled' : 'failed', failure };
   }
   if (!operation.done) return { status: 'running' };
   if (result.case === undefined)
     return badResult('the upstream says it is done but sent no result');
-  return outcomeFromResponse(result.value, limits.imageBytesMax);
+  return outcomeFromResponse(result.value, options.imageBytesMax);
+}
+
+const aborted = 10;
+
+/** What only the service says of a failure. */
+function reasonFromService(code: number, details: readonly Any[]): Reason | undefined {
+  const isLost = code === aborted && serviceErrorInfo(details)?.reason === outcomeUnknown;
+  return isLost ? 'result_lost' : undefined;
 }
 
 function outcomeFromResponse(response: Any, imageBytesMax: number): Outcome {

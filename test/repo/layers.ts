@@ -31,7 +31,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   image: { imports: ['text'], packages: [], pure: true },
-  grpc: { imports: [], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
+  grpc: { imports: ['gen'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'], pure: true },
   translation: {
     imports: ['errors', 'gen', 'grpc', 'image', 'schemas', 'text'],
     packages: ['@bufbuild/protobuf'],

@@ -29,6 +29,8 @@ export interface PollingHubOptions {
   /** Milliseconds for which a read would only be refused; 0 when it may go. */
   readonly openForMs: () => number;
   readonly imageBytesMax: number;
+  /** Whether the upstream is the service. */
+  readonly isService?: boolean | undefined;
   readonly observer?: PollingObserver | undefined;
 }
 
@@ -107,7 +109,7 @@ export class PollingHub {
         new GatewayError('bad_upstream_result', 'the upstream answered about another operation'),
       );
     }
-    const outcome = outcomeFromOperation(operation, { imageBytesMax: this.#options.imageBytesMax });
+    const outcome = outcomeFromOperation(operation, this.#options);
     const isBad = outcome.status === 'failed' && outcome.failure.reason === 'bad_upstream_result';
     const badResults = isBad ? tracked.countBadResult() : 0;
     if (isBad && badResults < badResultsMax) return this.#readAgain(tracked, badResults, outcome);

@@ -84,5 +84,5 @@ export const createImage = routeContract({
       examples: { 'application/json': { running: exampleOperations.running } },
     },
   },
-  reasons: ['not_acceptable', 'generation_timeout', ...createReasons],
+  reasons: ['not_acceptable', 'generation_timeout', 'result_lost', ...createReasons],
 });

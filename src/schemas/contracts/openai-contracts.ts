@@ -99,6 +99,7 @@ export const createOpenAiImage = routeContract({
     'operation_canceled',
     'operation_expired',
     'generation_timeout',
+    'result_lost',
     'upstream_message_too_large',
     ...createReasons,
   ],

@@ -95,6 +95,7 @@ export const getOperationImage = routeContract({
     'quota_exceeded',
     'upstream_message_too_large',
     'generation_timeout',
+    'result_lost',
     ...operationReasons,
   ],
 });

@@ -59,6 +59,19 @@ const passthroughRules: Partial<Record<GrpcCodeName, CodeRule>> = {
   ),
 };
 
+/** The rules of the service's codes that mean another thing from others: the store behind the address changed. */
+const serviceRules: Partial<Record<GrpcCodeName, CodeRule>> = {
+  FAILED_PRECONDITION: refused(
+    'upstream_unavailable',
+    'the image service was replaced meanwhile; ask again',
+  ),
+};
+
+/** The rule of a Generate of which the service says that nothing was started: it works, and took nothing. */
+export function serviceRefusalOf(code: GrpcCodeName, rule: CodeRule): CodeRule {
+  return { ...(serviceRules[code] ?? rule), spend: 'not_started', isUpstreamFailure: false };
+}
+
 /** The rule of a code, by whose credential the call carried. */
 export function codeRuleOf(code: GrpcCodeName, isPassthrough: boolean): CodeRule {
   return (isPassthrough ? passthroughRules[code] : undefined) ?? rules[code];

@@ -8,6 +8,7 @@ import {
   RetryInfoSchema,
 } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema, type Status } from '../../gen/google/rpc/status_pb.ts';
+import { serviceErrorInfo, type ServiceErrorInfo } from '../../grpc/service-errors.ts';
 import { cheapPart } from '../../grpc/wire-fields.ts';
 
 /** What callers may know of the upstream's google.rpc details. */
@@ -16,9 +17,14 @@ export interface ErrorDetails {
   /** Seconds, rounded up, 1 … 60. */
   readonly retryAfterS: number | undefined;
   readonly requestId: string | undefined;
+  /** To be believed only where the upstream is the service. */
+  readonly service: ServiceErrorInfo | undefined;
 }
 
-const noDetails: ErrorDetails = { violations: [], retryAfterS: undefined, requestId: undefined };
+const noDetails: ErrorDetails = {
+  ...{ violations: [], retryAfterS: undefined },
+  ...{ requestId: undefined, service: undefined },
+};
 const limits = { bytesMax: 65_536, fieldsMax: 100 };
 const violationsMax = 50;
 const retryAfterSMax = 60;
@@ -59,7 +65,7 @@ function detailsFromStatus(status: Status): ErrorDetails {
     const id = anyUnpack(detail, RequestInfoSchema)?.requestId;
     requestId ??= id === undefined ? undefined : printableText(id, requestIdCharactersMax);
   }
-  return { violations, retryAfterS, requestId };
+  return { violations, retryAfterS, requestId, service: serviceErrorInfo(status.details) };
 }
 
 /** The JSON pointer of a field path: `generation_options.aspect_ratio` → `#/generationOptions/aspectRatio`. */

@@ -56,6 +56,8 @@ export interface UpstreamTracer {
 
 export interface RpcCallerOptions extends FixedMetadata {
   readonly tokenSource: TokenSource;
+  /** Whether the upstream is the product's own service, whose ErrorInfo is believed. */
+  readonly isService?: boolean | undefined;
   readonly generateTimeoutMs: number;
   /** For Get and Cancel. */
   readonly getTimeoutMs: number;
@@ -120,6 +122,7 @@ export function rpcCaller(
     throw errorFromStatus(result.status, {
       method: name,
       random,
+      isService: options.isService,
       isPassthrough: passthrough !== undefined,
       secret: authorization?.split(' ')[1],
       ...(isGenerate && { ...factsOf(request as Partial<ImageGenerationRequest>), namedByCaller }),

@@ -4,7 +4,7 @@ import type { Reason } from '../../errors/reason.ts';
 import type { Violation } from '../../errors/violation-list.ts';
 import { isModerationRefusal, isPromptLimit, type Culprit } from '../../errors/vendor-wording.ts';
 import { printableText } from '../../text/printable.ts';
-import { codeRuleOf, type CodeRule } from './code-rules.ts';
+import { codeRuleOf, serviceRefusalOf, type CodeRule } from './code-rules.ts';
 import { culpritOf } from './culprit.ts';
 import { errorDetailsFromBytes, type ErrorDetails } from './error-details.ts';
 import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
@@ -41,6 +41,8 @@ export interface NamedByCaller {
 
 export interface StatusContext {
   readonly method: MethodName;
+  /** Whether the upstream is the product's own service, whose ErrorInfo is believed. */
+  readonly isService?: boolean | undefined;
   /** A number in [0, 1), which spreads the retries of many callers. */
   readonly random: () => number;
   /** Whether the call carried the caller's passthrough credential, so that a refusal of it is the caller's. */
@@ -93,9 +95,9 @@ function errorFromUpstream(
   const details = errorDetailsFromBytes(status.detailsBytes);
   const rule = ruleFor(status, code, context, details);
   const { reason } = rule;
-  const isQuotable = quotable.has(reason) && rule.detail === undefined;
+  const isQuotable = quotable.has(reason) || isServiceRefusal(context, details);
   const text = printableText(withoutSecret(status.details, context), detailCharactersMax);
-  const quote = isQuotable && text !== '' ? text : undefined;
+  const quote = isQuotable && rule.detail === undefined && text !== '' ? text : undefined;
   const violations = details.violations.map((violation) => ({
     ...violation,
     detail: withoutSecret(violation.detail, context),
@@ -122,7 +124,25 @@ interface StatusRule extends CodeRule {
   readonly isForCaller?: boolean;
 }
 
+/** Whether the service itself says of a Generate that it started nothing. Of any other upstream that is not believed. */
+function isServiceRefusal(
+  { method, isService = false }: StatusContext,
+  { service }: ErrorDetails,
+): boolean {
+  return isService && method === 'Generate' && service?.isNotStarted === true;
+}
+
 function ruleFor(
+  status: CallStatus,
+  code: GrpcCodeName,
+  context: StatusContext,
+  details: ErrorDetails,
+): StatusRule {
+  const rule = ruleOfText(status, code, context, details);
+  return isServiceRefusal(context, details) ? { ...rule, ...serviceRefusalOf(code, rule) } : rule;
+}
+
+function ruleOfText(
   status: CallStatus,
   code: GrpcCodeName,
   context: StatusContext,
