@@ -154,15 +154,13 @@ export class Attempts {
   /** Resolves after a while, or when the attempt is aborted. */
   #pause(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const cancelTimer = this.#options.clock.after(ms, resolve);
-      signal.addEventListener(
-        'abort',
-        () => {
-          cancelTimer();
-          resolve();
-        },
-        { once: true },
-      );
+      const end = () => {
+        cancelTimer();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancelTimer = this.#options.clock.after(ms, end);
+      signal.addEventListener('abort', end);
     });
   }
 

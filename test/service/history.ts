@@ -1,12 +1,9 @@
 import { RendererError, type Renderer, type SpendClass } from '../../src/renderers/renderer.ts';
-import { Dispatcher } from '../../src/service/dispatcher.ts';
 import type { OperationRecord } from '../../src/service/operation-record.ts';
-import { ServiceOperations } from '../../src/service/operations.ts';
-import { Ownership } from '../../src/service/ownership.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { SimulatedProcess } from './simulated-process.ts';
-import { SimulatedDisk, simulatedStorage } from './simulated-storage.ts';
+import { runService, type RunningService } from './running-service.ts';
+import { SimulatedDisk } from './simulated-storage.ts';
 
 export interface HistoryCounts {
   accepted: number;
@@ -212,64 +209,4 @@ class History {
     }
     this.#counts.images += 1;
   }
-}
-
-interface RunningService {
-  readonly process: SimulatedProcess;
-  readonly pid: number;
-  readonly operations: ServiceOperations;
-}
-
-function runService(parts: {
-  readonly clock: VirtualClock;
-  readonly disk: SimulatedDisk;
-  readonly renderer: Renderer;
-  readonly crashes: () => boolean;
-  readonly isRunning: (pid: number) => boolean;
-  readonly pid: number;
-}): RunningService {
-  const { renderer, pid, isRunning } = parts;
-  const process = new SimulatedProcess(parts.clock);
-  const { clock } = process;
-  const { store, images } = simulatedStorage(parts.disk, process, parts.crashes);
-  const reserve = {
-    ensure: () => process.live(!parts.disk.isFull),
-    release: () => process.live(undefined),
-  };
-  // What the renderer returns reaches this process only while it lives.
-  const reached: Renderer = {
-    ...renderer,
-    render: async (plan, attempt) => {
-      await process.live(undefined);
-      try {
-        const image = await renderer.render(plan, attempt);
-        return await process.live(image);
-      } catch (error) {
-        await process.live(undefined);
-        throw error;
-      }
-    },
-  };
-  const nothing = () => undefined;
-  const observer = {
-    ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
-    ...{ failed: nothing, backendChanged: nothing },
-  };
-  const dispatcher = new Dispatcher({ store, images, reserve, renderer: reached, clock, observer });
-  const ownership = new Ownership({
-    store,
-    clock,
-    machineMs: () => clock.elapsedMs(),
-    processName: 'machine',
-    pid,
-    isRunning,
-    taken: (epoch) => void dispatcher.begin(epoch),
-    lost: () => dispatcher.lose(),
-  });
-  void ownership.start();
-  const limits = { queuedMax: 1_000, deadlineMs: 3_600_000, imagesBytesMax: Infinity };
-  const operations = new ServiceOperations({
-    ...{ store, images, renderer: reached, dispatcher, clock, limits },
-  });
-  return { process, pid, operations };
 }
