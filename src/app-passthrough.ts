@@ -6,8 +6,8 @@ import type { UpstreamClient } from './upstream/upstream-client.ts';
 
 /** An id that looks like an operation's and is none. */
 const unknownOperationId = '00000000000000000000';
-/** Much longer than a response takes; after that the request goes on without it. */
-const askMsMax = 2_000;
+/** Much longer than a response takes; after that the request is refused, if the credential was never accepted. */
+const askMsMax = 5_000;
 /** What an upstream says to a credential that it knows. */
 const acceptedReasons: ReadonlySet<Reason> = new Set([
   'operation_not_found',

@@ -1,4 +1,5 @@
 import { scopes as knownScopes, type Scope } from '../schemas/tokens.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { isAccessTokenText, type AccessToken, type AccessTokens } from './access-tokens.ts';
 import { isApiKeyText } from './api-key.ts';
 import type { CallerLookup } from './caller-lookup.ts';
@@ -32,7 +33,7 @@ export interface Authenticator {
   /**
    * Undefined when the credential, or its absence, identifies no caller.
    *
-   * @throws GatewayError `overloaded`, or rejects with it, when the credential cannot be checked now.
+   * @throws GatewayError `overloaded` or `upstream_unavailable`, or rejects with it, when the credential cannot be checked now.
    */
   authenticate(
     presented: PresentedCredential | undefined,
@@ -135,12 +136,19 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
         if (presented === undefined) return undefined;
         const identity = passthroughIdentity(presented, defaults);
         const state = options.passthrough?.stateOf(identity.passthrough.authorization);
-        // While the upstream says nothing the request goes on: the call that it needs decides.
-        const unlessRefused = (known: CredentialState | undefined) =>
-          known === 'refused' ? undefined : identity;
-        return state instanceof Promise ? state.then(unlessRefused) : unlessRefused(state);
+        const ifAccepted = (known: CredentialState | undefined) => {
+          if (known === 'unknown') throw unansweredCredential();
+          return known === 'refused' ? undefined : identity;
+        };
+        return state instanceof Promise ? state.then(ifAccepted) : ifAccepted(state);
       };
   }
+}
+
+/** The error for a credential that no one has accepted yet: nothing is kept for it, nothing said to it. */
+function unansweredCredential(): GatewayError {
+  const detail = 'the upstream does not say whether it accepts your credential; send it again';
+  return new GatewayError('upstream_unavailable', detail, { outcome: 'not_started' });
 }
 
 function identityOf(subject: string, caller: Caller, callerClass: CallerClass): Identity {

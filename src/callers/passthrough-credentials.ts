@@ -45,7 +45,11 @@ export class PassthroughCredentials {
     this.#options = options;
   }
 
-  /** @throws GatewayError `overloaded` when too many new credentials are asked about at once. */
+  /**
+   * `unknown` only for a credential that was never accepted.
+   *
+   * @throws GatewayError `overloaded` when too many new credentials are asked about at once.
+   */
   stateOf(authorization: string): CredentialState | Promise<CredentialState> {
     const hash = credentialHash(authorization);
     const known = this.#accepted.get(hash) ?? this.#others.get(hash);
@@ -58,24 +62,24 @@ export class PassthroughCredentials {
 
   /** Records that the upstream refused a call with this credential. */
   refused(authorization: string): void {
-    this.#set(credentialHash(authorization), 'refused');
+    const untilMs = this.#options.elapsedMs() + rememberedMs.refused;
+    this.#remember(credentialHash(authorization), { state: 'refused', untilMs });
   }
 
   #ask(hash: string, authorization: string): Promise<CredentialState> {
     if (this.#asked.size >= askedAtOnceMax) {
       throw new GatewayError('overloaded', 'too many credentials are being checked; send it again');
     }
-    const asked = this.#options.ask(authorization).then((state) => {
+    const asked = this.#options.ask(authorization).then((answer) => {
       this.#asked.delete(hash);
-      this.#set(hash, state);
+      // One that was accepted before goes on while the upstream says nothing: each call decides.
+      const isKnown = answer === 'unknown' && this.#accepted.has(hash);
+      const state = isKnown ? 'accepted' : answer;
+      this.#remember(hash, { state, untilMs: this.#options.elapsedMs() + rememberedMs[answer] });
       return state;
     });
     this.#asked.set(hash, asked);
     return asked;
-  }
-
-  #set(hash: string, state: CredentialState): void {
-    this.#remember(hash, { state, untilMs: this.#options.elapsedMs() + rememberedMs[state] });
   }
 
   #remember(hash: string, known: Known): void {

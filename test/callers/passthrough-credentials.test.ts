@@ -54,6 +54,16 @@ it('are asked about again 5 s after the upstream gave no answer', async () => {
   expect(await credentials.stateOf('silent')).toBe('accepted');
 });
 
+it('that were accepted before stay so while the upstream gives no answer', async () => {
+  await credentials.stateOf('good');
+  elapsedMs += 3_600_000;
+  answers['good'] = 'unknown';
+  expect(await credentials.stateOf('good')).toBe('accepted');
+  elapsedMs += 5_000;
+  answers['good'] = 'refused';
+  expect(await credentials.stateOf('good')).toBe('refused');
+});
+
 it('end when the upstream refuses a call with one', async () => {
   await credentials.stateOf('good');
   credentials.refused('good');

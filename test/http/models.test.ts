@@ -359,6 +359,7 @@ describe('with an upstream whose models are not known', () => {
 
   it('with passthrough a name is the caller’s mistake, and the configured model is denied to it', async () => {
     await open({ AUTH: 'passthrough' });
+    upstream.on('Get', raw.status(5, 'Operation not found'));
     const headers = { authorization: 'Api-Key own' };
     upstream.on('Generate', raw.status(7, `Access to model ${uri} denied`));
     const named = await post(gateway, '/v1/images', { prompt: 'a', model: 'dall-e-3' }, headers);

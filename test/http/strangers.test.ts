@@ -111,3 +111,26 @@ it('a credential that the upstream no longer accepts is refused at once after it
   expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers: ben }))).toBe(401);
   expect(emulator.ledger.refusedCredentials).toBe(before);
 });
+
+it('while the upstream does not say whether it accepts a new credential, nothing is done for it', async () => {
+  expect(await statusOf(gateway.fetch('/v1/models', { headers: anna }))).toBe(200);
+  const { generates } = emulator.ledger;
+  const unanswered = { kind: 'status', code: 14, message: 'away' } as const;
+  apiKeys.push('key-of-zoe');
+  const zoe = { 'x-api-key': 'key-of-zoe' };
+  for (const headers of [zoe, stranger()]) {
+    emulator.faults.inject('Get', unanswered);
+    expect(await jsonOf(gateway.create(prompt, headers))).toMatchObject({
+      httpStatus: 503,
+      code: 'upstream_unavailable',
+      outcome: 'not_started',
+      retryable: true,
+    });
+    expect(await statusOf(gateway.fetch('/v1/models', { headers }))).toBe(503);
+    const id = 'f'.repeat(20);
+    expect(await statusOf(gateway.fetch(`/operations/${id}`, { headers }))).toBe(503);
+  }
+  expect(emulator.ledger.generates).toBe(generates);
+  // A caller whose credential was accepted before is served.
+  expect(await statusOf(gateway.create(prompt, anna))).toBe(202);
+});

@@ -23,9 +23,8 @@ export const notModified: ResponseContract = {
   ),
 };
 
-/** Reasons of failed upstream calls. */
+/** Reasons of failed upstream calls, beside those of every route. */
 export const upstreamReasons = [
-  'upstream_unavailable',
   'upstream_error',
   'bad_upstream_result',
   'upstream_auth',
@@ -33,12 +32,14 @@ export const upstreamReasons = [
   'upstream_message_too_large',
 ] as const;
 
-/** Reasons of every route that needs a caller. */
+/** Reasons of every route that needs a caller; the last two while it can't be found out who calls. */
 export const callerReasons = [
   'unauthenticated',
   'permission_denied',
   'host_refused',
   'headers_too_large',
+  'overloaded',
+  'upstream_unavailable',
 ] as const;
 
 /** Reasons of every create, on each surface. */
@@ -57,7 +58,6 @@ export const createReasons = [
   'idempotency_key_reused',
   'outcome_unknown',
   'store_unavailable',
-  'overloaded',
   'internal_error',
   'draining',
   'cross_site_refused',
@@ -71,7 +71,6 @@ export const operationReasons = [
   'unknown_field',
   'operation_not_found',
   'operation_expired',
-  'overloaded',
   'quota_exceeded',
   'internal_error',
   ...callerReasons,
