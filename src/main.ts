@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { buildApp } from './app.ts';
 import { isOpenToAll, isUpstreamEmbedded } from './config/setting-rules.ts';
-import { SettingsError } from './config/settings-from-environment.ts';
+import { SettingsError, settingWarnings } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import { openLog, writeToStandardError } from './observability/log.ts';
 import { checkedSettings } from './settings-check.ts';
@@ -45,6 +45,7 @@ async function main(): Promise<void> {
   if (settings.UPSTREAM_ADDRESS === undefined) {
     log.warn({}, 'UPSTREAM_ADDRESS is not set: images are drawn locally, by no real model');
   }
+  for (const warning of settingWarnings(process.env)) log.warn({}, warning);
   void flush();
   if (isUpstreamEmbedded(settings)) writeToStandardError(invitation(address));
 }

@@ -3,7 +3,9 @@ import { isLoopbackHost } from '../text/host.ts';
 import { backendMistakes, backendSettings } from './backend-settings.ts';
 import { setting, type Setting } from './setting-declaration.ts';
 import { choice, host, integer, port, text } from './setting-values.ts';
-import { SettingsError } from './settings-from-environment.ts';
+import { SettingsError } from './settings-error.ts';
+import { settings } from './settings.ts';
+import { unknownNameMistakes } from './unknown-names.ts';
 
 const dayMs = 86_400_000;
 
@@ -96,6 +98,12 @@ export function serviceSettingsFromEnvironment(
     if (result.success) values[name] = result.data;
     else mistakes.push(`${name}: ${result.error.issues[0]?.message ?? 'is wrong'}`);
   }
+  mistakes.push(
+    ...unknownNameMistakes(environment, {
+      settings: Object.keys(serviceSettings),
+      others: Object.keys(settings),
+    }),
+  );
   if (mistakes.length === 0) mistakes.push(...contradictions(values as ServiceSettingValues));
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   return values as ServiceSettingValues;

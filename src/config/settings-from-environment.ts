@@ -1,17 +1,10 @@
 import { settings, type SettingValues } from './settings.ts';
 import { mistakesBetween } from './setting-rules.ts';
-import { unknownNameMistakes } from './unknown-names.ts';
+import { serviceSettings } from './service-settings.ts';
+import { SettingsError } from './settings-error.ts';
+import { unknownNameMistakes, unknownNameWarnings } from './unknown-names.ts';
 
-/** All mistakes of the settings at once. Holds names of settings, never values of secrets. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    super(['The configuration is wrong:', ...mistakes.map((mistake) => `  ${mistake}`)].join('\n'));
-    this.mistakes = mistakes;
-  }
-}
+export { SettingsError };
 
 /** What an environment says: a value for each setting, and everything that is wrong. */
 export interface SettingsReading {
@@ -21,6 +14,13 @@ export interface SettingsReading {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+const names = { settings: Object.keys(settings), others: Object.keys(serviceSettings) };
+
+/** A sentence for each variable that is perhaps meant as a setting, and is none. */
+export function settingWarnings(environment: Environment): readonly string[] {
+  return unknownNameWarnings(environment, names);
+}
 
 /** Reads all settings. White space around a value does not count, and an empty variable counts as absent. */
 export function readSettings(environment: Environment): SettingsReading {
@@ -38,7 +38,7 @@ export function readSettings(environment: Environment): SettingsReading {
       values[name] = schema.safeParse(undefined).data;
     }
   }
-  mistakes.push(...unknownNameMistakes(environment, Object.keys(settings)));
+  mistakes.push(...unknownNameMistakes(environment, names));
   mistakes.push(...mistakesBetween(values as SettingValues, wrong));
   return { values: values as SettingValues, mistakes };
 }

@@ -1,3 +1,5 @@
+import { settingByWords } from './names-by-word.ts';
+
 /** Variables that Kubernetes and Docker make for each service, whatever the service is named. */
 const serviceLink =
   /_SERVICE_(?:HOST|PORT)(?:_[A-Z0-9_]+)?$|_PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
@@ -9,24 +11,55 @@ const lettersMin = 6;
 const lettersOfLong = 10;
 const mistakesShownMax = 20;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What variables may be named without being meant for this process. */
+export interface KnownNames {
+  readonly settings: readonly string[];
+  /** Settings of the other process of the product: both may be started with one environment. */
+  readonly others?: readonly string[];
+}
+
 /**
  * A mistake for every variable whose name is nearly that of a setting. Without
  * them a mistyped setting would silently have its default: a gateway with
  * `UPSTREAM_ADRESS` would serve drawings in place of images.
  */
 export function unknownNameMistakes(
-  environment: Readonly<Record<string, string | undefined>>,
-  known: readonly string[],
+  environment: Environment,
+  known: KnownNames,
 ): readonly string[] {
-  const exact = new Set(known);
-  return Object.entries(environment)
-    .filter(([name, value]) => value !== undefined && !exact.has(name))
-    .filter(([name, value = '']) => !serviceLink.test(name) && !serviceLinkValue.test(value))
-    .flatMap(([name]) => {
-      const meant = closest(name, known);
+  return unknownNames(environment, known)
+    .flatMap((name) => {
+      const byWords = settingByWords(name, known.settings);
+      const meant =
+        closest(name, known.settings) ?? (byWords?.isCertain ? byWords.setting : undefined);
       return meant === undefined ? [] : [`${name}: is no setting; did you mean ${meant}?`];
     })
     .slice(0, mistakesShownMax);
+}
+
+/** A warning for every variable that may be meant for this process or for another one, and has no effect. */
+export function unknownNameWarnings(
+  environment: Environment,
+  known: KnownNames,
+): readonly string[] {
+  return unknownNames(environment, known)
+    .flatMap((name) => {
+      const meant = settingByWords(name, known.settings);
+      // What is set by its own name is not missing.
+      if (meant === undefined || meant.isCertain || environment[meant.setting]) return [];
+      return [`${name} is no setting and has no effect; ${meant.setting} is one`];
+    })
+    .slice(0, mistakesShownMax);
+}
+
+function unknownNames(environment: Environment, { settings, others = [] }: KnownNames): string[] {
+  const exact = new Set([...settings, ...others]);
+  return Object.entries(environment)
+    .filter(([name, value]) => value !== undefined && !exact.has(name))
+    .filter(([name, value = '']) => !serviceLink.test(name) && !serviceLinkValue.test(value))
+    .map(([name]) => name);
 }
 
 function closest(name: string, known: readonly string[]): string | undefined {

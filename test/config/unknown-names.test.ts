@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { readSettings } from '../../src/config/settings-from-environment.ts';
+import {
+  serviceSettings,
+  serviceSettingsFromEnvironment,
+} from '../../src/config/service-settings.ts';
+import { readSettings, settingWarnings } from '../../src/config/settings-from-environment.ts';
+import { settings } from '../../src/config/settings.ts';
 
 function mistakes(name: string, value = 'x'): readonly string[] {
   return readSettings({ [name]: value }).mistakes;
@@ -20,7 +25,21 @@ it.each([
   ['UPSTREAM_ADDRESS_FILE', 'UPSTREAM_ADDRESS'],
   ['API_KEY_FILE', 'API_KEYS_FILE'],
   ['CORS_ORIGIN', 'CORS_ORIGINS'],
-  ['CORS_ALLOWED_ORIGIN', undefined],
+  ['CORS_ALLOWED_ORIGIN', 'CORS_ORIGINS'],
+  ['UPSTREAM_CA_CERT_FILE', 'UPSTREAM_CA_FILE'],
+  ['UPSTREAM_CA_CERT', 'UPSTREAM_CA_FILE'],
+  ['UPSTREAM_TLS_CA_PATH', 'UPSTREAM_CA_FILE'],
+  ['UPSTREAM_CA', 'UPSTREAM_CA_FILE'],
+  ['UPSTREAM_API_KEY_PATH', 'UPSTREAM_API_KEY_FILE'],
+  ['AUTH_MODE', 'AUTH'],
+  ['AUTH_TYPE', 'AUTH'],
+  ['AUTH_ENABLED', 'AUTH'],
+  ['AUTHENTICATION', 'AUTH'],
+  ['API_KEYS_PATH', 'API_KEYS_FILE'],
+  ['ALLOW_ANONYMOUS_ACCESS', 'ALLOW_ANONYMOUS'],
+  ['JWKS_ENDPOINT', 'JWKS_URL'],
+  ['GATEWAY_LOG_LEVEL', 'LOG_LEVEL'],
+  ['GATEWAY_PUBLIC_URL', 'PUBLIC_URL'],
   ['JWKS_URI', 'JWKS_URL'],
   ['PUBLIC_URI', 'PUBLIC_URL'],
   ['GENERATE_TIMEOUT', 'GENERATE_TIMEOUT_MS'],
@@ -67,6 +86,38 @@ it.each([
   ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'XDG_DATA_DIRS'],
 ])('%s is a name of another program', (name) => {
   expect(mistakes(name)).toEqual([]);
+});
+
+it.each([
+  ['REDIS_URL', 'STORE_URL'],
+  ['REDIS_URI', 'STORE_URL'],
+  ['VALKEY_ENDPOINT', 'STORE_URL'],
+  ['DATA_DIRECTORY', 'DATA_DIR'],
+  ['PUBLIC_ADDRESS', 'PUBLIC_URL'],
+])('%s may be meant for another program: a warning names %s', (name, meant) => {
+  expect(mistakes(name)).toEqual([]);
+  const warning = `${name} is no setting and has no effect; ${meant} is one`;
+  expect(settingWarnings({ [name]: 'x' })).toEqual([warning]);
+  expect(settingWarnings({ [name]: 'x', [meant]: 'y' })).toEqual([]);
+});
+
+it.each(['AUTH_TOKEN', 'AUTH_SECRET', 'API_KEY', 'API_URL', 'CA_FILE', 'REDIS_HOST', 'JWT_SECRET'])(
+  '%s has nothing to do with this program',
+  (name) => {
+    expect([...mistakes(name), ...settingWarnings({ [name]: 'x' })]).toEqual([]);
+  },
+);
+
+it('the names of the service’s settings are known to the gateway, and the other way round', () => {
+  for (const name of Object.keys(serviceSettings)) {
+    expect(mistakes(name).join()).not.toContain('did you mean');
+  }
+  for (const name of Object.keys(settings)) {
+    expect(() => serviceSettingsFromEnvironment({ [name]: '' })).not.toThrow();
+  }
+  expect(() => serviceSettingsFromEnvironment({ BACKEND_URI: 'http://b' })).toThrow(
+    'BACKEND_URI: is no setting; did you mean BACKEND_URL?',
+  );
 });
 
 it('a service link of any name is none of ours', () => {

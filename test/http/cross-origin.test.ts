@@ -210,3 +210,19 @@ it('without a list no page of another origin is let in', async () => {
   expect(await statusOf(asked)).toBe(403);
   await closed.close();
 });
+
+it('a flood of origins is logged up to a hundred of them, each once', async () => {
+  const flooded = await startGateway({ CORS_ORIGINS: shop });
+  for (let index = 0; index < 250; index += 1) {
+    const response = await flooded.fetch('/v1/images', {
+      method: 'OPTIONS',
+      headers: {
+        origin: `https://page-${index % 150}.example`,
+        'access-control-request-method': 'POST',
+      },
+    });
+    expect(await statusOf(response)).toBe(403);
+  }
+  await flooded.close();
+  expect(flooded.logLines.filter((line) => line.includes('preflight refused'))).toHaveLength(100);
+});
