@@ -70,12 +70,12 @@ export class PassthroughCredentials {
     if (this.#asked.size >= askedAtOnceMax) {
       throw new GatewayError('overloaded', 'too many credentials are being checked; send it again');
     }
-    const asked = this.#options.ask(authorization).then((answer) => {
+    const asked = this.#options.ask(authorization).then((found) => {
       this.#asked.delete(hash);
       // One that was accepted before goes on while the upstream says nothing: each call decides.
-      const isKnown = answer === 'unknown' && this.#accepted.has(hash);
-      const state = isKnown ? 'accepted' : answer;
-      this.#remember(hash, { state, untilMs: this.#options.elapsedMs() + rememberedMs[answer] });
+      const isKnown = found === 'unknown' && this.#accepted.has(hash);
+      const state = isKnown ? 'accepted' : found;
+      this.#remember(hash, { state, untilMs: this.#options.elapsedMs() + rememberedMs[found] });
       return state;
     });
     this.#asked.set(hash, asked);
