@@ -172,6 +172,7 @@ export class Attempts {
     }
     const end = await writes.image(record, image);
     if (end === 'lost') return { outcome: 'failed', spent: 'unknown', lossCause: 'disk' } as const;
+    if (end === 'unusable') return { outcome: 'failed', spent: 'yes' } as const;
     return { outcome: end === 'kept' ? 'image' : end, spent: 'yes' } as const;
   }
 

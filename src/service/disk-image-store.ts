@@ -2,14 +2,14 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageFile, imageFromFile, type ReadImage } from './image-file.ts';
-import type { ImageStore } from './image-store.ts';
+import type { ImageName, ImageStore } from './image-store.ts';
 
 const partSuffix = '.part';
 /** Folders the files are spread over, by the first character of the id's digest. */
 const folderNames = Array.from({ length: 16 }, (_, index) => index.toString(16));
 
 /**
- * Images as files `<id>.<fence>` (`image-file.ts`).
+ * Images as files `<id>.<fence>` (`image-file.ts`), finished ones as `<id>.<fence>.finished`.
  *
  * A file appears under its name only when it is whole and flushed: it is written
  * beside it, and linked. `link` never replaces, so a late attempt can't touch an
@@ -31,20 +31,21 @@ export async function openDiskImageStore(directory: string): Promise<ImageStore>
 
   const folderOf = (id: string) =>
     join(directory, createHash('sha256').update(id).digest('hex').slice(0, 1));
-  const pathOf = (id: string, fence: number) => join(folderOf(id), `${id}.${fence}`);
+  const pathOf = (id: string, name: ImageName) => join(folderOf(id), fileName(id, name));
 
   return {
     get bytesHeld() {
       return bytesHeld;
     },
 
-    async put(id, fence, image) {
+    async put(id, fence, image, form = 'own') {
       const folder = folderOf(id);
-      const { parts, size, stored } = imageFile(fence, image);
+      const name: ImageName = form === 'own' ? { fence } : { fence, isFinished: true };
+      const { parts, size, stored } = imageFile(name, image);
       const part = join(folder, `${id}.${fence}.${randomUUID()}${partSuffix}`);
       try {
         await writeFlushed(part, parts);
-        const isNew = await linked(part, pathOf(id, fence));
+        const isNew = await linked(part, pathOf(id, name));
         await flushFolder(folder);
         if (isNew) {
           bytesHeld += size;
@@ -53,22 +54,23 @@ export async function openDiskImageStore(directory: string): Promise<ImageStore>
       } finally {
         await rm(part, { force: true });
       }
-      const there = await readChecked(pathOf(id, fence), fence);
+      const there = await readChecked(pathOf(id, name), name);
       if (there === undefined) throw new Error(`the image of ${id} is not what was written`);
       return there.stored;
     },
 
-    async get(id, { fence, sha256 }) {
-      const there = await readChecked(pathOf(id, fence), fence);
+    async get(id, image) {
+      const { sha256 } = image;
+      const there = await readChecked(pathOf(id, image), nameOf(image));
       return there?.stored.sha256 === sha256 ? there.bytes : undefined;
     },
 
     async find(id, fence) {
-      return (await readChecked(pathOf(id, fence), fence))?.stored;
+      return (await readChecked(pathOf(id, { fence }), { fence }))?.stored;
     },
 
-    async delete(id, fence) {
-      const path = pathOf(id, fence);
+    async delete(id, image) {
+      const path = pathOf(id, image);
       const size = await sizeOf(path);
       await rm(path, { force: true });
       bytesHeld = Math.max(0, bytesHeld - size);
@@ -85,17 +87,31 @@ export async function openDiskImageStore(directory: string): Promise<ImageStore>
   };
 }
 
+const fileNamePattern = /^(.+?)\.(\d+)(\.finished)?$/;
+
+function fileName(id: string, { fence, isFinished }: ImageName): string {
+  return `${id}.${fence}${isFinished === true ? '.finished' : ''}`;
+}
+
+function nameOf({ fence, isFinished }: ImageName): ImageName {
+  return isFinished === true ? { fence, isFinished } : { fence };
+}
+
 /** Files that no record names and that are older than `ageMs`. */
 async function straysIn(
   directory: string,
-  isNamed: (id: string, fence: number) => boolean,
+  isNamed: (id: string, image: ImageName) => boolean,
   ageMs: number,
 ): Promise<readonly { readonly path: string; readonly size: number }[]> {
   const strays: { path: string; size: number }[] = [];
   for (const name of folderNames) {
     for (const file of await readdir(join(directory, name))) {
-      const [, id = '', fence = ''] = /^(.+)\.(\d+)$/.exec(file) ?? [];
-      if (id === '' || isNamed(id, Number(fence))) continue;
+      const [, id = '', fence = '', form] = fileNamePattern.exec(file) ?? [];
+      const image = {
+        fence: Number(fence),
+        ...(form !== undefined && { isFinished: true as const }),
+      };
+      if (id === '' || isNamed(id, image)) continue;
       const path = join(directory, name, file);
       const { mtimeMs, size } = await stat(path);
       if (Date.now() - mtimeMs >= ageMs) strays.push({ path, size });
@@ -105,9 +121,9 @@ async function straysIn(
 }
 
 /** The image in a file; undefined when the file is not there, or not whole. */
-async function readChecked(path: string, fence: number): Promise<ReadImage | undefined> {
+async function readChecked(path: string, name: ImageName): Promise<ReadImage | undefined> {
   const file = await readFile(path).catch(undefinedWhenAbsent);
-  return file && imageFromFile(fence, file);
+  return file && imageFromFile(name, file);
 }
 
 async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise<void> {

@@ -5,6 +5,7 @@ import { BackendGate, type ShutCause } from './backend-gate.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
 import { FairQueue } from './fair-queue.ts';
+import type { FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
 import { endCodes, type OperationFailure, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
@@ -23,6 +24,8 @@ export interface DispatcherOptions {
   readonly observer: DispatcherObserver;
   /** Images that the backend may make on one day, in UTC. */
   readonly imagesPerDayMax?: number | undefined;
+  /** What an image goes through after it is kept; absent: nothing. */
+  readonly finish?: FinishImage | undefined;
 }
 
 /** How often the queue is compared with the store, where other processes put operations. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RenderedImage } from '../renderers/renderer.ts';
+import type { ImageName } from './image-store.ts';
 import type { ImageFacts, StoredImage } from './operation-record.ts';
 
 /** Begins every file, and changes with its layout. */
@@ -27,7 +28,7 @@ export interface ReadImage {
  * The file of an image: four bytes of magic, a SHA-256 of all that follows, the
  * length of the facts, the facts as JSON, the image.
  */
-export function imageFile(fence: number, image: RenderedImage): ImageFile {
+export function imageFile(name: ImageName, image: RenderedImage): ImageFile {
   const { bytes, mediaType, modelVersion, seed, requestId } = image;
   const facts: ImageFacts = {
     ...{ mediaType, modelVersion },
@@ -42,20 +43,20 @@ export function imageFile(fence: number, image: RenderedImage): ImageFile {
     parts: [magic, digest, length, text, bytes],
     size: digestEnd + lengthBytes + text.byteLength + bytes.byteLength,
     stored: {
-      ...{ fence, byteLength: bytes.byteLength, sha256: digest.toString('base64url'), facts },
+      ...{ ...name, byteLength: bytes.byteLength, sha256: digest.toString('base64url'), facts },
     },
   };
 }
 
 /** The image in a file; undefined when the file is not whole. */
-export function imageFromFile(fence: number, file: Buffer): ReadImage | undefined {
+export function imageFromFile(name: ImageName, file: Buffer): ReadImage | undefined {
   const body = file.subarray(digestEnd);
   const digest = createHash('sha256').update(body).digest();
   if (!digest.equals(file.subarray(magic.length, digestEnd))) return undefined;
   const sha256 = digest.toString('base64url');
   const begin = file.subarray(0, magic.length);
   if (begin.equals(firstMagic)) {
-    return { bytes: body, stored: { fence, byteLength: body.byteLength, sha256 } };
+    return { bytes: body, stored: { ...name, byteLength: body.byteLength, sha256 } };
   }
   if (!begin.equals(magic)) return undefined;
   const textEnd = lengthBytes + body.readUInt32BE(0);
@@ -64,6 +65,6 @@ export function imageFromFile(fence: number, file: Buffer): ReadImage | undefine
   ) as ImageFacts & { readonly byteLength: number };
   const bytes = body.subarray(textEnd);
   return bytes.byteLength === byteLength
-    ? { bytes, stored: { fence, byteLength, sha256, facts } }
+    ? { bytes, stored: { ...name, byteLength, sha256, facts } }
     : undefined;
 }

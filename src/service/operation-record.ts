@@ -202,6 +202,15 @@ export function loseImage(record: OperationRecord): OperationRecord | undefined 
   return { ...rest, state: 'dispatched' };
 }
 
+/** The end of one whose image turned out not to be one. */
+export function failStored(failure: OperationFailure, nowMs: number): RecordChange {
+  return (record) => {
+    const { image, ...rest } = record;
+    if (record.state !== 'stored' || image === undefined) return undefined;
+    return fail(failure, nowMs, image.fence)({ ...rest, state: 'dispatched' });
+  };
+}
+
 /** The end with an image. */
 export function succeed(options: {
   readonly nowMs: number;

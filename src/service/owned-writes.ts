@@ -3,10 +3,13 @@ import type { RenderedImage, Renderer } from '../renderers/renderer.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import { isDiskFull, type DiskReserve } from './disk-reserve.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
+import { finishKept, type FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
 import {
   dispatch,
+  endCodes,
   fail,
+  failStored,
   loseImage,
   requeue,
   store as storeImage,
@@ -30,12 +33,22 @@ export interface OwnedWritesOptions {
   readonly observer: DispatcherObserver;
   /** Images that the backend may make on one day, in UTC. */
   readonly imagesPerDayMax?: number | undefined;
+  /** What an image goes through after it is kept; absent: nothing. */
+  readonly finish?: FinishImage | undefined;
   /** Under which this process owns; what is written under an older one is refused. */
   readonly epoch: () => number | undefined;
 }
 
-/** What became of an image: its operation has it, was cancelled, had ended, or it could not be written. */
-export type ImageEnd = 'kept' | 'cancelled' | 'late' | 'lost';
+/**
+ * What became of an image: its operation has it, was cancelled, had ended, it
+ * could not be written, or is not an image.
+ */
+export type ImageEnd = 'kept' | 'cancelled' | 'late' | 'lost' | 'unusable';
+
+const noUsableImage: OperationFailure = {
+  code: endCodes.internal,
+  message: 'what the image model returned is not an image that can be used',
+};
 
 const retryMs = 1_000;
 /** No epoch is below 1, so that a process that does not own changes nothing. */
@@ -82,30 +95,62 @@ export class OwnedWrites {
   async image({ id, fence }: OperationRecord, image: RenderedImage): Promise<ImageEnd> {
     const { images } = this.#options;
     const stored = await this.#persist(id, () => images.put(id, fence, image));
-    return stored === undefined ? 'lost' : this.storedImage(id, stored);
+    return stored === undefined ? 'lost' : this.storedImage(id, stored, image.bytes);
   }
 
   /** Ends the operation with an image that is on disk. */
-  async storedImage(id: string, image: StoredImage): Promise<ImageEnd> {
+  async storedImage(id: string, image: StoredImage, bytes: Uint8Array): Promise<ImageEnd> {
     const { images, observer } = this.#options;
     const record = await this.#change(id, storeImage(image, this.#nowMs()));
-    if (record?.state === 'stored') {
-      await this.success(id);
-      return 'kept';
-    }
+    if (record?.state === 'stored') return this.success(record, bytes);
     if (record === undefined) {
       observer.late(id);
       return 'late';
     }
     // Its caller no longer wants it, and no record names it.
-    await images.delete(id, image.fence).catch(() => undefined);
+    await images.delete(id, image).catch(() => undefined);
     return 'cancelled';
   }
 
-  /** Ends an operation whose record names its image. */
-  async success(id: string): Promise<void> {
-    const { isRepeatable: keepsPlan } = this.#options.renderer;
-    await this.#change(id, succeed({ nowMs: this.#nowMs(), keepsPlan }));
+  /** Ends an operation whose record names its image, once that is finished. */
+  async success(record: OperationRecord, bytes: Uint8Array): Promise<ImageEnd> {
+    const { id, image } = record;
+    const { renderer, images } = this.#options;
+    const nowMs = this.#nowMs();
+    const finished = await this.#finished(record, bytes);
+    if (finished === 'unusable') {
+      await this.#change(id, failStored(noUsableImage, nowMs));
+      return 'unusable';
+    }
+    const change = succeed({ nowMs, keepsPlan: renderer.isRepeatable, finished });
+    const done = await this.#change(id, change);
+    // From here on no one asks for the renderer's own file.
+    if (done !== undefined && finished !== undefined && image !== undefined) {
+      await images.delete(id, image).catch(() => undefined);
+    }
+    return 'kept';
+  }
+
+  /** The finished image on disk; undefined where the renderer's own is what its caller gets. */
+  async #finished(record: OperationRecord, bytes: Uint8Array) {
+    const { id, image, plan, takeUps = 0 } = record;
+    const { finish, renderer, images } = this.#options;
+    // A repeatable renderer makes what was asked for, now and when it is made again.
+    if (finish === undefined || renderer.isRepeatable) return undefined;
+    if (image === undefined || plan === undefined) return undefined;
+    const facts = image.facts ?? { mediaType: plan.mediaType, modelVersion: '' };
+    const finished = await finishKept(
+      { bytes, mediaType: facts.mediaType },
+      { finish, mediaTypeWanted: plan.mediaType, triesBefore: takeUps },
+    );
+    if (finished === 'unusable') return finished;
+    const { lost, mediaType } = finished;
+    if (Buffer.compare(finished.bytes, bytes) === 0)
+      return lost.length > 0 ? { image, lost } : undefined;
+    const kept = await this.#persist(id, () =>
+      images.put(id, image.fence, { ...facts, mediaType, bytes: finished.bytes }, 'finished'),
+    );
+    return kept && { image: kept, lost };
   }
 
   /** The image that its record names is gone. @returns Undefined when it has moved on. */

@@ -31,12 +31,14 @@ export async function recover(record: OperationRecord, parts: RecoveryParts): Pr
   if (record.state === 'stored') {
     const kept = record.image && (await images.get(record.id, record.image));
     if (kept === undefined) return repeated(await writes.imageLost(record.id), parts);
-    await writes.success(record.id);
+    const takenUp = await writes.takenUp(record);
+    if (takenUp !== undefined) await writes.success(takenUp, kept);
     return { how: 'image_found' };
   }
   const image = await images.find(record.id, record.fence);
-  if (image !== undefined) {
-    await writes.storedImage(record.id, image);
+  const bytes = image && (await images.get(record.id, image));
+  if (image !== undefined && bytes !== undefined) {
+    await writes.storedImage(record.id, image, bytes);
     return { how: 'image_found' };
   }
   const { takeUps = 0 } = record;

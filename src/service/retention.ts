@@ -71,7 +71,7 @@ export class Retention {
     // The record first: without it no one asks for the file, while one without its file would be a loss.
     await store.remove(expired.map(({ id }) => id));
     for (const { id, image } of expired) {
-      if (image !== undefined) await images.delete(id, image.fence);
+      if (image !== undefined) await images.delete(id, image);
     }
     return expired.length;
   }
@@ -84,7 +84,7 @@ export class Retention {
       if (images.bytesHeld <= imagesBytesMax) return;
       if (image === undefined || plan === undefined) continue;
       await store.change(id, dropImage, undefined);
-      await images.delete(id, image.fence);
+      await images.delete(id, image);
     }
   }
 
@@ -92,10 +92,12 @@ export class Retention {
     const { store, images, clock } = this.#options;
     if (clock.elapsedMs() < this.#straysAtMs) return;
     this.#straysAtMs = clock.elapsedMs() + strayEveryMs;
-    await images.deleteStrays((id, fence) => {
+    await images.deleteStrays((id, { fence, isFinished }) => {
       const record = store.get(id);
       if (record === undefined) return false;
-      return record.image?.fence === fence || record.state === 'dispatched';
+      // While it goes on, its record may come to name any of them.
+      if (record.state !== 'done') return true;
+      return record.image?.fence === fence && record.image.isFinished === isFinished;
     }, strayAgeMs);
   }
 

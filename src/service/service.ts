@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
-import type { finishImage } from '../renderers/finish/finish-image.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
 import { openDiskImageStore } from './disk-image-store.ts';
 import { diskReserve } from './disk-reserve.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
+import type { FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
 import { listen, serviceServer, type ServiceServerOptions } from './grpc-server.ts';
 import { openLmdbOperationStore } from './lmdb-operation-store.ts';
@@ -35,7 +35,7 @@ export interface ServiceOptions {
   readonly imagesPerDayMax?: number | undefined;
   readonly observer: ServiceObserver;
   /** What an image goes through after it is kept, and before callers get it. */
-  readonly finish?: typeof finishImage;
+  readonly finish?: FinishImage;
   /** Stand between the service and its files: the places to watch or to disturb them. */
   readonly throughStore?: (store: OperationStore) => OperationStore;
   readonly throughImages?: (images: ImageStore) => ImageStore;
@@ -76,7 +76,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const reserve = diskReserve(directory, renderer.concurrency * options.imageBytesMax);
   const dispatcher = new Dispatcher({
     ...{ store, images, reserve, renderer, clock, observer },
-    imagesPerDayMax: options.imagesPerDayMax,
+    ...{ imagesPerDayMax: options.imagesPerDayMax, finish: options.finish },
   });
   const ownership = new Ownership({
     store,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDiskImageStore } from '../../src/service/disk-image-store.ts';
-import type { ImageStore } from '../../src/service/image-store.ts';
+import type { ImageName, ImageStore } from '../../src/service/image-store.ts';
 
 let directory = '';
 let images: ImageStore;
@@ -67,10 +67,24 @@ describe('an image on disk', () => {
     },
   );
 
+  it('finished is kept beside the own one, each under its own name', async () => {
+    const own = await images.put('op1', 1, imageOf('own'));
+    const finished = await images.put('op1', 1, imageOf('finished'), 'finished');
+    expect(finished).toMatchObject({ fence: 1, isFinished: true });
+    expect(await images.get('op1', own)).toStrictEqual(Buffer.from('own'));
+    expect(await images.find('op1', 1)).toStrictEqual(own);
+    await images.delete('op1', own);
+    expect(await images.get('op1', finished)).toStrictEqual(Buffer.from('finished'));
+    for (const file of await files()) await utimes(file, 0, 0);
+    const isNamed = (_id: string, { isFinished }: ImageName) => isFinished === true;
+    expect(await images.deleteStrays(isNamed, 1_000_000)).toBe(0);
+    expect(await images.deleteStrays(() => false, 1_000_000)).toBe(1);
+  });
+
   it('is deleted with its bytes, once', async () => {
     await images.put('op1', 1, imageOf('an image'));
-    await images.delete('op1', 1);
-    await images.delete('op1', 1);
+    await images.delete('op1', { fence: 1 });
+    await images.delete('op1', { fence: 1 });
     expect(images.bytesHeld).toBe(0);
     expect(await files()).toStrictEqual([]);
   });

@@ -63,10 +63,11 @@ function throughImages(images) {
     get bytesHeld() {
       return images.bytesHeld;
     },
-    put: (id, fence, bytes) => around('image', () => images.put(id, fence, bytes)),
+    put: (id, fence, image, form = 'own') =>
+      around(form === 'own' ? 'image' : 'finished image', () => images.put(id, fence, image, form)),
     get: (id, image) => images.get(id, image),
     find: (id, fence) => images.find(id, fence),
-    delete: (id, fence) => images.delete(id, fence),
+    delete: (id, image) => images.delete(id, image),
     deleteStrays: (isNamed, ageMs) => images.deleteStrays(isNamed, ageMs),
   };
 }

@@ -3,7 +3,7 @@ import type { OperationRecord } from '../../src/service/operation-record.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { runService, type RunningService } from './running-service.ts';
-import { SimulatedDisk } from './simulated-storage.ts';
+import { imageName, SimulatedDisk } from './simulated-storage.ts';
 
 export interface HistoryCounts {
   accepted: number;
@@ -204,7 +204,7 @@ class History {
       if (failure.reason === 'OUTCOME_UNKNOWN') this.#counts.lost += 1;
       return;
     }
-    if (image === undefined || !this.#disk.images.has(`${id}.${image.fence}`)) {
+    if (image === undefined || !this.#disk.images.has(imageName(id, image))) {
       this.#violations.push(`done without an image: ${id}`);
     }
     this.#counts.images += 1;

@@ -1,6 +1,7 @@
 import type { FoundWork, Renderer } from '../../src/renderers/renderer.ts';
 import { Dispatcher } from '../../src/service/dispatcher.ts';
 import type { DispatcherObserver } from '../../src/service/dispatcher-observer.ts';
+import type { FinishImage } from '../../src/service/finishing.ts';
 import { ServiceOperations } from '../../src/service/operations.ts';
 import { Ownership } from '../../src/service/ownership.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
@@ -26,6 +27,7 @@ export interface RunningServiceOptions {
   readonly pid?: number;
   readonly deadlineMs?: number;
   readonly imagesPerDayMax?: number | undefined;
+  readonly finish?: FinishImage | undefined;
   readonly observer?: Partial<DispatcherObserver>;
 }
 
@@ -33,7 +35,7 @@ const nothing = () => undefined;
 
 /** Starts one; it owns the disk when no other process does. */
 export function runService(options: RunningServiceOptions): RunningService {
-  const { disk, pid = 1, imagesPerDayMax, deadlineMs = 3_600_000 } = options;
+  const { disk, pid = 1, imagesPerDayMax, finish, deadlineMs = 3_600_000 } = options;
   const { isRunning = () => false, crashes = () => false } = options;
   const process = new SimulatedProcess(options.clock);
   const { clock } = process;
@@ -48,7 +50,7 @@ export function runService(options: RunningServiceOptions): RunningService {
     ...{ failed: nothing, backendChanged: nothing, ...options.observer },
   };
   const dispatcher = new Dispatcher({
-    ...{ store, images, reserve, renderer, clock, observer, imagesPerDayMax },
+    ...{ store, images, reserve, renderer, clock, observer, imagesPerDayMax, finish },
   });
   const ownership = new Ownership({
     ...{ store, clock, pid, isRunning, processName: 'machine' },

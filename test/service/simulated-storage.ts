@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RenderedImage } from '../../src/renderers/renderer.ts';
-import type { ImageStore } from '../../src/service/image-store.ts';
+import type { ImageName, ImageStore } from '../../src/service/image-store.ts';
 import type { OperationRecord, StoredImage } from '../../src/service/operation-record.ts';
 import type { OperationStore, OwnerRow } from '../../src/service/operation-store.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -107,26 +107,32 @@ function simulatedOwnership(
 function simulatedImages(disk: SimulatedDisk, process: SimulatedProcess, write: Write): ImageStore {
   return {
     bytesHeld: 0,
-    put: (id, fence, image) =>
-      write('image', () => {
-        const name = `${id}.${fence}`;
+    put: (id, fence, image, form = 'own') =>
+      write(form === 'own' ? 'image' : 'finished image', () => {
+        const own: ImageName = form === 'own' ? { fence } : { fence, isFinished: true };
+        const name = imageName(id, own);
         if (!disk.images.has(name)) disk.images.set(name, image);
-        return storedImage(fence, disk.images.get(name) ?? image);
+        return { ...storedImage(fence, disk.images.get(name) ?? image), ...own };
       }),
     get: (id, image) => {
-      const there = disk.images.get(`${id}.${image.fence}`);
+      const there = disk.images.get(imageName(id, image));
       return process.live(there && Buffer.from(there.bytes));
     },
     find: (id, fence) => {
       const there = disk.images.get(`${id}.${fence}`);
       return process.live(there && storedImage(fence, there));
     },
-    delete: (id, fence) =>
+    delete: (id, image) =>
       write('delete image', () => {
-        disk.images.delete(`${id}.${fence}`);
+        disk.images.delete(imageName(id, image));
       }),
     deleteStrays: () => Promise.resolve(0),
   };
+}
+
+/** Of the file on the simulated disk. */
+export function imageName(id: string, { fence, isFinished }: ImageName): string {
+  return `${id}.${fence}${isFinished === true ? '.finished' : ''}`;
 }
 
 function storedImage(fence: number, { bytes, ...facts }: RenderedImage): StoredImage {
