@@ -166,7 +166,7 @@ class Exchange {
       status: this.#status,
       headers: this.#headers,
       body: Buffer.concat(this.#chunks),
-      isFramed: length !== undefined || coding !== undefined,
+      isFramed: length !== undefined || coding !== undefined || this.#status === 204,
     });
   }
 

@@ -1,5 +1,6 @@
 import type { ModelSizes } from '../renderer.ts';
 import type { PixelSize } from '../size.ts';
+import type { UrlRule } from './image-url.ts';
 import { ratioNameOf, sizesOfGptImage, sizesOfRatios, xaiSizes } from './dialect-sizes.ts';
 
 export type DialectName =
@@ -44,6 +45,8 @@ export interface Dialect {
   readonly hasNegativePrompt?: boolean;
   /** Code points. */
   readonly promptCharactersMax: number;
+  /** Where images may be that it returns by their address. */
+  readonly urlRule: UrlRule;
   /** Whether it may obey commands inside a prompt. */
   readonly mayObeyPrompts: boolean;
   /** Whether a 429 may come after the work was passed on: a proxy that repeats by itself. */
@@ -60,12 +63,17 @@ const base64 = { response_format: 'b64_json' };
 
 const ownServer: Omit<Dialect, 'name'> = {
   ...{ isCloud: false, auth: 'bearer', sizes: () => wholeMegapixel, sizeFields: widthByHeight },
-  ...{ fields: base64, promptCharactersMax: 10_000, mayObeyPrompts: true },
+  ...{ fields: base64, promptCharactersMax: 10_000, mayObeyPrompts: true, urlRule: 'own_origin' },
 };
 
 const gptImage: Omit<Dialect, 'name' | 'auth'> = {
   ...{ isCloud: true, sizes: sizesOfGptImage, sizeFields: widthByHeight, fields: {} },
-  ...{ hasOutputFormat: true, promptCharactersMax: 32_000, mayObeyPrompts: false },
+  ...{
+    hasOutputFormat: true,
+    promptCharactersMax: 32_000,
+    mayObeyPrompts: false,
+    urlRule: 'public',
+  },
 };
 
 const yandexSizes = sizesOfRatios();
@@ -99,6 +107,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     fields: base64,
     promptCharactersMax: 8_000,
     mayObeyPrompts: false,
+    urlRule: 'public',
   },
   together: {
     name: 'together',
@@ -114,6 +123,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     hasNegativePrompt: true,
     promptCharactersMax: 10_000,
     mayObeyPrompts: false,
+    urlRule: 'public',
   },
   yandex: {
     name: 'yandex',
@@ -126,6 +136,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     fields: {},
     promptCharactersMax: 500,
     mayObeyPrompts: false,
+    urlRule: 'public',
   },
   localai: { name: 'localai', ...ownServer, seedMax: seed31 },
   vllm: {
@@ -143,6 +154,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     // OpenAI's own models refuse response_format, and it passes every field on.
     fields: {},
     is429Unknown: true,
+    urlRule: 'public',
   },
 };
 

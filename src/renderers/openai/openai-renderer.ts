@@ -1,8 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
 import { exchange, type HttpEnd, type HttpRequest } from '../http-exchange.ts';
+import type { WholeImage } from '../image-from-bytes.ts';
 import type { PromptSyntax } from '../prompt-syntax.ts';
+import type { Resolve } from '../public-address.ts';
 import {
   RendererError,
   type Attempt,
+  type FoundWork,
   type ModelCard,
   type RenderedImage,
   type Renderer,
@@ -10,6 +14,7 @@ import {
 } from '../renderer.ts';
 import { addressesFromBase, authHeaders } from './backend-address.ts';
 import { dialectOfHost, dialects, type AuthForm, type Dialect } from './dialects.ts';
+import { imageFromUrl } from './image-url.ts';
 import { modelListFromEnd } from './model-list.ts';
 import { cardsOf, planOf } from './render-plan.ts';
 import { requestBody } from './request-body.ts';
@@ -36,6 +41,8 @@ export interface OpenAiRendererOptions {
   readonly ca: string | undefined;
   readonly drawSeed: () => bigint;
   readonly nowMs: () => number;
+  /** Names of other hosts → addresses, in place of DNS. */
+  readonly resolve?: Resolve;
 }
 
 /** A renderer whose backend was found, or not yet. */
@@ -57,12 +64,28 @@ export interface Found {
 const probeTimeoutMs = 10_000;
 const listBytesMax = 4_194_304;
 const cloudConcurrency = 4;
+const fetchAgainMs = [1_000, 2_000, 4_000, 8_000, 16_000];
 /** JSON around an image, and other fields of the response. */
 const aroundImageBytes = 1_048_576;
 
 /** Makes images through a server of OpenAI's shape: one POST an image, whatever happens. */
 export function openOpenAiRenderer(options: OpenAiRendererOptions): OpenAiRenderer {
   return new HttpRenderer(options);
+}
+
+function imageFacts(plan: RenderPlan, modelVersion: string, requestId: string | undefined) {
+  return {
+    modelVersion,
+    ...(plan.seed === undefined ? {} : { seed: plan.seed }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}
+
+function withRequestId(
+  { failure, message, options }: RendererError,
+  requestId: string | undefined,
+): RendererError {
+  return new RendererError(failure, message, { ...options, requestId });
 }
 
 class HttpRenderer implements OpenAiRenderer {
@@ -134,28 +157,47 @@ class HttpRenderer implements OpenAiRenderer {
       nowMs: this.#options.nowMs(),
     });
     if (failure !== undefined) throw failure;
-    return this.#imageFrom(end, plan, model);
+    if (end.kind !== 'response') throw new RendererError('unknown', 'no response');
+    const requestId = requestIdOf(end.headers);
+    const facts = imageFacts(plan, model || this.modelVersion, requestId);
+    try {
+      const image = imageFromResponse(end, imageBytesMax);
+      if (!('url' in image)) return { ...image, ...facts };
+      await attempt.submitted(image.url);
+      return { ...(await this.#fetched(image.url, attempt)), ...facts };
+    } catch (error) {
+      throw error instanceof RendererError ? withRequestId(error, requestId) : error;
+    }
   }
 
-  #imageFrom(end: HttpEnd, plan: RenderPlan, model: string): RenderedImage {
-    if (end.kind !== 'response') throw new RendererError('unknown', 'no response');
-    const image = imageFromResponse(end, this.#options.imageBytesMax);
-    if ('url' in image) {
-      throw new RendererError(
-        'no_image',
-        'the image model returned an address in place of an image',
-        {
-          isSpent: true,
-        },
-      );
+  async find(plan: RenderPlan, reference: string, attempt: Attempt): Promise<FoundWork> {
+    const found = await this.#fetchOnce(reference, attempt.signal);
+    if (found === 'later') {
+      throw new RendererError('not_sent', 'the image could not be fetched for now');
     }
-    const requestId = requestIdOf(end.headers);
-    return {
-      ...image,
-      modelVersion: model || this.modelVersion,
-      ...(plan.seed === undefined ? {} : { seed: plan.seed }),
-      ...(requestId === undefined ? {} : { requestId }),
-    };
+    if (found === 'lost') return 'lost';
+    return { ...found, ...imageFacts(plan, this.modelVersion, undefined) };
+  }
+
+  /** The image at an address that was just returned, tried again for half a minute. */
+  async #fetched(url: string, { signal }: Attempt): Promise<WholeImage> {
+    for (const waitMs of [...fetchAgainMs, 0]) {
+      const found = await this.#fetchOnce(url, signal);
+      if (found === 'lost') break;
+      if (found !== 'later') return found;
+      if (signal.aborted || waitMs === 0) break;
+      await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+    throw new RendererError('unknown', 'the image could not be fetched', { lossCause: 'reset' });
+  }
+
+  #fetchOnce(url: string, signal: AbortSignal): Promise<WholeImage | 'lost' | 'later'> {
+    const { url: backend, imageBytesMax, ca, resolve } = this.#options;
+    const { urlRule, name } = this.#found.dialect;
+    // Nothing is known of it, but https is what others offer.
+    const rule = name === 'generic' && backend.protocol === 'https:' ? 'public' : urlRule;
+    const own = { backend, rule, imageBytesMax, ca, signal };
+    return imageFromUrl(url, resolve === undefined ? own : { ...own, resolve });
   }
 
   async probe(): Promise<void> {

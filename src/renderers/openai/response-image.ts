@@ -4,7 +4,6 @@ import type { HttpResponse } from '../http-exchange.ts';
 import { noImage, wholeImageFromBytes, type WholeImage } from '../image-from-bytes.ts';
 import { moderatedMessage } from '../moderation.ts';
 import { RendererError } from '../renderer.ts';
-import { requestIdOf } from './response-failure.ts';
 
 const text = z.string().optional().catch(undefined);
 const entry = z.looseObject({
@@ -37,8 +36,7 @@ export function imageFromResponse(
   const { data, respect_moderation: respects } = parsed.data;
   const first = entry.safeParse(data[0]).data;
   if (data.length === 0 || respects === false || first?.respect_moderation === false) {
-    const requestId = requestIdOf(headers);
-    throw new RendererError('moderated', moderatedMessage, { isSpent: true, requestId });
+    throw new RendererError('moderated', moderatedMessage, { isSpent: true });
   }
   const source = first?.b64_json || first?.url || '';
   if (/^https?:\/\//i.test(source) || (source.startsWith('/') && !first?.b64_json)) {
@@ -71,6 +69,7 @@ function jsonFrom({ body, isFramed }: HttpResponse): unknown {
     // It ends where the connection did, and no one can tell whether that was its end.
     throw new RendererError('unknown', 'the response of the image model may have been cut', {
       lossCause: 'reset',
+      attemptsMax: 3,
     });
   }
 }
