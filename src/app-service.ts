@@ -32,6 +32,7 @@ export async function openAppService(
     retentionMs: settings.RETENTION_MS,
     imagesBytesMax: settings.IMAGES_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
+    imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,
     finish: finishImage,
     observer: observerOf(log),
   });

@@ -52,7 +52,9 @@ export class Ownership {
     this.#cancelTimer?.();
     const epoch = this.#epoch;
     this.#epoch = undefined;
-    if (epoch !== undefined) await this.#options.store.giveUpOwnership(epoch);
+    if (epoch === undefined) return;
+    // Where that can't be written, the next process takes over because this one is gone.
+    await this.#options.store.giveUpOwnership(epoch).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
