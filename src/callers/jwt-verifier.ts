@@ -60,6 +60,12 @@ const tokenLengthMax = 16_384;
 const keysTriedMax = 8;
 const subjectCharactersMax = 128;
 const reportEveryMs = 60_000;
+/** What the claims `typ`, `token_use` and `token_type` of an access token say, in small letters. */
+const accessKinds: ReadonlySet<unknown> = new Set([
+  ...['access', 'access_token', 'at+jwt', 'bearer', 'dpop', 'jwt'],
+]);
+/** `scope` is RFC 8693, section 4.2; the others are older. */
+const scopeClaims = ['scope', 'scp', 'scopes'];
 
 /** @throws Error that names the option which is wrong. */
 export function openJwtVerifier({
@@ -178,12 +184,18 @@ function objectionToType(typ: string | undefined, payload: JWTPayload): string |
   const type = typ?.toLowerCase().replace(/^application\//, '');
   if (type === 'at+jwt') return undefined;
   if (type !== undefined && type !== 'jwt') return 'its typ is not at+jwt or JWT';
-  // How Keycloak and Cognito say it.
-  if (payload['typ'] === 'ID' || payload['token_use'] === 'id') return 'it is an ID token';
-  if ('at_hash' in payload || 'c_hash' in payload) return 'it is an ID token';
+  if (['at_hash', 'c_hash', 's_hash'].some((name) => name in payload)) return 'it is an ID token';
   if ('events' in payload) return 'it is a security event';
-  const isAccess = payload['typ'] === 'Bearer' || payload['token_use'] === 'access';
-  return 'nonce' in payload && !isAccess ? 'it is an ID token' : undefined;
+  // How Keycloak, Cognito and others say it of access, ID, refresh and logout tokens alike.
+  const kindClaims = ['typ', 'token_use', 'token_type'].filter((name) => name in payload);
+  const other = kindClaims.find((name) => !accessKinds.has(lowerCase(payload[name])));
+  if (other !== undefined) return `its claim ${other} is not that of an access token`;
+  if (lowerCase(payload['type']) === 'refresh') return 'it is a refresh token';
+  return 'nonce' in payload && kindClaims.length === 0 ? 'it is an ID token' : undefined;
+}
+
+function lowerCase(value: unknown): unknown {
+  return typeof value === 'string' ? value.toLowerCase() : value;
 }
 
 /** Why a token is refused for its times. That it has ended, or not begun, was checked before. */
@@ -213,9 +225,15 @@ function verifiedFromPayload(payload: JWTPayload): VerifiedToken | undefined {
   const { sub, exp = 0 } = payload;
   if (typeof sub !== 'string' || !isVisibleAscii(sub, subjectCharactersMax)) return undefined;
   const verified = { caller: { name: sub }, expiresAtMs: exp * 1000 };
-  // `scope` is RFC 8693, section 4.2; `scp` is older.
-  const claim = ['scope', 'scp'].find((name) => name in payload);
-  return claim === undefined ? verified : { ...verified, scopes: scopesFromClaim(payload[claim]) };
+  const [named, ...others] = scopeClaims
+    .filter((name) => name in payload)
+    .map((name) => scopesFromClaim(payload[name]));
+  if (named === undefined) return verified;
+  // Of claims that differ none may add to what another one leaves out.
+  return {
+    ...verified,
+    scopes: named.filter((name) => others.every((scopes) => scopes.includes(name))),
+  };
 }
 
 /** The scopes of a claim. An unreadable claim allows nothing rather than everything. */

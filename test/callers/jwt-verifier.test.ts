@@ -80,6 +80,21 @@ describe('a token', () => {
     },
   );
 
+  it('with several scope claims allows only what each of them names', async () => {
+    const scopesOf = async (claims: JWTPayload) =>
+      (await verifier.verify(await key.token(claims)))?.scopes;
+    expect(await scopesOf({ scopes: ['images:create', 'other'] })).toEqual([
+      'images:create',
+      'other',
+    ]);
+    expect(await scopesOf({ scopes: 'other' })).toEqual(['other']);
+    expect(await scopesOf({ scope: 'images:create', scp: ['other'] })).toEqual([]);
+    const wide = 'images:create operations:read';
+    expect(await scopesOf({ scope: wide, scopes: ['operations:read'] })).toEqual([
+      'operations:read',
+    ]);
+  });
+
   it.each(['at+jwt', 'AT+JWT', 'application/at+jwt', 'JWT', 'jwt', undefined])(
     'of the type %s is an access token',
     async (typ) => {
@@ -108,7 +123,14 @@ describe('a token', () => {
     ['the hash of an access token', { at_hash: '77QmUPtjPfzWtF2AnpK9RQ' }],
     ['the hash of a code', { c_hash: 'LDktKdoQak3Pk0cnXxCltA' }],
     ['the mark of Keycloak', { typ: 'ID', azp: 'shop-app' }],
+    ['the hash of a state', { s_hash: 'X48E9qOokqqrvdts8nOJRJ' }],
     ['the mark of Cognito', { token_use: 'id' }],
+    ['the mark of a refresh token of Keycloak', { typ: 'Refresh' }],
+    ['the mark of an offline token', { typ: 'Offline', nonce: 'n' }],
+    ['the mark of a logout token', { typ: 'Logout' }],
+    ['the mark of a refresh token of Simple JWT', { token_type: 'refresh' }],
+    ['the mark of a refresh token of Flask', { type: 'refresh' }],
+    ['a use that is no text', { token_use: 7 }],
     [
       'the event of a logout',
       { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } },
@@ -123,6 +145,7 @@ describe('a token', () => {
     for (const claims of [
       { nonce: 'n', typ: 'Bearer' },
       { nonce: 'n', token_use: 'access' },
+      { typ: 'DPoP', token_type: 'Bearer', type: 'service' },
     ]) {
       expect(await verifier.verify(await key.token(claims))).toBeDefined();
     }

@@ -178,7 +178,7 @@ describe('a link', () => {
   });
 });
 
-it('a link given to a JWT ends with the JWT', async () => {
+it('a link given to a JWT ends with the JWT, and so does a token it lends', async () => {
   const keys = await startTokenIssuer();
   const key = await keys.addKey('one');
   const gateway = await gatewayWith({
@@ -193,6 +193,14 @@ it('a link given to a JWT ends with the JWT', async () => {
   expect(endOf(operation)).toBe(exp * 1000);
   const again = await jsonOf(gateway.fetch(`/operations/${operation.id}?token=${operation.token}`));
   expect(endOf(madeFrom(again))).toBe(exp * 1000);
+  const lent = await jsonOf(
+    gateway.fetch('/v1/tokens', {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ scopes: ['operations:read'], ttlSeconds: 600 }),
+    }),
+  );
+  expect(lent['expiresAt']).toBe(new Date(exp * 1000).toISOString());
   await gateway.close();
   await keys.close();
 });

@@ -14,7 +14,9 @@ export function tokensRoutes(
   serve(app, createToken, async (call) => {
     const { request, reply } = call;
     const { body } = bodyOf(call);
-    const expiresAtMs = clock.nowMs() + (body.ttlSeconds ?? tokenTtlSecondsMax) * 1000;
+    const askedMs = (body.ttlSeconds ?? tokenTtlSecondsMax) * 1000;
+    // It lends the rights of a credential, and ends with it.
+    const expiresAtMs = Math.min(clock.nowMs() + askedMs, request.identity.expiresAtMs ?? Infinity);
     const scopes = [...new Set(body.scopes)];
     const token = tokens.seal({
       id: randomBytes(tokenIdBytes).toString('base64url'),
