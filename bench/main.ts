@@ -97,7 +97,7 @@ if (isWanted('waiters')) await measureAllWaiters();
 if (isWanted('start')) {
   const own = await repeated(rounds, () => measureStart(false));
   report(startLine('upstream of its own', own));
-  report(startLine('embedded upstream', await repeated(rounds, () => measureStart(true))));
+  report(startLine('embedded service', await repeated(rounds, () => measureStart(true))));
 }
 if (!isShort && values.rows === '' && values.waiters === undefined) {
   const load = [loadAtStart, loadavg()[0] ?? 0] as const;

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
-import { imageMemoryBytesMaxOf, isUpstreamService, isUpstreamTls } from './config/setting-rules.ts';
+import {
+  imageMemoryBytesMaxOf,
+  isUpstreamService,
+  isUpstreamTls,
+  readsPerSecondMaxOf,
+} from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -31,8 +36,9 @@ export function openAppCore(
     ids: openOperationIds(secrets),
     imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),
     imagesPerDayMax: settings.IMAGES_PER_DAY_MAX,
-    readsPerSecondMax: settings.RESULT_READS_PER_SECOND_MAX,
+    readsPerSecondMax: readsPerSecondMaxOf(settings),
     pollIntervalMs: settings.UPSTREAM_POLL_INTERVAL_MS,
+    pollGapMsMax: isUpstreamService(settings) ? servicePollGapMsMax : undefined,
     resultCacheBytesMax: settings.RESULT_CACHE_BYTES_MAX,
     imageMemoryBytesMax: imageMemoryBytesMaxOf(settings),
     imageBytesMax: settings.IMAGE_BYTES_MAX,
@@ -55,6 +61,9 @@ export function openAppCore(
     observer: metrics && coreObserver(metrics),
   });
 }
+
+/** A read of the service costs no quota. */
+const servicePollGapMsMax = 250;
 
 /** Each event of the core to the metric that counts it. */
 function coreObserver({ operations, limits }: Metrics): CoreObserver {

@@ -1,11 +1,15 @@
 import { systemClock, systemRandom } from './clock/system-clock.ts';
 import { backendSpendOf, type BackendSettingValues } from './config/backend-settings.ts';
 import { bytesOfSettingFile } from './files/setting-file.ts';
-import type { Log } from './observability/log.ts';
 import { openLocalRenderer } from './renderers/local/local-renderer.ts';
 import { dialects } from './renderers/openai/dialects.ts';
 import { openOpenAiRenderer, type OpenAiRenderer } from './renderers/openai/openai-renderer.ts';
 import type { Renderer } from './renderers/renderer.ts';
+
+/** The part of a log that the service writes to. */
+export type ServiceLog = Readonly<
+  Record<'info' | 'warn' | 'error', (fields: object, text: string) => void>
+>;
 
 /** The settings that decide what makes the service's images. */
 export interface RendererSettings extends BackendSettingValues {
@@ -25,7 +29,7 @@ const probeAgainMaxMs = 60_000;
  *
  * @throws Error when a file that a setting names can't be read.
  */
-export async function openRenderer(settings: RendererSettings, log: Log): Promise<Renderer> {
+export async function openRenderer(settings: RendererSettings, log: ServiceLog): Promise<Renderer> {
   const drawSeed = () => systemRandom.seed();
   const { BACKEND_URL: url } = settings;
   if (url === undefined) {
@@ -82,7 +86,7 @@ async function keyReaderOf({
 }
 
 /** Looks for the backend until it responds; says once what was found, and once that it is not there yet. */
-function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: Log): void {
+function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: ServiceLog): void {
   const { closed } = renderer;
   const look = (againMs: number) => {
     renderer.probe().then(
@@ -119,7 +123,11 @@ function factsOf({ found, spend, concurrency }: OpenAiRenderer, settings: Render
   };
 }
 
-function warnOfUnboundedSpend({ spend }: Renderer, settings: RendererSettings, log: Log): void {
+function warnOfUnboundedSpend(
+  { spend }: Renderer,
+  settings: RendererSettings,
+  log: ServiceLog,
+): void {
   if (spend === 'free' || settings.BACKEND_IMAGES_PER_DAY_MAX !== undefined) return;
   log.warn(
     { setting: 'BACKEND_IMAGES_PER_DAY_MAX' },

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { openRenderer } from './app-renderer.ts';
+import { openRenderer, type ServiceLog } from './app-renderer.ts';
 import { systemClock } from './clock/system-clock.ts';
-import type { ServiceSettingValues } from './config/service-settings.ts';
-import type { Log } from './observability/log.ts';
+import { serviceDirectoryOf, type ServiceSettingValues } from './config/service-settings.ts';
 import { finishImage } from './renderers/finish/finish-image.ts';
 import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
 import {
@@ -15,12 +14,12 @@ import {
 /** Opens the service that the settings name, and listens. */
 export async function openAppService(
   settings: ServiceSettingValues,
-  log: Log,
+  log: ServiceLog,
   through: Pick<ServiceOptions, 'throughStore' | 'throughImages'> = {},
 ): Promise<Service> {
   return openService({
     ...through,
-    directory: settings.SERVICE_DIR,
+    directory: serviceDirectoryOf(settings),
     renderer: await openRenderer(settings, log),
     authenticator: authenticatorOf(settings, log),
     clock: systemClock,
@@ -38,7 +37,7 @@ export async function openAppService(
   });
 }
 
-function authenticatorOf({ SERVICE_API_KEYS_FILE: path }: ServiceSettingValues, log: Log) {
+function authenticatorOf({ SERVICE_API_KEYS_FILE: path }: ServiceSettingValues, log: ServiceLog) {
   if (path === undefined) return openToAll;
   return apiKeysFromFile(path, {
     elapsedMs: () => systemClock.elapsedMs(),
@@ -53,7 +52,7 @@ async function tlsOf(settings: ServiceSettingValues) {
 }
 
 /** One line for each attempt and for what an operator needs to know; never a prompt. */
-function observerOf(log: Log): ServiceObserver {
+function observerOf(log: ServiceLog): ServiceObserver {
   return {
     ownershipChanged: (owns) => log.info({ owns }, 'ownership'),
     attemptEnded: ({ error: cause, ...attempt }) => {

@@ -1,8 +1,9 @@
+import { embeddedServiceSettings } from './config/service-settings.ts';
 import { isUpstreamEmbedded, isUpstreamService } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
-import { startEmbeddedEmulator } from './emulator/embedded-emulator.ts';
 import { openWatchedFile } from './files/watched-file.ts';
 import type { Log } from './observability/log.ts';
+import { startServiceThread, type ServiceThread } from './service-thread.ts';
 import { CaCertificates, caPemFromFile } from './upstream/channel/ca-certificates.ts';
 import {
   tokenSourceFromSettings,
@@ -21,29 +22,30 @@ export interface AppUpstream {
   readonly mediaTypes: readonly string[];
   /** Names of its models; absent where the gateway can't know them. */
   readonly models?: readonly string[];
-  /** Ends the embedded upstream, where there is one. */
+  /** Lets the embedded service write to the log, where there is one. */
+  readonly showLog: () => void;
+  /** Begins the end of the embedded service, where there is one: `close` comes within that time. */
+  readonly drain: (leftMs: number) => void;
+  /** Ends the embedded service, where there is one. */
   close(): Promise<void>;
 }
 
 const embeddedModels = ['yandex-art'];
 
-/** Starts to connect to the upstream that the settings name, or starts an upstream inside this process where they name none. */
+/** Of the time that is left: for writing what is unfinished, and for the parts that close after it. */
+const closingShareMs = 1_500;
+
+/** Starts to connect to the upstream that the settings name, or starts the image service inside this process where they name none. */
 export async function openAppUpstream(
   settings: SettingValues,
   log: Log,
   observers: Pick<UpstreamClientOptions, 'observer' | 'tracer'>,
 ): Promise<AppUpstream> {
   const isEmbedded = isUpstreamEmbedded(settings);
-  const emulator = isEmbedded
-    ? await startEmbeddedEmulator({
-        port: settings.EMULATOR_PORT,
-        latencyMs: settings.EMULATOR_LATENCY_MS,
-        models: embeddedModels,
-        promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
-        onFailure: (error) => log.error({ cause: error.message }, 'embedded upstream ended'),
-      })
+  const service = isEmbedded
+    ? await startServiceThread(embeddedServiceSettings(settings), log.child({ part: 'service' }))
     : undefined;
-  const address = emulator?.address ?? settings.UPSTREAM_ADDRESS ?? '';
+  const address = service?.address ?? settings.UPSTREAM_ADDRESS ?? '';
   const { ca, close: closeCa } = await openCa(settings.UPSTREAM_CA_FILE, log);
   const client = openUpstreamClient({
     address,
@@ -64,11 +66,25 @@ export async function openAppUpstream(
     client,
     ...(isEmbedded && { models: embeddedModels }),
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
+    showLog() {
+      service?.showLog();
+      if (service !== undefined) warnOfPaidWork(service, log);
+    },
+    drain: (leftMs) => service?.drain(Math.max(0, leftMs - closingShareMs)),
     async close() {
       closeCa();
-      await emulator?.close();
+      await service?.close();
     },
   };
+}
+
+/** A stop of the gateway waits for its drain only, which an image that is paid for may outlast. */
+function warnOfPaidWork({ renderer }: ServiceThread, log: Log): void {
+  if (renderer.spend === 'free') return;
+  log.warn(
+    { renderer: renderer.name },
+    'images cost money, and a stop of this process waits for them no longer than SHUTDOWN_TIMEOUT_MS: run the service by itself (npm run service)',
+  );
 }
 
 /** The settings that say where the gateway's own credential comes from. */

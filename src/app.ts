@@ -100,7 +100,7 @@ export async function buildApp(
   const metricsPort = { close: () => metrics?.close() };
   const drain = openDrain({
     clock: drainClock,
-    ...{ log, core, server: http.server },
+    ...{ log, core, server: http.server, stoppedTaking: upstream.drain },
     parts: [core.upstream, sampler, callers, outliving, upstream, metricsPort],
   });
   return {
@@ -115,7 +115,8 @@ export async function buildApp(
       await metrics?.listen();
       core.quotaShare.open();
       sampler.start();
-      return http.listen();
+      // In the next turn: the first line of the log says where the gateway listens.
+      return http.listen().finally(() => setImmediate(upstream.showLog));
     },
     close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };

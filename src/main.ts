@@ -42,12 +42,15 @@ async function main(): Promise<void> {
       'AUTH=none: everyone who reaches this address can spend on its account',
     );
   }
-  if (settings.UPSTREAM_ADDRESS === undefined) {
-    log.warn({}, 'UPSTREAM_ADDRESS is not set: images are drawn locally, by no real model');
+  if (settings.UPSTREAM_ADDRESS === undefined && settings.BACKEND_URL === undefined) {
+    log.warn(
+      {},
+      'neither BACKEND_URL nor UPSTREAM_ADDRESS is set: images are drawn locally, by no real model',
+    );
   }
   for (const warning of settingWarnings(process.env)) log.warn({}, warning);
   void flush();
-  if (isUpstreamEmbedded(settings)) writeToStandardError(invitation(address));
+  if (isUpstreamEmbedded(settings)) writeToStandardError(invitation(address, settings));
 }
 
 const standardInput = 0;
@@ -69,9 +72,10 @@ function drainLimits(cause: ExitCause, settings: SettingValues): DrainLimits {
 }
 
 /** The first command to try, printed for a person who has just started the gateway. */
-function invitation(address: string): string {
+function invitation(address: string, { BACKEND_URL: backend }: SettingValues): string {
+  const maker = backend === undefined ? 'draws locally' : `asks ${backend.origin}`;
   return `
-Listening on ${address}, with an embedded upstream that draws local images. Try:
+Listening on ${address}, with an embedded image service that ${maker}. Try:
 
   curl -f -H 'Accept: image/*' --json '{"prompt":"a red cat"}' ${address}/v1/images -o cat.jpg
 

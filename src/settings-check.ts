@@ -2,10 +2,11 @@ import { storeUrlFileOptions } from './app-store.ts';
 import { caFileOptions, credentialsFrom } from './app-upstream.ts';
 import { callersFileOptions } from './callers/caller-lookup.ts';
 import { isStoreShared, isUpstreamEmbedded } from './config/setting-rules.ts';
-import { readSettings, SettingsError } from './config/settings-from-environment.ts';
+import { SettingsError } from './config/settings-error.ts';
+import { readSettings } from './config/settings-from-environment.ts';
 import type { SettingValues } from './config/settings.ts';
 import { checkSettingFile } from './files/watched-file.ts';
-import { checkDataDirectory } from './state/data-directory.ts';
+import { checkDirectory } from './state/data-directory.ts';
 import { secretFileOptions } from './state/gateway-secret.ts';
 import { tokenSourceFromSettings } from './upstream/credentials/token-source.ts';
 
@@ -44,6 +45,9 @@ function checks(settings: SettingValues): readonly Promise<unknown>[] {
       path === undefined ? undefined : checkSettingFile(path, options),
     ),
     isUpstreamEmbedded(settings) ? undefined : tokenSourceFromSettings(credentialsFrom(settings)),
-    isStoreShared(settings) ? undefined : checkDataDirectory(settings.DATA_DIR),
+    isStoreShared(settings) ? undefined : checkDirectory('DATA_DIR', settings.DATA_DIR),
+    isUpstreamEmbedded(settings) && settings.SERVICE_DIR !== undefined
+      ? checkDirectory('SERVICE_DIR', settings.SERVICE_DIR)
+      : undefined,
   ].filter((check) => check !== undefined);
 }

@@ -1,5 +1,5 @@
 import { settings } from './config/settings.ts';
-import { SettingsError } from './config/settings-from-environment.ts';
+import { SettingsError } from './config/settings-error.ts';
 
 /** Causes of a failed `listen`, by Node's error code. */
 const listenFailures: Readonly<Record<string, string>> = {

@@ -1,13 +1,13 @@
-import type { z } from 'zod';
 import { isLoopbackHost } from '../text/host.ts';
 import { backendMistakes, backendSettings } from './backend-settings.ts';
+import { callerSettings } from './caller-settings.ts';
+import { serviceWorkSettings } from './service-work-settings.ts';
 import { setting, type Setting } from './setting-declaration.ts';
+import { namesOf, readDeclared, type Environment, type ValuesOf } from './setting-reader.ts';
 import { choice, host, integer, port, text } from './setting-values.ts';
 import { SettingsError } from './settings-error.ts';
-import { settings } from './settings.ts';
+import { settings, type SettingValues } from './settings.ts';
 import { unknownNameMistakes } from './unknown-names.ts';
-
-const dayMs = 86_400_000;
 
 /** Every setting of the service (`npm run service`). */
 export const serviceSettings = {
@@ -19,9 +19,9 @@ export const serviceSettings = {
     default: '50051',
     meaning: 'Port of the service; 0 takes any free one.',
   }),
-  SERVICE_DIR: setting(text.default('./data/service'), {
-    default: './data/service',
-    meaning: 'Where operations and images are kept. On a local disk.',
+  DATA_DIR: setting(callerSettings.DATA_DIR.schema, {
+    default: callerSettings.DATA_DIR.default,
+    meaning: 'Folder in which SERVICE_DIR is, where that is not set.',
   }),
   SERVICE_API_KEYS_FILE: setting(text.optional(), {
     meaning:
@@ -38,33 +38,12 @@ export const serviceSettings = {
     meaning:
       'How long after SIGTERM images that are being made may take. What is not done then goes on at the next start.',
   }),
-  QUEUE_MAX: setting(integer({ min: 1, max: 100_000 }).default(1_000), {
-    default: '1000',
-    meaning:
-      'Operations that may wait; further ones are refused. Above half of it, an owner may hold no more than an equal share.',
-  }),
-  OPERATION_DEADLINE_MS: setting(integer({ min: 1_000, max: 7 * dayMs }).default(3_600_000), {
-    default: '3600000',
-    meaning: 'How long an operation may wait before it is given up.',
-  }),
-  RETENTION_MS: setting(integer({ min: 60_000, max: 365 * dayMs }).default(3 * dayMs), {
-    default: '259200000',
-    meaning: 'How long an operation and its image are kept after the end.',
-  }),
-  IMAGES_BYTES_MAX: setting(integer({ min: 1_048_576, max: 2 ** 45 }).default(4 * 1_073_741_824), {
-    default: '4294967296',
-    meaning:
-      'Bytes of all images on disk. Local drawings give way and are drawn again; other images keep new operations out.',
-  }),
+  ...serviceWorkSettings,
   IMAGE_BYTES_MAX: setting(integer({ min: 1_024, max: 268_435_456 }).default(16_777_216), {
     default: '16777216',
     meaning: 'Largest image. Room for one in each renderer slot is kept free on the disk.',
   }),
   ...backendSettings,
-  DRAWING_DELAY_MS: setting(integer({ min: 0, max: dayMs }).default(3_000), {
-    default: '3000',
-    meaning: 'Time from Generate to the local drawing.',
-  }),
   PROMPT_CHARACTERS_MAX: setting(integer({ min: 1, max: 1_000_000 }).default(500), {
     default: '500',
     meaning: 'Longest prompt, in code points.',
@@ -76,37 +55,40 @@ export const serviceSettings = {
 } as const satisfies Record<string, Setting>;
 
 /** Every setting of the service after validation, by name. */
-export type ServiceSettingValues = {
-  readonly [Name in keyof typeof serviceSettings]: z.output<
-    (typeof serviceSettings)[Name]['schema']
-  >;
-};
+export type ServiceSettingValues = ValuesOf<typeof serviceSettings>;
 
 /**
- * The values of the service's settings, read from environment variables. An empty variable counts as absent.
+ * The values of the service's settings, read from environment variables.
  *
  * @throws SettingsError with every mistake.
  */
-export function serviceSettingsFromEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-): ServiceSettingValues {
-  const mistakes: string[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [name, { schema }] of Object.entries<Setting>(serviceSettings)) {
-    const value = environment[name]?.trim();
-    const result = schema.safeParse(value === '' ? undefined : value);
-    if (result.success) values[name] = result.data;
-    else mistakes.push(`${name}: ${result.error.issues[0]?.message ?? 'is wrong'}`);
-  }
-  mistakes.push(
-    ...unknownNameMistakes(environment, {
-      settings: Object.keys(serviceSettings),
-      others: Object.keys(settings),
-    }),
-  );
-  if (mistakes.length === 0) mistakes.push(...contradictions(values as ServiceSettingValues));
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
-  return values as ServiceSettingValues;
+export function serviceSettingsFromEnvironment(environment: Environment): ServiceSettingValues {
+  const { values, mistakes } = readDeclared(serviceSettings, environment);
+  const names = { settings: namesOf(serviceSettings), others: namesOf(settings) };
+  const wrong = [...mistakes, ...unknownNameMistakes(environment, names)];
+  const found = wrong.length > 0 ? wrong : contradictions(values);
+  if (found.length > 0) throw new SettingsError(found);
+  return values;
+}
+
+/** Where the service keeps what it must not lose. */
+export function serviceDirectoryOf({
+  SERVICE_DIR,
+  DATA_DIR,
+}: Pick<ServiceSettingValues, 'SERVICE_DIR' | 'DATA_DIR'>): string {
+  return SERVICE_DIR ?? `${DATA_DIR}/service`;
+}
+
+/** The settings of the service that a gateway holds inside its process: of its work the gateway's own, reached on loopback alone. */
+export function embeddedServiceSettings(values: SettingValues): ServiceSettingValues {
+  return {
+    ...values,
+    SERVICE_HOST: '127.0.0.1',
+    SERVICE_API_KEYS_FILE: undefined,
+    SERVICE_TLS_CERT_FILE: undefined,
+    SERVICE_TLS_KEY_FILE: undefined,
+    SERVICE_DRAIN_MS: 0,
+  };
 }
 
 function contradictions(values: ServiceSettingValues): readonly string[] {

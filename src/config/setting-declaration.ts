@@ -7,11 +7,14 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   /** As the documentation prints it. */
   readonly default: string;
   readonly meaning: string;
+  /** An older name that is still read. */
+  readonly alias: string | undefined;
 }
 
 export function setting<Schema extends z.ZodType>(
   schema: Schema,
-  documented: { readonly default?: string; readonly meaning: string },
+  documented: { readonly default?: string; readonly meaning: string; readonly alias?: string },
 ): Setting<Schema> {
-  return { schema, default: documented.default ?? '–', meaning: documented.meaning };
+  const { default: fallback = '–', meaning, alias } = documented;
+  return { schema, default: fallback, meaning, alias };
 }

@@ -21,7 +21,7 @@ const credentialNames = [
 /** Settings that are given as a value or as a file that holds it. */
 const valuesOrFiles = ['GATEWAY_SECRET', 'GATEWAY_SECRET_PREVIOUS', 'STORE_URL'] as const;
 
-/** Settings that mean nothing for the embedded upstream. */
+/** Settings that mean nothing for the embedded service. */
 const realUpstreamNames = [
   'OPERATIONS_ADDRESS',
   'UPSTREAM_IS_SERVICE',
@@ -69,7 +69,7 @@ const rules: readonly Rule[] = [
     mistakes: (values) => [
       isStoreShared(values) &&
         isUpstreamEmbedded(values) &&
-        'UPSTREAM_ADDRESS: is needed with STORE_URL: the embedded upstream of one gateway is not there for the others',
+        'UPSTREAM_ADDRESS: is needed with STORE_URL: gateways that share a store need one image service for all of them, such as npm run service; the embedded one of each knows only its own operations',
     ],
   },
   ...Object.entries(neededByAuth).map(([mode, needed]): Rule => ({
@@ -83,10 +83,11 @@ const rules: readonly Rule[] = [
       ),
   })),
   {
-    of: ['AUTH', 'UPSTREAM_ADDRESS'],
-    mistakes: ({ AUTH, UPSTREAM_ADDRESS }) => [
+    of: ['AUTH', 'UPSTREAM_ADDRESS', 'BACKEND_URL'],
+    mistakes: ({ AUTH, UPSTREAM_ADDRESS, BACKEND_URL }) => [
       AUTH !== 'none' &&
         UPSTREAM_ADDRESS === undefined &&
+        BACKEND_URL === undefined &&
         `UPSTREAM_ADDRESS: is needed with AUTH=${AUTH}; set UPSTREAM_ADDRESS=embedded if callers shall get local drawings`,
     ],
   },
@@ -129,7 +130,7 @@ const rules: readonly Rule[] = [
     mistakes: (values) => [
       values.BACKEND_URL !== undefined &&
         !isUpstreamEmbedded(values) &&
-        'BACKEND_URL: is for the embedded upstream; with an UPSTREAM_ADDRESS, set it for the service there',
+        'BACKEND_URL: is for the embedded service; with an UPSTREAM_ADDRESS, set it for the service there',
     ],
   },
   {
@@ -185,14 +186,19 @@ export function isOpenToAll({ AUTH, HOST }: SettingValues): boolean {
   return AUTH === 'none' && !isLoopbackHost(HOST);
 }
 
-/** Whether images are drawn inside this process: chosen by name, or because no address is set. */
+/** Whether the image service runs inside this process: chosen by name, or because no address is set. */
 export function isUpstreamEmbedded({ UPSTREAM_ADDRESS: address }: SettingValues): boolean {
   return address === undefined || address === 'embedded';
 }
 
 /** Whether the upstream is the product's own service, whose words about money are believed. */
-export function isUpstreamService({ UPSTREAM_IS_SERVICE }: SettingValues): boolean {
-  return UPSTREAM_IS_SERVICE === true;
+export function isUpstreamService(values: SettingValues): boolean {
+  return isUpstreamEmbedded(values) || values.UPSTREAM_IS_SERVICE === true;
+}
+
+/** Reads the upstream allows a second: the vendor publishes 50; the service has no such quota, and serves more than a gateway needs. */
+export function readsPerSecondMaxOf(values: SettingValues): number {
+  return values.RESULT_READS_PER_SECOND_MAX ?? (isUpstreamService(values) ? 1_000 : 50);
 }
 
 /** Whether the upstream is reached by TLS, as the vendor's is. */

@@ -1,7 +1,8 @@
-import type { z } from 'zod';
 import { backendSettings } from './backend-settings.ts';
 import { callerSettings } from './caller-settings.ts';
+import { serviceWorkSettings } from './service-work-settings.ts';
 import { setting } from './setting-declaration.ts';
+import type { ValuesOf } from './setting-reader.ts';
 import {
   address,
   addressOrEmbedded,
@@ -68,9 +69,9 @@ export const settings = {
       'Must be `true` to listen anywhere but on loopback with `AUTH=none`: every client that reaches the gateway then spends on its account.',
   }),
   UPSTREAM_ADDRESS: setting(addressOrEmbedded.optional(), {
-    default: 'the embedded upstream',
+    default: 'embedded',
     meaning:
-      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset or `embedded`: an upstream inside this process draws local images. With `AUTH` other than `none` it must be set.',
+      '`host:port` (TLS) or `http://host:port` (plaintext) of ImageGenerationAsyncService. Unset or `embedded`: an image service inside this process, which keeps its operations in SERVICE_DIR and draws local images. With `AUTH` other than `none` it must be set.',
   }),
   OPERATIONS_ADDRESS: setting(address.optional(), {
     default: 'UPSTREAM_ADDRESS',
@@ -132,7 +133,7 @@ export const settings = {
       'JSON object: a name of your own → a model name or art:// URI. The name `*` stands for every other bare name, such as the names that clients have built in.',
   }),
   IMAGE_MEDIA_TYPES: setting(mediaTypes.optional(), {
-    default: 'image/jpeg; embedded upstream: image/jpeg,image/png,image/webp',
+    default: 'image/jpeg; embedded service: image/jpeg,image/png,image/webp',
     meaning: 'Media types the upstream can make, the preferred one first.',
   }),
   PROMPT_CHARACTERS_MAX: setting(integer({ min: 1, max: 60_000 }).default(500), {
@@ -146,8 +147,8 @@ export const settings = {
     default: 'learned',
     meaning: 'A fixed time between polls of one operation, in place of the learned schedule.',
   }),
-  RESULT_READS_PER_SECOND_MAX: setting(integer({ min: 1, max: 100_000 }).default(50), {
-    default: '50',
+  RESULT_READS_PER_SECOND_MAX: setting(integer({ min: 1, max: 100_000 }).optional(), {
+    default: '50; the service: 1000',
     meaning: 'Result reads the upstream allows a second; the gateway uses at most 80 % of them.',
   }),
   GENERATE_TIMEOUT_MS: setting(timeoutMs.default(15_000), {
@@ -211,19 +212,15 @@ export const settings = {
     meaning:
       'How long after SIGTERM, DRAIN_DELAY_MS included, requests in flight may go on; the process ends at most 5 s later. More than DRAIN_DELAY_MS.',
   }),
-  EMULATOR_PORT: setting(port.default(0), {
+  SERVICE_PORT: setting(port.default(0), {
     default: 'any',
-    meaning: 'Port of the embedded upstream.',
+    meaning: 'Port of the embedded service, on loopback only. `EMULATOR_PORT` is its older name.',
+    alias: 'EMULATOR_PORT',
   }),
-  EMULATOR_LATENCY_MS: setting(integer({ min: 0, max: 86_400_000 }).default(3_000), {
-    default: '3000',
-    meaning: 'Time from Generate to done in the embedded upstream.',
-  }),
+  ...serviceWorkSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;
 
 /** Every setting after validation, by name. */
-export type SettingValues = {
-  readonly [Name in SettingName]: z.output<(typeof settings)[Name]['schema']>;
-};
+export type SettingValues = ValuesOf<typeof settings>;

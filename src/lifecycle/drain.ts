@@ -94,6 +94,7 @@ export class Drain {
   readonly #work: Readonly<Record<TimedPhase, () => Promise<void>>>;
   #phase: DrainPhase = 'serving';
   #idleMs = Infinity;
+  #closingAtMs = Infinity;
   #wake: () => void = () => undefined;
   #ended: Promise<boolean> | undefined;
 
@@ -117,6 +118,11 @@ export class Drain {
     return this.#phase;
   }
 
+  /** Milliseconds until the last limit; Infinity before the drain has begun. */
+  get leftMs(): number {
+    return this.#closingAtMs - this.#options.clock.elapsedMs();
+  }
+
   /**
    * Begins the drain, or hurries one that has begun: of two limits the earlier one counts.
    *
@@ -126,6 +132,7 @@ export class Drain {
     const { clock } = this.#options;
     for (const phase of phases) this.#limits[phase].reachAfter(limits[`${phase}Ms`], clock);
     this.#idleMs = Math.min(this.#idleMs, limits.idleMs);
+    this.#closingAtMs = Math.min(this.#closingAtMs, clock.elapsedMs() + limits.closingMs);
     this.#wake();
     this.#ended ??= this.#run();
     return this.#ended;

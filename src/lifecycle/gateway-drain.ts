@@ -15,6 +15,8 @@ export interface GatewayDrainOptions {
   readonly log: Log;
   readonly server: FastifyInstance;
   readonly core: Core;
+  /** Called once no create can come any more, with the time until everything is to be closed. */
+  readonly stoppedTaking?: (leftMs: number) => void;
   /**
    * The parts that requests need, in closing order. The first ends calls to the
    * upstream; after it the outcomes of creates are recorded.
@@ -23,7 +25,8 @@ export interface GatewayDrainOptions {
 }
 
 /** The drain of a whole gateway, top down: what accepts requests ends before the parts they need. */
-export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptions): Drain {
+export function openDrain(options: GatewayDrainOptions): Drain {
+  const { clock, log, server, core, parts, stoppedTaking } = options;
   const { creates, operations, quotaShare } = core;
   const connections = new Connections(server.server, { clock, emptied: () => drain.emptied() });
   let quotaShareClosed: Promise<void> | undefined;
@@ -36,6 +39,7 @@ export function openDrain({ clock, log, server, core, parts }: GatewayDrainOptio
         creates.close();
         operations.close();
         quotaShareClosed = quotaShare.close();
+        stoppedTaking?.(drain.leftMs);
       },
       sweep: (idleMs) => connections.sweep(idleMs),
       async settle() {

@@ -38,6 +38,8 @@ export interface CoreOptions {
   readonly readsPerSecondMax: number;
   /** Absent: the schedule learns. */
   readonly pollIntervalMs?: number | undefined;
+  /** Longest time between two polls of an operation that may be done. Absent: as the vendor's quota of reads allows. */
+  readonly pollGapMsMax?: number | undefined;
   readonly resultCacheBytesMax: number;
   /** Of all images in memory: kept, being read, being written. */
   readonly imageMemoryBytesMax: number;
@@ -93,7 +95,11 @@ export function openCore(options: CoreOptions): Core {
   const perSecond = options.readsPerSecondMax * quotaPart;
   const readRateLimiter = new ReadRateLimiter({ perSecond, burst: readBurst });
   const readQueue = new ReadQueue({ clock, limiter: readRateLimiter });
-  const schedule = new PollSchedule({ random, intervalMs: options.pollIntervalMs });
+  const schedule = new PollSchedule({
+    random,
+    intervalMs: options.pollIntervalMs,
+    gapMsMax: options.pollGapMsMax,
+  });
   const slots = new Slots({ store, random, schedule, subjectsMax: options.trackedMax });
   const operations = new Operations({
     upstream,

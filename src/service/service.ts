@@ -53,10 +53,14 @@ export interface Service {
   readonly port: number;
   /** Identity of its store. */
   readonly storeId: string;
+  readonly renderer: Pick<Renderer, 'name' | 'spend'>;
   /**
-   * Takes nothing new, lets attempts under way end within the grace, and closes.
-   * What is unfinished goes on when a service is opened on the directory again.
+   * Takes nothing new, and lets attempts under way end within the grace; reads and
+   * cancels go on. What is unfinished goes on when a service is opened on the
+   * directory again.
    */
+  drain(graceMs: number): Promise<void>;
+  /** Drains, unless that was done, and closes. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -99,11 +103,10 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     limits: options,
   });
   const retention = new Retention({
-    ...{ store, images, clock },
+    ...{ store, images, clock, failed },
     retentionMs: options.retentionMs,
     imagesBytesMax: options.imagesBytesMax,
     owns: () => ownership.epoch !== undefined,
-    failed,
   });
   const server = serviceServer({
     operations,
@@ -116,13 +119,19 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const port = await listen(server, `${inUrl(options.host)}:${options.port}`, options.tls);
   await ownership.start();
   retention.start();
+  let drained: Promise<void> | undefined;
+  const drain = (graceMs: number) => {
+    operations.stopAccepting();
+    retention.stop();
+    return (drained ??= dispatcher.stop(graceMs));
+  };
   return {
     port,
     storeId: store.id,
+    renderer,
+    drain,
     async close(graceMs) {
-      operations.stopAccepting();
-      retention.stop();
-      await dispatcher.stop(graceMs);
+      await drain(graceMs);
       await ownership.stop();
       server.forceShutdown();
       await renderer.close();

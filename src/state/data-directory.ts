@@ -3,16 +3,16 @@ import { access, mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Checks that DATA_DIR is a folder that this process may write, or can become one. Changes nothing.
+ * Checks that a setting names a folder that this process may write, or that can become one. Changes nothing.
  *
  * @throws Error in one sentence that names the setting.
  */
-export async function checkDataDirectory(path: string): Promise<void> {
+export async function checkDirectory(setting: string, path: string): Promise<void> {
   const nearest = await nearestExisting(resolve(path));
   const isFolder = await stat(nearest).then((found) => found.isDirectory());
-  if (!isFolder) throw new Error(`DATA_DIR: ${nearest} is not a folder`);
+  if (!isFolder) throw new Error(`${setting}: ${nearest} is not a folder`);
   await access(nearest, constants.W_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`DATA_DIR: this process may not write to ${nearest} (${error.code})`);
+    throw new Error(`${setting}: this process may not write to ${nearest} (${error.code})`);
   });
 }
 

@@ -47,7 +47,7 @@ it('the secret of a gateway changes in its files: ids and tokens stay valid, and
   await writeFile(current, oldSecret);
   await writeFile(previous, newSecret);
   const gateway = await startGateway({
-    EMULATOR_LATENCY_MS: '20',
+    DRAWING_DELAY_MS: '20',
     GATEWAY_SECRET_FILE: current,
     GATEWAY_SECRET_PREVIOUS_FILE: previous,
   });

@@ -87,7 +87,7 @@ export const dataScenarios: readonly Scenario[] = [
       const log = join(stage.folder, 'gateway.log');
       const program = await stage.start({
         stdout: stage.file(log),
-        environment: { DATA_DIR: folder },
+        environment: { DATA_DIR: folder, ...(await stage.imagesElsewhere()) },
       });
       const id = await created(stage, program);
       const filler = join(folder, 'filler');
@@ -104,7 +104,11 @@ export const dataScenarios: readonly Scenario[] = [
   {
     name: 'the data folder may not grow (ulimit -f)',
     async run(stage) {
-      const program = await stage.start({ stdout: 'ignore', shell: 'ulimit -f 96; exec' });
+      const program = await stage.start({
+        stdout: 'ignore',
+        shell: 'ulimit -f 96; exec',
+        environment: await stage.imagesElsewhere(),
+      });
       const id = await created(stage, program);
       for (let count = 0; count < 400 && (await keyedCreate(program)).status === 202; count += 1);
       await degrades(stage, program, id);
@@ -122,6 +126,7 @@ export const dataScenarios: readonly Scenario[] = [
         stdout: stage.file(log),
         environment: {
           ...faults.environment,
+          ...(await stage.imagesElsewhere()),
           DATA_DIR: folder,
           CALLER_IMAGES_PER_DAY_MAX: '100000',
         },

@@ -49,7 +49,7 @@ export class GatewayProgram {
         METRICS_PORT: String(metricsPort),
         DATA_DIR: join(this.#folder, 'data'),
         DRAIN_DELAY_MS: '0',
-        EMULATOR_LATENCY_MS: '100',
+        DRAWING_DELAY_MS: '100',
         LOOP_DELAY_MS_MAX: '60000',
         ...environment,
       },

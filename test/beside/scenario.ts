@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startEmulator, type Emulator } from '../../src/emulator/emulator.ts';
 import { GatewayProgram, type GatewayProgramOptions } from './gateway-program.ts';
 
 /** What a scenario needs of the machine: the right to mount, or a program. */
@@ -23,6 +24,7 @@ export class Stage {
   readonly #programs: GatewayProgram[] = [];
   readonly #mounts: string[] = [];
   readonly #files: number[] = [];
+  readonly #emulators: Emulator[] = [];
 
   async start(options: GatewayProgramOptions = {}): Promise<GatewayProgram> {
     return this.#keep(await GatewayProgram.start(options));
@@ -30,6 +32,13 @@ export class Stage {
 
   async launch(options: GatewayProgramOptions = {}): Promise<GatewayProgram> {
     return this.#keep(await GatewayProgram.launch(options));
+  }
+
+  /** Settings that make images elsewhere, so that only what the gateway itself keeps is in its data folder. */
+  async imagesElsewhere(): Promise<{ readonly UPSTREAM_ADDRESS: string }> {
+    const emulator = await startEmulator({ latencyMs: 100 });
+    this.#emulators.push(emulator);
+    return { UPSTREAM_ADDRESS: emulator.address };
   }
 
   /** A file to write the log or standard error to. */
@@ -85,6 +94,7 @@ export class Stage {
 
   async close(): Promise<void> {
     for (const program of this.#programs) await program.remove();
+    for (const emulator of this.#emulators) await emulator.close();
     for (const file of this.#files) closeSync(file);
     for (const path of this.#mounts) spawnSync('umount', [path]);
     rmSync(this.folder, { recursive: true, force: true });

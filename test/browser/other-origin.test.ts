@@ -23,7 +23,7 @@ beforeAll(async () => {
   shopOrigin = `http://127.0.0.1:${(shop.address() as AddressInfo).port}`;
   file = await apiKeysFile({ shop: {} });
   gateway = await startGateway({
-    EMULATOR_LATENCY_MS: '600',
+    DRAWING_DELAY_MS: '600',
     CORS_ORIGINS: shopOrigin,
     AUTH: 'keys',
     API_KEYS_FILE: file.path,

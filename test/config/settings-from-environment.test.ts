@@ -1,9 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import {
-  SettingsError,
-  settingsFromEnvironment,
-} from '../../src/config/settings-from-environment.ts';
+import { SettingsError } from '../../src/config/settings-error.ts';
+import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
 import { configurationPage } from '../../src/config/configuration-page.ts';
 import { settings } from '../../src/config/settings.ts';
 
@@ -32,7 +30,7 @@ describe('the settings', () => {
       GENERATE_TIMEOUT_MS: 15_000,
       GET_TIMEOUT_MS: 10_000,
       IMAGE_BYTES_MAX: 16_777_216,
-      EMULATOR_LATENCY_MS: 3_000,
+      DRAWING_DELAY_MS: 3_000,
       LOG_LEVEL: 'info',
     });
   });
@@ -87,6 +85,18 @@ describe('the settings', () => {
     ]);
   });
 
+  it('are still read by an older name, and not by both', () => {
+    const older = { EMULATOR_LATENCY_MS: '7', EMULATOR_PORT: '5051' };
+    expect(settingsFromEnvironment(older)).toMatchObject({
+      DRAWING_DELAY_MS: 7,
+      SERVICE_PORT: 5_051,
+    });
+    expect(mistakes({ EMULATOR_PORT: 'x' })).toEqual([expect.stringMatching(/^EMULATOR_PORT: /)]);
+    expect(mistakes({ ...older, DRAWING_DELAY_MS: '8' })).toEqual([
+      'DRAWING_DELAY_MS, EMULATOR_LATENCY_MS: set one of them; the second is an older name of the first',
+    ]);
+  });
+
   it.each([
     [{ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' }],
     [{ HOST: '::1' }],
@@ -95,6 +105,7 @@ describe('the settings', () => {
     [{ UPSTREAM_ADDRESS: '[::1]:443', UPSTREAM_IAM_TOKEN: 'Bearer t1.abc', FOLDER_ID: 'f' }],
     [{ ...real, FOLDER_ID: '', DEFAULT_MODEL: 'art://f/m' }],
     [{ AUTH: 'keys', API_KEYS_FILE: 'f', UPSTREAM_ADDRESS: 'embedded' }],
+    [{ AUTH: 'keys', API_KEYS_FILE: 'f', BACKEND_URL: 'http://127.0.0.1:8000' }],
     [{ ...real, AUTH: 'passthrough', UPSTREAM_API_KEY: '' }],
   ])('may be %j', (environment) => {
     expect(mistakes(environment)).toEqual([]);

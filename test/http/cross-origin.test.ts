@@ -11,7 +11,7 @@ let gateway: Gateway;
 beforeAll(async () => {
   file = await apiKeysFile({ shop: {} });
   gateway = await startGateway({
-    EMULATOR_LATENCY_MS: '100',
+    DRAWING_DELAY_MS: '100',
     CORS_ORIGINS: 'https://Shop.Example:443/, https://*.pages.example, tauri://localhost',
     AUTH: 'keys',
     API_KEYS_FILE: file.path,

@@ -152,7 +152,7 @@ describe('the events of an operation', () => {
   it('end when the gateway stops', async () => {
     const other = await startGateway({
       UPSTREAM_ADDRESS: emulator.address,
-      EMULATOR_LATENCY_MS: '0',
+      DRAWING_DELAY_MS: '0',
     });
     emulator.faults.inject('Get', { kind: 'delay', delayMs: 3_000 });
     const id = await idOf(other.create(prompt));

@@ -67,10 +67,10 @@ function expectNoFolder(body: unknown): void {
   expect(JSON.stringify(body)).not.toMatch(/operators-folder|Access to|does not match/);
 }
 
-describe('with the embedded upstream, whose models are known', () => {
+describe('with the embedded service, whose models are known', () => {
   let gateway: Gateway;
   beforeAll(async () => {
-    gateway = await startGateway({ EMULATOR_LATENCY_MS: '0' });
+    gateway = await startGateway({ DRAWING_DELAY_MS: '0' });
   });
   afterAll(() => gateway.close());
 
@@ -123,8 +123,8 @@ describe('with the embedded upstream, whose models are known', () => {
 
   it('another model is refused in the upstream’s own words on the vendor’s surface', async () => {
     expect(await vendor(gateway, 'art://local/dall-e-3')).toMatchObject({
-      status: 403,
-      body: { code: 7, message: 'Access to model art://local/dall-e-3 denied' },
+      status: 400,
+      body: { code: 3, message: 'Model URI names a model that is not served here' },
     });
   });
 
@@ -151,7 +151,7 @@ describe('with the embedded upstream, whose models are known', () => {
 describe('aliases', () => {
   let gateway: Gateway;
   const open = async (aliases: Record<string, string>) => {
-    const environment = { EMULATOR_LATENCY_MS: '0', MODEL_ALIASES: JSON.stringify(aliases) };
+    const environment = { DRAWING_DELAY_MS: '0', MODEL_ALIASES: JSON.stringify(aliases) };
     gateway = closeLater(await startGateway(environment));
   };
 

@@ -4,7 +4,7 @@ import { startGateway, type Gateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await startGateway({ EMULATOR_LATENCY_MS: '10' });
+  gateway = await startGateway({ DRAWING_DELAY_MS: '10' });
 });
 afterAll(() => gateway.close());
 

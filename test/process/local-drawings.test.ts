@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GatewayProcess } from '../fleet/gateway-process.ts';
 
-const warning = /UPSTREAM_ADDRESS is not set: images are drawn locally/;
+const warning = /neither BACKEND_URL nor UPSTREAM_ADDRESS is set: images are drawn locally/;
 let directory: string;
 
 beforeAll(async () => {

@@ -43,7 +43,7 @@ async function startListening(
   environment: Record<string, string> = {},
   nodeArguments: readonly string[] = [],
 ) {
-  const started = start({ EMULATOR_LATENCY_MS: '200', ...environment }, nodeArguments);
+  const started = start({ DRAWING_DELAY_MS: '200', ...environment }, nodeArguments);
   const lines = createInterface({ input: started.child.stdout });
   let output = '';
   lines.on('line', (text) => (output += text));
@@ -92,15 +92,43 @@ describe('the process', { timeout: 60_000 }, () => {
       (await readFile(join(directory, 'gateway-secret'), 'utf8')).trim().length,
     ).toBeGreaterThanOrEqual(32);
     const second = await startListening();
-    // The embedded upstream ended with the first process: the id opens, but the operation is unknown.
-    const response = await fetch(`${second.address}/operations/${id}`);
-    expect(await response.json()).toMatchObject({ id, status: 'running' });
+    const response = await fetch(`${second.address}/operations/${id}?wait=60`);
+    expect(await response.json()).toMatchObject({ id, status: 'succeeded' });
     second.child.kill('SIGINT');
     await second.ended;
   });
 
+  it('keeps what it accepted when it is killed: the same key brings the same operation, with its image', async () => {
+    const first = await startListening({ DRAWING_DELAY_MS: '3000' });
+    const key = { 'idempotency-key': `killed-${first.child.pid}` };
+    const { id } = (await (await create(first.address, key)).json()) as { id: string };
+    // A second one, which is waited for when the process is killed.
+    const cut = create(first.address, { ...key, prefer: 'wait=60' }).catch(() => undefined);
+    first.child.kill('SIGKILL');
+    await Promise.all([cut, first.ended]);
+    const second = await startListening({ DRAWING_DELAY_MS: '3000' });
+    const again = await create(second.address, { ...key, prefer: 'wait=60' });
+    expect(await again.json()).toMatchObject({ id, status: 'succeeded' });
+    const image = await fetch(`${second.address}/operations/${id}/image`);
+    expect(image.headers.get('content-type')).toBe('image/jpeg');
+    expect(new Uint8Array(await image.arrayBuffer()).length).toBeGreaterThan(50_000);
+    second.child.kill('SIGINT');
+    await second.ended;
+  });
+
+  it('refuses to embed the service of several gateways, and says what to do', async () => {
+    const { ended, errors } = start({
+      STORE_URL: 'redis://127.0.0.1:6379',
+      GATEWAY_SECRET: 'x'.repeat(32),
+    });
+    expect((await ended)[0]).toBe(1);
+    expect(errors()).toContain(
+      'UPSTREAM_ADDRESS: is needed with STORE_URL: gateways that share a store need one image service',
+    );
+  });
+
   it('responds to waiting requests before it stops', async () => {
-    const { child, address, ended } = await startListening({ EMULATOR_LATENCY_MS: '60000' });
+    const { child, address, ended } = await startListening({ DRAWING_DELAY_MS: '60000' });
     const waiting = create(address, { prefer: 'wait=60' });
     await expect.poll(async () => (await fetch(`${address}/readyz`)).status).toBe(200);
     await expect
@@ -141,7 +169,7 @@ describe('the process', { timeout: 60_000 }, () => {
       const mistake = `const fail = () => { throw new TypeError('x-api-key: canary\\n    at canary (/x.js:1:1)') };
         process.on('SIGUSR2', () => { ${how === 'throw' ? 'fail()' : 'Promise.resolve().then(fail)'} });`;
       const preload = ['--import', `data:text/javascript,${encodeURIComponent(mistake)}`];
-      const settings = { EMULATOR_LATENCY_MS: '60000' };
+      const settings = { DRAWING_DELAY_MS: '60000' };
       const started = await startListening(settings, preload);
       const { child, address, ended, output, errors } = started;
       const waiting = create(address, { prefer: 'wait=60' });

@@ -118,11 +118,11 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     'text',
   ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
-  'app-upstream.ts': ['config', 'emulator', 'files', 'observability', 'upstream'],
-  'app-renderer.ts': [...['clock', 'config', 'files', 'observability', 'renderers']],
-  'app-service.ts': [
-    ...['app-renderer.ts', 'clock', 'config', 'observability', 'renderers', 'service'],
-  ],
+  'app-upstream.ts': ['service-thread.ts', 'config', 'files', 'observability', 'upstream'],
+  'app-renderer.ts': ['clock', 'config', 'files', 'renderers'],
+  'app-service.ts': ['app-renderer.ts', 'clock', 'config', 'renderers', 'service'],
+  'service-thread.ts': ['app-renderer.ts', 'config'],
+  'service-thread-main.ts': ['app-renderer.ts', 'app-service.ts', 'service-thread.ts', 'config'],
   'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
@@ -136,9 +136,10 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'keys.ts': ['callers'],
 };
 
-/** Entry of the emulator's own process: nothing imports it. */
+/** Entries of processes and threads: nothing imports them. */
 export const entries: readonly string[] = [
-  ...['src/main.ts', 'src/keys.ts', 'src/service-main.ts', 'src/emulator/main.ts'],
+  ...['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'],
+  ...['src/service-main.ts', 'src/service-thread-main.ts'],
 ];
 
 /** The only file that gives src/operations, src/lifecycle and src/load the machine's clock and randomness. */

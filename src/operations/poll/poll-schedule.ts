@@ -4,7 +4,7 @@ const samplesMax = 256;
 const samplesMin = 8;
 const firstPollMs = 1_000;
 const gapMsMin = 150;
-const gapMsMax = 1_500;
+const vendorGapMsMax = 1_500;
 const jitterRatio = 0.3;
 const lateGapMsMax = 30_000;
 /** Short, because the breaker already spares an upstream that fails for all callers: they learn soon that it works again. */
@@ -33,16 +33,25 @@ export interface OperationAge {
 export class PollSchedule {
   readonly #random: Random;
   readonly #intervalMs: number | undefined;
+  readonly #gapMsMax: number | undefined;
   /** The last durations in order of arrival, which is the order of forgetting. */
   readonly #recent: number[] = [];
   /** The same, sorted. */
   readonly #sorted: number[] = [];
   #next = 0;
 
-  /** With `intervalMs` nothing is learned: every gap is that long. */
-  constructor(options: { readonly random: Random; readonly intervalMs?: number | undefined }) {
+  /**
+   * @param options.intervalMs Nothing is learned: every gap is that long.
+   * @param options.gapMsMax No operation that may be done is polled more rarely, whatever its age.
+   */
+  constructor(options: {
+    readonly random: Random;
+    readonly intervalMs?: number | undefined;
+    readonly gapMsMax?: number | undefined;
+  }) {
     this.#random = options.random;
     this.#intervalMs = options.intervalMs;
+    this.#gapMsMax = options.gapMsMax;
   }
 
   /** Learns how long an operation took. */
@@ -71,18 +80,22 @@ export class PollSchedule {
     if (this.#intervalMs !== undefined) return this.#intervalMs;
     const known = this.#sorted.length;
     const lateGapMs = () => this.#lateGapMs(Math.min(ageMs, followedMs));
-    if (known < samplesMin) return ageMs < firstPollMs ? firstPollMs - ageMs : lateGapMs();
+    if (known < samplesMin) {
+      return ageMs < firstPollMs
+        ? Math.min(firstPollMs - ageMs, this.#gapMsMax ?? Infinity)
+        : lateGapMs();
+    }
     const survived = this.#firstAbove(ageMs);
     if (survived === known) return lateGapMs();
     const likelyMs = this.#sample(survived, askedAtQuantile);
     const earliestMs = this.#sample(survived, earliestQuantile);
-    const latestMs = Math.max(ageMs, earliestMs) + this.#jittered(gapMsMax);
+    const latestMs = Math.max(ageMs, earliestMs) + this.#gapMs(vendorGapMsMax);
     return Math.max(gapMsMin, Math.min(likelyMs, latestMs) - ageMs);
   }
 
   /** Milliseconds to the next poll after `failures` polls in a row brought nothing. */
   delayAfterFailureMs(failures: number): number {
-    const baseMs = this.#intervalMs ?? gapMsMax;
+    const baseMs = this.#intervalMs ?? vendorGapMsMax;
     return this.#jittered(Math.min(errorGapMsMax, baseMs * 2 ** Math.min(failures - 1, 10)));
   }
 
@@ -92,7 +105,12 @@ export class PollSchedule {
   }
 
   #lateGapMs(ageMs: number): number {
-    return this.#jittered(Math.min(lateGapMsMax, Math.max(gapMsMax, ageMs / 10)));
+    return this.#gapMs(Math.min(lateGapMsMax, Math.max(vendorGapMsMax, ageMs / 10)));
+  }
+
+  /** A gap of about that length, and none above the greatest allowed one. */
+  #gapMs(ms: number): number {
+    return this.#jittered(Math.min(ms, (this.#gapMsMax ?? Infinity) / (1 + jitterRatio)));
   }
 
   #jittered(ms: number): number {

@@ -67,6 +67,17 @@ describe('PollSchedule', () => {
     expect([schedule.delayMs(followed(0)), schedule.delayMs(followed(99_999))]).toEqual([123, 123]);
   });
 
+  it('leaves no operation that may be done alone for longer than the greatest gap', () => {
+    const schedule = new PollSchedule({ random: seededRandom(6), gapMsMax: 250 });
+    const ages = [0, 900, 5_000, 60_000, 24 * 3_600_000];
+    for (const age of ages) expect(schedule.delayMs(followed(age))).toBeLessThanOrEqual(250);
+    for (let count = 0; count < 256; count += 1) schedule.record(3_000 + count);
+    expect(schedule.delayMs(followed(0))).toBeGreaterThan(2_000);
+    for (const age of ages.slice(2)) {
+      expect(schedule.delayMs(followed(age))).toBeLessThanOrEqual(250);
+    }
+  });
+
   it('forgets what it learned long ago', () => {
     const schedule = new PollSchedule({ random: seededRandom(5) });
     for (let count = 0; count < 300; count += 1) schedule.record(60_000);

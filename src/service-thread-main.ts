@@ -1,0 +1,44 @@
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ServiceLog } from './app-renderer.ts';
+import { openAppService } from './app-service.ts';
+import { Secret } from './config/secret.ts';
+import type { ServiceSettingValues } from './config/service-settings.ts';
+import type { FromThread, PassedSetting, ToThread } from './service-thread.ts';
+
+/** The program of the thread: the service, with its log in the gateway's. */
+async function main(): Promise<void> {
+  // Failures are thrown, and reported once.
+  setLogVerbosity(logVerbosity.NONE);
+  const service = await openAppService(settingsFromGateway(), log);
+  parentPort?.on('message', (message: ToThread) => {
+    if (message.kind === 'drain') void service.drain(message.graceMs);
+    else void service.close(0).finally(() => parentPort?.close());
+  });
+  const { name, spend } = service.renderer;
+  post({ kind: 'listening', port: service.port, renderer: { name, spend } });
+}
+
+const log: ServiceLog = { info: line('info'), warn: line('warn'), error: line('error') };
+
+function line(level: keyof ServiceLog) {
+  return (fields: object, text: string) => post({ kind: 'log', level, fields, text });
+}
+
+function post(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+function settingsFromGateway(): ServiceSettingValues {
+  const entries = Object.entries(workerData as Record<string, PassedSetting>);
+  return Object.fromEntries(
+    entries.map(([name, passed]) => [name, settingFrom(passed)]),
+  ) as unknown as ServiceSettingValues;
+}
+
+function settingFrom(passed: PassedSetting): unknown {
+  if ('secret' in passed) return new Secret(passed.secret);
+  return 'url' in passed ? new URL(passed.url) : passed.value;
+}
+
+await main();
