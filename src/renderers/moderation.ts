@@ -12,9 +12,7 @@ const innerCode = 'ResponsibleAIPolicyViolation';
 const statuses: ReadonlySet<number> = new Set([400, 403, 422]);
 const wordings = /safety system|content policy|\bNSFW\b/i;
 
-/** What callers read: the vendor's sentence, by which its clients know the case. */
-export const moderatedMessage =
-  'it is not possible to generate an image from this request because it may violate the terms of use';
+export const moderatedMessage = 'the image model refused the prompt for its content';
 
 /**
  * Whether a backend refused a prompt for its content.

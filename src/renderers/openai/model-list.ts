@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpEnd } from '../http-exchange.ts';
+import type { HttpEnd, HttpResponse } from '../http-exchange.ts';
 import { RendererError } from '../renderer.ts';
 import { dialects, type Dialect } from './dialects.ts';
 
@@ -13,8 +13,11 @@ export interface ModelList {
 
 const listed = z.looseObject({
   id: z.string(),
-  owned_by: z.string().optional().catch(undefined),
+  owned_by: z.string().catch(''),
+  created: z.number().catch(0),
 });
+type ListedModel = z.output<typeof listed>;
+
 const document = z.union([
   z.looseObject({ data: z.array(z.unknown()) }).transform(({ data }) => data),
   z.array(z.unknown()),
@@ -37,17 +40,22 @@ export function modelListFromEnd(end: HttpEnd): ModelList {
   }
   if (end.status >= 500) throw new RendererError('not_sent', 'the image model is not ready');
   const items = end.status < 300 ? itemsOf(end.body) : [];
-  const owner = items[0]?.owned_by ?? '';
-  const headers = Object.keys(end.headers);
-  return {
-    models: items.map(({ id }) => id),
-    dialect: headers.some((name) => name.startsWith('x-litellm-'))
-      ? dialects.litellm
-      : Object.values(dialects).find(({ ownedBy }) => ownedBy?.test(owner)),
-  };
+  return { models: items.map(({ id }) => id), dialect: dialectOf(items, end) };
 }
 
-function itemsOf(body: Buffer): readonly z.output<typeof listed>[] {
+/** LiteLLM gives every model the same date, unless it was configured with another one. */
+const litellmCreated = 1_677_610_602;
+
+function dialectOf(items: readonly ListedModel[], { headers }: HttpResponse): Dialect | undefined {
+  const isLitellm =
+    Object.keys(headers).some((name) => name.startsWith('x-litellm-')) ||
+    (items.length > 0 && items.every(({ created }) => created === litellmCreated));
+  if (isLitellm) return dialects.litellm;
+  const owner = items[0]?.owned_by ?? '';
+  return Object.values(dialects).find(({ ownedBy }) => ownedBy?.test(owner));
+}
+
+function itemsOf(body: Buffer): readonly ListedModel[] {
   const items = document.safeParse(jsonFrom(body)).data ?? [];
   return items.flatMap((item) => listed.safeParse(item).data ?? []);
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { exchange, type HttpEnd, type HttpRequest } from '../http-exchange.ts';
 import type { WholeImage } from '../image-from-bytes.ts';
 import type { PromptSyntax } from '../prompt-syntax.ts';
@@ -64,7 +63,6 @@ export interface Found {
 const probeTimeoutMs = 10_000;
 const listBytesMax = 4_194_304;
 const cloudConcurrency = 4;
-const fetchAgainMs = [1_000, 2_000, 4_000, 8_000, 16_000];
 /** JSON around an image, and other fields of the response. */
 const aroundImageBytes = 1_048_576;
 
@@ -179,15 +177,10 @@ class HttpRenderer implements OpenAiRenderer {
     return { ...found, ...imageFacts(plan, this.modelVersion, undefined) };
   }
 
-  /** The image at an address that was just returned, tried again for half a minute. */
+  /** The image at an address that was just returned. What fails here is looked for by `find`. */
   async #fetched(url: string, { signal }: Attempt): Promise<WholeImage> {
-    for (const waitMs of [...fetchAgainMs, 0]) {
-      const found = await this.#fetchOnce(url, signal);
-      if (found === 'lost') break;
-      if (found !== 'later') return found;
-      if (signal.aborted || waitMs === 0) break;
-      await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
-    }
+    const found = await this.#fetchOnce(url, signal);
+    if (typeof found !== 'string') return found;
     throw new RendererError('unknown', 'the image could not be fetched', { lossCause: 'reset' });
   }
 

@@ -61,13 +61,14 @@ describe('an image at an address of the backend', () => {
     expect(backend.gets).toHaveLength(0);
   });
 
-  it('is fetched again after a cut, and nothing is made again', async () => {
-    backend.onGet = (socket) => {
-      if (backend.gets.length < 2) socket.resetAndDestroy();
-      else sendsImage(socket, backend.gets[0]!);
-    };
-    expect(await outcomeAt(`${backend.url}/1.png`)).toMatchObject({ mediaType: 'image/png' });
-    expect([backend.posts.length, backend.gets.length]).toStrictEqual([1, 2]);
+  it('that can’t be fetched is unknown, and is kept to look for', async () => {
+    backend.onGet = (socket) => socket.resetAndDestroy();
+    const attempt = attemptOf();
+    expect(await outcomeAt(`${backend.url}/1.png`, 'xai', attempt)).toMatchObject({
+      failure: 'unknown',
+    });
+    expect(attempt.references).toStrictEqual([`${backend.url}/1.png`]);
+    expect([backend.posts.length, backend.gets.length]).toStrictEqual([1, 1]);
   });
 
   it('follows redirects on the same host, three at most', async () => {

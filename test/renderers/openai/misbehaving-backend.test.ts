@@ -171,7 +171,7 @@ describe('a 200 that holds no usable image is paid for, and is asked for once:',
   ])('%s is moderation', async (_, body) => {
     const { failure, message, options } = await failureOf(json(200, body));
     expect({ failure, options }).toMatchObject({ failure: 'moderated', options: spent });
-    expect(message).toContain('terms of use');
+    expect(message).toContain('for its content');
     expect(backend.posts).toHaveLength(1);
   });
 });
