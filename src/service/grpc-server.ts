@@ -100,6 +100,21 @@ export function listen(
   });
 }
 
+/** Between the last call that is taken and the end of those that hang. */
+const callsEndMsMax = 1_000;
+
+/** Lets calls under way end, briefly, and closes. */
+export async function shutDown(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, callsEndMsMax);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  server.forceShutdown();
+}
+
 function requestOf(request: ImageGenerationRequest) {
   try {
     return renderRequestFromMessage(request);

@@ -9,7 +9,7 @@ import { Dispatcher } from './dispatcher.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
 import type { FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
-import { listen, serviceServer, type ServiceServerOptions } from './grpc-server.ts';
+import { listen, serviceServer, shutDown, type ServiceServerOptions } from './grpc-server.ts';
 import { openLmdbOperationStore } from './lmdb-operation-store.ts';
 import type { OperationStore } from './operation-store.ts';
 import { ServiceOperations } from './operations.ts';
@@ -55,9 +55,9 @@ export interface Service {
   readonly storeId: string;
   readonly renderer: Pick<Renderer, 'name' | 'spend'>;
   /**
-   * Takes nothing new, and lets attempts under way end within the grace; reads and
-   * cancels go on. What is unfinished goes on when a service is opened on the
-   * directory again.
+   * Begins nothing more, and lets attempts under way end within the grace; all
+   * calls are served meanwhile, and after it. What is unfinished goes on when a
+   * service is opened on the directory again.
    */
   drain(graceMs: number): Promise<void>;
   /** Drains, unless that was done, and closes. */
@@ -121,7 +121,6 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   retention.start();
   let drained: Promise<void> | undefined;
   const drain = (graceMs: number) => {
-    operations.stopAccepting();
     retention.stop();
     return (drained ??= dispatcher.stop(graceMs));
   };
@@ -132,8 +131,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     drain,
     async close(graceMs) {
       await drain(graceMs);
+      operations.stopAccepting();
       await ownership.stop();
-      server.forceShutdown();
+      await shutDown(server);
       await renderer.close();
       await store.close();
     },

@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLmdbOperationStore } from '../../src/service/lmdb-operation-store.ts';
 import {
   acceptedRecord,
   dispatch,
   fail,
+  recordSchema,
   store as storeImage,
   succeed,
 } from '../../src/service/operation-record.ts';
@@ -43,6 +45,19 @@ describe('the operations of a machine', () => {
     expect(store.get(kept.id)).toStrictEqual(kept);
     expect(store.unfinished()).toStrictEqual([kept]);
     expect(store.id).toBe(storeId);
+  });
+
+  it('are not opened by a program that knows an earlier version of them', async () => {
+    await store.close();
+    const writeSchema = async (schema: number) => {
+      const root = open({ path: directory, noSubdir: false, maxDbs: 8 });
+      await root.openDB({ name: 'meta', encoding: 'json' }).put('schema', schema);
+      await root.close();
+    };
+    await writeSchema(recordSchema + 1);
+    await expect(openLmdbOperationStore(directory)).rejects.toThrow(/newer version/);
+    await writeSchema(1);
+    store = await openLmdbOperationStore(directory);
   });
 
   it('change only as their state allows', async () => {

@@ -14,8 +14,10 @@ import {
 } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Operation } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { OperationService } from '../../src/gen/yandex/cloud/operation/operation_service_pb.ts';
+import type { RenderedImage } from '../../src/renderers/renderer.ts';
 import { apiKeysFromFile } from '../../src/service/api-keys.ts';
 import type { Service } from '../../src/service/service.ts';
+import { onePixel, stubRenderer } from '../support/stub-renderer.ts';
 import { connectGrpc, type GrpcClient } from '../support/grpc-client.ts';
 import { startService, type StartServiceOptions } from '../support/service.ts';
 
@@ -189,6 +191,24 @@ describe('a request that can not be rendered', () => {
       message: 'Prompt positive size 501 exceeds limit (500)',
     });
   });
+});
+
+it('a service that stops serves until its last attempt has ended, and goes on later', async () => {
+  let finish: (image: RenderedImage) => void = nothing;
+  const render = () => new Promise<RenderedImage>((resolve) => (finish = resolve));
+  await start({ renderer: stubRenderer({ concurrency: 1, render }) });
+  const wanted = { ...request('a'), modelUri: 'art://folder/stub-1' };
+  const { id: running } = await grpc.call(generate, wanted);
+  await expect.poll(() => finish).not.toBe(nothing);
+  const closed = service!.close(60_000);
+  const { id: queued } = await grpc.call(generate, wanted);
+  expect(await grpc.call(get, { operationId: running })).toMatchObject({ done: false });
+  finish(onePixel());
+  await closed;
+  service = undefined;
+  grpc.client.close();
+  await start({ renderer: stubRenderer() });
+  for (const id of [running, queued]) expect((await ended(id)).result.case).toBe('response');
 });
 
 it('a full queue refuses further operations until there is room', async () => {
