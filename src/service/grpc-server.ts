@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import {
-  KeyedOperations,
-  type DescribeRequest,
-} from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
+import { KeyedOperations } from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
 import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,
@@ -14,22 +11,27 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
-import { RendererError, type ModelCard } from '../renderers/renderer.ts';
-import type { CallAuthenticator } from './api-keys.ts';
-import { description } from './description.ts';
-import { rpcErrorFromNotAccepted, rpcErrorFromRefusal } from './not-accepted-error.ts';
+import { RendererError } from '../renderers/renderer.ts';
+import {
+  checkStore,
+  keyedMethods,
+  keyOfGenerate,
+  type KeyedMethodsOptions,
+} from './keyed-methods.ts';
+import {
+  rpcErrorFromKeyRefused,
+  rpcErrorFromNotAccepted,
+  rpcErrorFromRefusal,
+} from './not-accepted-error.ts';
+import { KeyRefused } from './operation-key.ts';
 import { operationMessage } from './operation-message.ts';
-import { NotAccepted, type OperationWithImage, type ServiceOperations } from './operations.ts';
+import { NotAccepted, type OperationWithImage } from './operations.ts';
 import { renderRequestFromMessage } from './render-request.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
 import { addStandardServices } from '../rpc/standard-services.ts';
 import { unaryHandler, type Call } from '../rpc/unary-method.ts';
 
-export interface ServiceServerOptions {
-  readonly operations: ServiceOperations;
-  readonly storeId: string;
-  readonly models: readonly ModelCard[];
-  readonly authenticator: CallAuthenticator;
+export interface ServiceServerOptions extends KeyedMethodsOptions {
   readonly failed: (error: unknown) => void;
   /** Whether operations can be written. */
   readonly isServing: () => boolean;
@@ -47,8 +49,10 @@ export function serviceServer(options: ServiceServerOptions): Server {
   server.addService(serviceDefinitionFromDescriptor(ImageGenerationAsyncService), {
     generate: unaryHandler(async ({ metadata, request }: Call<ImageGenerationRequest>) => {
       const owner = authenticator.ownerOf(metadata);
+      checkStore(metadata, options.storeId);
+      const key = keyOfGenerate(metadata, request, owner);
       return operationMessage(
-        await operations.accept(requestOf(request), owner).catch(throwAsRpcError),
+        await operations.accept(requestOf(request), owner, key).catch(throwAsRpcError),
       );
     }, handling),
   });
@@ -66,13 +70,10 @@ export function serviceServer(options: ServiceServerOptions): Server {
       return found(await operations.cancel(request.operationId, owner));
     }, handling),
   });
-  const described = description(options.storeId, options.models);
-  server.addService(serviceDefinitionFromDescriptor(KeyedOperations), {
-    describe: unaryHandler(async ({ metadata }: Call<DescribeRequest>) => {
-      authenticator.ownerOf(metadata);
-      return described;
-    }, handling),
-  });
+  server.addService(
+    serviceDefinitionFromDescriptor(KeyedOperations),
+    keyedMethods(options, handling),
+  );
   addStandardServices(server, [ImageGenerationAsyncService, OperationService, KeyedOperations], {
     ...handling,
     isServing: options.isServing,
@@ -125,6 +126,7 @@ function requestOf(request: ImageGenerationRequest) {
 
 function throwAsRpcError(error: unknown): never {
   if (error instanceof NotAccepted) throw rpcErrorFromNotAccepted(error);
+  if (error instanceof KeyRefused) throw rpcErrorFromKeyRefused(error);
   if (error instanceof RendererError) throw rpcErrorFromRefusal(error);
   throw error;
 }

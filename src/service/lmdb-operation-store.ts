@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { open, type Database, type RootDatabase } from 'lmdb';
+import { LmdbKeyRows } from './lmdb-key-rows.ts';
+import type { KeyRow, OperationKey } from './operation-key.ts';
 import { recordSchema, type OperationRecord, type OperationState } from './operation-record.ts';
 import type {
   InsertResult,
@@ -10,6 +11,7 @@ import type {
   SpentChange,
 } from './operation-store.ts';
 import { dayBefore } from './spent-day.ts';
+import { agreedStoreId } from './store-id.ts';
 
 /** How many operations of an owner are queued; an owner without any has no entry. */
 type QueuedByOwner = Readonly<Record<string, number>>;
@@ -35,7 +37,7 @@ const daysKept = 7;
 export async function openLmdbOperationStore(directory: string): Promise<OperationStore> {
   const root = await openRoot(directory);
   const store = new LmdbOperationStore(root);
-  await store.begin();
+  await store.begin(directory);
   return store;
 }
 
@@ -47,6 +49,7 @@ class LmdbOperationStore implements OperationStore {
   /** Ended operations by time of their end. */
   readonly #ended: Database<0, [number, string]>;
   readonly #meta: Database<unknown, string>;
+  readonly #keys: LmdbKeyRows;
   #id = '';
 
   constructor(root: RootDatabase) {
@@ -55,10 +58,11 @@ class LmdbOperationStore implements OperationStore {
     this.#unfinished = root.openDB({ name: 'unfinished', encoding: 'json' });
     this.#ended = root.openDB({ name: 'ended', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
+    this.#keys = new LmdbKeyRows(root);
   }
 
   /** Reads the store's own facts, or writes those of a new store. */
-  async begin(): Promise<void> {
+  async begin(directory: string): Promise<void> {
     await this.#write(() => {
       const schema = this.#metaOf('schema');
       if (schema !== undefined && schema > recordSchema) {
@@ -66,7 +70,7 @@ class LmdbOperationStore implements OperationStore {
           `the operations were written by a newer version (schema ${schema}, this one reads ${recordSchema})`,
         );
       }
-      this.#id = this.#metaOf('storeId') ?? randomUUID();
+      this.#id = agreedStoreId(directory, this.#metaOf('storeId'));
       this.#putMeta('schema', recordSchema);
       this.#putMeta('storeId', this.#id);
     });
@@ -76,8 +80,14 @@ class LmdbOperationStore implements OperationStore {
     return this.#id;
   }
 
-  insert(record: OperationRecord, { queuedMax }: QueueLimits): Promise<InsertResult> {
+  insert(
+    record: OperationRecord,
+    { queuedMax }: QueueLimits,
+    key?: OperationKey,
+  ): Promise<InsertResult> {
     return this.#write(() => {
+      const refusal = key && this.#keys.refusalOf(key);
+      if (refusal !== undefined) return refusal;
       const queued = this.#metaOf('queued') ?? {};
       const total = totalOf(queued);
       if (total >= queuedMax) return 'queue_full';
@@ -87,8 +97,21 @@ class LmdbOperationStore implements OperationStore {
         return 'share_full';
       }
       this.#put(undefined, record);
+      if (key !== undefined) this.#keys.accept(key, record);
       return 'inserted';
     });
+  }
+
+  keyRow(hash: string): KeyRow | undefined {
+    return this.#keys.get(hash);
+  }
+
+  settleKey(hash: string, nowMs: number): Promise<KeyRow | 'keys_full'> {
+    return this.#write(() => this.#keys.settle(hash, nowMs));
+  }
+
+  removeKeys(writtenBeforeMs: number, countMax: number): Promise<number> {
+    return this.#write(() => this.#keys.removeOldest(writtenBeforeMs, countMax));
   }
 
   get(id: string): OperationRecord | undefined {

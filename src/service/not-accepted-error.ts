@@ -9,6 +9,7 @@ import {
 } from '../gen/google/rpc/error_details_pb.ts';
 import type { RendererError } from '../renderers/renderer.ts';
 import { serviceErrorDomain } from '../grpc/service-errors.ts';
+import type { KeyRefused } from './operation-key.ts';
 import type { NotAccepted } from './operations.ts';
 import { RpcError, rpcErrorDetail, type RpcErrorDetail } from '../rpc/rpc-error.ts';
 
@@ -39,6 +40,12 @@ export function rpcErrorFromNotAccepted({ bound, retryAfterMs = 1_000 }: NotAcce
         'your share of the queue is used up: try again later',
         10n,
       );
+    case 'keys':
+      return exhausted(
+        { subject: 'service.keys', reason: 'KEYS_FULL' },
+        'too many keys of the last seven days are kept',
+        60n,
+      );
     case 'disk':
       return new RpcError(status.UNAVAILABLE, 'the disk of the service is full', [
         notStarted('DISK_FULL'),
@@ -50,6 +57,50 @@ export function rpcErrorFromNotAccepted({ bound, retryAfterMs = 1_000 }: NotAcce
         retryInfo(1n),
       ]);
   }
+}
+
+/** The status of a Generate that was refused for its key: it spent nothing. */
+export function rpcErrorFromKeyRefused({ refusal }: KeyRefused): RpcError {
+  switch (refusal) {
+    case 'reused':
+      return new RpcError(
+        status.ALREADY_EXISTS,
+        'another request was accepted under this idempotency key',
+        [notStarted('KEY_REUSED')],
+      );
+    case 'settled':
+      return new RpcError(
+        status.FAILED_PRECONDITION,
+        'this idempotency key was settled: nothing will be accepted under it',
+        [notStarted('KEY_SETTLED')],
+      );
+    case 'gone':
+      return new RpcError(
+        status.NOT_FOUND,
+        'the operation of this idempotency key is not kept any more',
+      );
+  }
+}
+
+const otherStore = 'the call is meant for another store than this service has';
+
+/** The status of a Generate that is meant for another store. */
+export function generateOfOtherStore(): RpcError {
+  return new RpcError(status.FAILED_PRECONDITION, otherStore, [notStarted('OTHER_STORE')]);
+}
+
+/** The status of a Settle that is meant for another store: nothing is settled. */
+export function settleOfOtherStore(): RpcError {
+  return new RpcError(status.FAILED_PRECONDITION, otherStore, [errorInfo('OTHER_STORE')]);
+}
+
+/** The status of a Settle whose outcome could not be written: nothing is settled. */
+export function rpcErrorFromNotSettled({ bound }: NotAccepted): RpcError {
+  const text =
+    bound === 'keys'
+      ? 'too many keys of the last seven days are kept'
+      : 'the disk of the service is full';
+  return new RpcError(status.UNAVAILABLE, text, [errorInfo('NOT_SETTLED'), retryInfo(10n)]);
 }
 
 /** The status of a request that the renderer can't take. */
@@ -78,7 +129,10 @@ function exhausted(
 }
 
 function notStarted(reason: string): RpcErrorDetail {
-  const metadata = { outcome: 'not_started' };
+  return errorInfo(reason, { outcome: 'not_started' });
+}
+
+function errorInfo(reason: string, metadata: Record<string, string> = {}): RpcErrorDetail {
   return rpcErrorDetail(
     ErrorInfoSchema,
     create(ErrorInfoSchema, { reason, domain: serviceErrorDomain, metadata }),

@@ -1,3 +1,4 @@
+import type { KeyRow, OperationKey } from './operation-key.ts';
 import type { OperationRecord, RecordChange } from './operation-record.ts';
 
 /** What a new operation must leave room for. */
@@ -16,8 +17,8 @@ export interface SpentChange {
   readonly max: number;
 }
 
-/** Whether an operation was taken, and if not, which bound refused it. */
-export type InsertResult = 'inserted' | 'queue_full' | 'share_full';
+/** Whether an operation was taken; if not, which bound refused it, or what is known of its key. */
+export type InsertResult = 'inserted' | 'queue_full' | 'share_full' | 'keys_full' | KeyRow;
 
 /** The process that dispatches. */
 export interface OwnerRow {
@@ -34,14 +35,27 @@ export interface OwnerRow {
  * The operations of a service.
  *
  * Every call is atomic, and durable when it resolves: it outlives `kill -9` and
- * loss of power. `get` and `unfinished` return only what is durable.
+ * loss of power. `get`, `keyRow` and `unfinished` return only what is durable.
  */
 export interface OperationStore {
   /** Made with the store; tells one store from another behind the same address. */
   readonly id: string;
 
-  /** Takes a queued operation, if the bounds have room for it. */
-  insert(record: OperationRecord, limits: QueueLimits): Promise<InsertResult>;
+  /**
+   * Takes a queued operation, if the bounds have room for it.
+   *
+   * @param key Written with it; where the key is known, its row is returned and nothing is written.
+   */
+  insert(record: OperationRecord, limits: QueueLimits, key?: OperationKey): Promise<InsertResult>;
+
+  /** What is known of a key, by its hash. */
+  keyRow(hash: string): KeyRow | undefined;
+
+  /** What is known of a key. Of one that is not, it becomes known that no operation will ever be accepted under it. */
+  settleKey(hash: string, nowMs: number): Promise<KeyRow | 'keys_full'>;
+
+  /** Forgets the oldest keys. @returns How many. */
+  removeKeys(writtenBeforeMs: number, countMax: number): Promise<number>;
 
   get(id: string): OperationRecord | undefined;
 

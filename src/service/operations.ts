@@ -4,6 +4,7 @@ import type { Renderer, RenderRequest } from '../renderers/renderer.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { isDiskFull } from './disk-reserve.ts';
 import type { ImageStore } from './image-store.ts';
+import { hashOfKey, KeyRefused, type KeyRow, type OperationKey } from './operation-key.ts';
 import { acceptedRecord, cancel, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
 import { msToNextDay } from './spent-day.ts';
@@ -28,7 +29,7 @@ export interface ServiceOperationsOptions {
 /** Why an operation was not accepted. Nothing was written or spent. */
 export class NotAccepted extends Error {
   override readonly name = 'NotAccepted';
-  readonly bound: 'queue' | 'share' | 'day' | 'disk' | 'stopping' | 'backend';
+  readonly bound: 'queue' | 'share' | 'keys' | 'day' | 'disk' | 'stopping' | 'backend';
   /** After which it may be accepted, where that is known. */
   readonly retryAfterMs: number | undefined;
 
@@ -47,6 +48,14 @@ export interface OperationWithImage {
   readonly queuePosition?: number | undefined;
 }
 
+/** What a key stands for: the operation may be forgotten by now. */
+export interface SettledOperation {
+  readonly id: string;
+  readonly acceptedAtMs: number;
+}
+
+const boundOf = { queue_full: 'queue', share_full: 'share', keys_full: 'keys' } as const;
+
 /** The operations of all owners, as the gRPC methods need them. */
 export class ServiceOperations {
   readonly #options: ServiceOperationsOptions;
@@ -61,13 +70,20 @@ export class ServiceOperations {
   }
 
   /**
-   * Accepts an operation: it is durable when this resolves.
+   * Accepts an operation: it is durable when this resolves. Under a key that is
+   * known it is the operation that was accepted before.
    *
-   * @throws RendererError for a request that can't be rendered, NotAccepted where there is no room.
+   * @throws RendererError for a request that can't be rendered, NotAccepted where there is no room, KeyRefused.
    */
-  async accept(request: RenderRequest, owner: string): Promise<OperationWithImage> {
+  async accept(
+    request: RenderRequest,
+    owner: string,
+    key?: OperationKey,
+  ): Promise<OperationWithImage> {
     const { store, images, renderer, dispatcher, clock, limits } = this.#options;
     const plan = renderer.plan(request);
+    const known = key && store.keyRow(key.hash);
+    if (known !== undefined) return this.#replay(known, key);
     this.#checkOpen();
     if (!renderer.isRepeatable && images.bytesHeld >= limits.imagesBytesMax) {
       throw new NotAccepted('disk');
@@ -76,15 +92,9 @@ export class ServiceOperations {
       { id: newOperationId(), owner, plan },
       { nowMs: clock.nowMs(), delayMs: renderer.delayMs, deadlineMs: limits.deadlineMs },
     );
-    const result = await store
-      .insert(record, { queuedMax: limits.queuedMax })
-      .catch((error: unknown) => {
-        if (!isDiskFull(error)) throw error;
-        this.#hasRoom = false;
-        throw new NotAccepted('disk');
-      });
-    this.#hasRoom = true;
-    if (result !== 'inserted') throw new NotAccepted(result === 'queue_full' ? 'queue' : 'share');
+    const result = await this.#written(store.insert(record, { queuedMax: limits.queuedMax }, key));
+    if (typeof result !== 'string') return this.#replay(result, key);
+    if (result !== 'inserted') throw new NotAccepted(boundOf[result]);
     dispatcher.added(record);
     return this.#withImage(record);
   }
@@ -99,6 +109,21 @@ export class ServiceOperations {
       throw new NotAccepted('backend', dispatcher.opensInMs);
     }
     if (dispatcher.isDayUsedUp) throw new NotAccepted('day', msToNextDay(clock.nowMs()));
+  }
+
+  /**
+   * The operation that was accepted under a key, or undefined: then none ever
+   * will be, and that is durable.
+   *
+   * @throws NotAccepted where that could not be written: nothing is settled.
+   */
+  async settle(key: string, owner: string): Promise<SettledOperation | undefined> {
+    const { store, clock } = this.#options;
+    const hash = hashOfKey(key, owner);
+    const row = store.keyRow(hash) ?? (await this.#written(store.settleKey(hash, clock.nowMs())));
+    if (row === 'keys_full') throw new NotAccepted('keys');
+    const { operationId: id, atMs: acceptedAtMs } = row;
+    return id === undefined ? undefined : { id, acceptedAtMs };
   }
 
   /** @returns Undefined for an operation that is not there, or is another owner's. */
@@ -125,6 +150,28 @@ export class ServiceOperations {
   /** Accepts nothing more; what was accepted is still read and cancelled. */
   stopAccepting(): void {
     this.#isStopping = true;
+  }
+
+  /** What a Generate under a known key gets. */
+  #replay({ operationId, fingerprint }: KeyRow, key: OperationKey | undefined) {
+    if (operationId === undefined) throw new KeyRefused('settled');
+    if (fingerprint !== key?.fingerprint) throw new KeyRefused('reused');
+    const record = this.#options.store.get(operationId);
+    if (record === undefined) throw new KeyRefused('gone');
+    return this.#withImage(record);
+  }
+
+  /** Awaits a write that a client waits for, and remembers whether the disk had room. */
+  async #written<Result>(write: Promise<Result>): Promise<Result> {
+    try {
+      const result = await write;
+      this.#hasRoom = true;
+      return result;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#hasRoom = false;
+      throw new NotAccepted('disk');
+    }
   }
 
   #find(id: string, owner: string): OperationRecord | undefined {

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from '../clock/clock.ts';
 import type { ImageStore } from './image-store.ts';
+import { keyKeptMs } from './operation-key.ts';
 import { dropImage, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
 
@@ -56,7 +57,9 @@ export class Retention {
   /** One pass. @returns How many operations were forgotten. */
   async sweep(): Promise<number> {
     if (!this.#options.owns() || this.#isClockInDoubt()) return 0;
+    const { store, clock } = this.#options;
     const removed = await this.#removeExpired();
+    await store.removeKeys(clock.nowMs() - keyKeptMs, removedPerSweepMax);
     await this.#makeRoom();
     await this.#removeStrays();
     return removed;

@@ -28,7 +28,10 @@ function throughStore(store) {
     get counts() {
       return store.counts;
     },
-    insert: (record, limits) => around('insert', () => store.insert(record, limits)),
+    insert: (record, limits, key) => around('insert', () => store.insert(record, limits, key)),
+    keyRow: (hash) => store.keyRow(hash),
+    settleKey: (hash, nowMs) => around('settle', () => store.settleKey(hash, nowMs)),
+    removeKeys: (beforeMs, countMax) => store.removeKeys(beforeMs, countMax),
     async change(id, change, epoch, spent) {
       let name = 'refused';
       reach('before change');

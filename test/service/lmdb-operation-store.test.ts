@@ -112,6 +112,44 @@ describe('the operations of a machine', () => {
   });
 });
 
+describe('the keys of a store', () => {
+  const key = { hash: 'one', fingerprint: 'f' };
+
+  it('are written with their operation, or not at all', async () => {
+    const kept = record();
+    expect(await store.insert(kept, { queuedMax: 1 }, key)).toBe('inserted');
+    expect(await store.insert(record(), { queuedMax: 1 }, { ...key, hash: 'two' })).toBe(
+      'queue_full',
+    );
+    expect(store.keyRow('one')).toStrictEqual({
+      ...{ operationId: kept.id, fingerprint: 'f', atMs: 1_000 },
+    });
+    expect(store.keyRow('two')).toBeUndefined();
+  });
+
+  it('that are known let nothing further in, be it accepted or settled', async () => {
+    const kept = record();
+    await store.insert(kept, room, key);
+    const known = { operationId: kept.id, fingerprint: 'f', atMs: 1_000 };
+    expect(await store.insert(record(), room, key)).toStrictEqual(known);
+    expect(await store.settleKey('one', 2_000)).toStrictEqual(known);
+    const settled = { fingerprint: '', atMs: 2_000 };
+    expect(await store.settleKey('two', 2_000)).toStrictEqual(settled);
+    expect(await store.insert(record(), room, { ...key, hash: 'two' })).toStrictEqual(settled);
+    expect(store.counts.unfinished).toBe(1);
+  });
+
+  it('are forgotten oldest first', async () => {
+    await store.settleKey('one', 1_000);
+    await store.settleKey('two', 2_000);
+    await store.settleKey('three', 3_000);
+    expect(await store.removeKeys(3_000, 1)).toBe(1);
+    expect(store.keyRow('one')).toBeUndefined();
+    expect(await store.removeKeys(3_000, 10)).toBe(1);
+    expect(store.keyRow('three')).toBeDefined();
+  });
+});
+
 describe('the ownership of a store', () => {
   const owner = { processName: 'machine', pid: 1, heartbeatMs: 100 };
 

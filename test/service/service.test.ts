@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { KeyedOperations } from '../../src/gen/image_generation_gateway/v1/keyed_operations_pb.ts';
 import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts';
-import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts';
 import { Health } from '../../src/gen/grpc/health/v1/health_pb.ts';
 import {
   ImageGenerationAsyncService,
@@ -19,6 +18,7 @@ import { apiKeysFromFile } from '../../src/service/api-keys.ts';
 import type { Service } from '../../src/service/service.ts';
 import { onePixel, stubRenderer } from '../support/stub-renderer.ts';
 import { connectGrpc, type GrpcClient } from '../support/grpc-client.ts';
+import { refusalOf } from '../support/rpc-refusal.ts';
 import { startService, type StartServiceOptions } from '../support/service.ts';
 
 const { generate } = ImageGenerationAsyncService.method;
@@ -73,18 +73,6 @@ async function ended(id: string, headers?: Record<string, string>): Promise<Oper
 function imageOf({ result }: Operation): Buffer {
   if (result.case !== 'response') throw new Error(`no image: ${JSON.stringify(result.value)}`);
   return Buffer.from(fromBinary(ImageGenerationResponseSchema, result.value.value).image);
-}
-
-async function refusalOf(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (thrown: { code: number; details: string; metadata: { get(name: string): unknown[] } }) =>
-      thrown,
-  );
-  if (error === undefined) throw new Error('the call was not refused');
-  const [bytes] = error.metadata.get('grpc-status-details-bin');
-  const details = bytes === undefined ? [] : fromBinary(StatusSchema, bytes as Buffer).details;
-  return { code: error.code, message: error.details, details };
 }
 
 describe('an operation', () => {

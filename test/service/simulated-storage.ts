@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RenderedImage } from '../../src/renderers/renderer.ts';
 import type { ImageName, ImageStore } from '../../src/service/image-store.ts';
+import type { KeyRow } from '../../src/service/operation-key.ts';
 import type { OperationRecord, StoredImage } from '../../src/service/operation-record.ts';
 import type { OperationStore, OwnerRow } from '../../src/service/operation-store.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -11,6 +12,7 @@ export class SimulatedDisk {
   readonly images = new Map<string, RenderedImage>();
   /** Images counted by backend and day. */
   readonly spent = new Map<string, number>();
+  readonly keys = new Map<string, KeyRow>();
   owner: OwnerRow | undefined;
   isFull = false;
 }
@@ -36,12 +38,24 @@ export function simulatedStorage(
   const unfinished = () => [...disk.records.values()].filter(({ state }) => state !== 'done');
   const store: OperationStore = {
     id: 'simulated',
-    insert: (record, { queuedMax }) =>
+    insert: (record, { queuedMax }, key) =>
       write('insert', () => {
+        const known = key && disk.keys.get(key.hash);
+        if (known !== undefined) return known;
         if (store.counts.queued >= queuedMax) return 'queue_full';
         disk.records.set(record.id, record);
+        const { id: operationId, acceptedAtMs: atMs } = record;
+        if (key) disk.keys.set(key.hash, { operationId, fingerprint: key.fingerprint, atMs });
         return 'inserted';
       }),
+    keyRow: (hash) => disk.keys.get(hash),
+    settleKey: (hash, nowMs) =>
+      write('settle', () => {
+        const row = disk.keys.get(hash) ?? { fingerprint: '', atMs: nowMs };
+        disk.keys.set(hash, row);
+        return row;
+      }),
+    removeKeys: () => Promise.resolve(0),
     get: (id) => disk.records.get(id),
     change: (id, change, epoch, spent) =>
       write('change', () => {
