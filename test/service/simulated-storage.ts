@@ -48,14 +48,7 @@ export function simulatedStorage(
         if (key) disk.keys.set(key.hash, { operationId, fingerprint: key.fingerprint, atMs });
         return 'inserted';
       }),
-    keyRow: (hash) => disk.keys.get(hash),
-    settleKey: (hash, nowMs) =>
-      write('settle', () => {
-        const row = disk.keys.get(hash) ?? { fingerprint: '', atMs: nowMs };
-        disk.keys.set(hash, row);
-        return row;
-      }),
-    removeKeys: () => Promise.resolve(0),
+    ...simulatedKeys(disk, write),
     get: (id) => disk.records.get(id),
     change: (id, change, epoch, spent) =>
       write('change', () => {
@@ -115,6 +108,22 @@ function simulatedOwnership(
         return true;
       }),
     giveUpOwnership: () => write('give up', () => undefined),
+  };
+}
+
+function simulatedKeys(
+  disk: SimulatedDisk,
+  write: Write,
+): Pick<OperationStore, 'keyRow' | 'settleKey' | 'removeKeys'> {
+  return {
+    keyRow: (hash) => disk.keys.get(hash),
+    settleKey: (hash, nowMs) =>
+      write('settle', () => {
+        const row = disk.keys.get(hash) ?? { fingerprint: '', atMs: nowMs };
+        disk.keys.set(hash, row);
+        return row;
+      }),
+    removeKeys: () => Promise.resolve(0),
   };
 }
 
