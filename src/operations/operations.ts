@@ -133,6 +133,11 @@ export class Operations {
     });
   }
 
+  /** Looks whether the operation has ended, if it may have by now. Takes a turn among the reads, as no caller waits for it. */
+  async look(id: string, caller: CallerContext): Promise<void> {
+    await this.#with(id, caller, (tracked) => this.#reads.refreshInTurn(tracked));
+  }
+
   /**
    * The operation as far as it is known now: like `get`, but an upstream that
    * does not respond leaves what the id itself says.

@@ -116,16 +116,20 @@ export class Admission {
     const limits = this.#limitsOf(requester);
     if (limits.length === 0) return unlimited;
     const { store } = this.#options;
-    const { areTaken, claims } = await store
-      .takeClaims(limits.map(({ claim }) => claim))
-      .catch(rethrowUnspent);
-    const states = limits.map((limit, index) => stateOf(limit, claims[index]));
-    if (!areTaken) throw new LimitReached(states, reachedOf(states));
     const giveBack = async (kinds: readonly Claim['kind'][]) => {
       const given = limits.map(({ claim }) => claim).filter(({ kind }) => kinds.includes(kind));
       // What can't be given back now runs out by itself.
       if (given.length > 0) await store.returnClaims(given).catch(() => undefined);
     };
+    const { areTaken, claims } = await store
+      .takeClaims(limits.map(({ claim }) => claim))
+      .catch((error: unknown) => {
+        // A slow store may take them after all. A slot can be given back even where it was not taken.
+        void giveBack(['slot']);
+        return rethrowUnspent(error);
+      });
+    const states = limits.map((limit, index) => stateOf(limit, claims[index]));
+    if (!areTaken) throw new LimitReached(states, reachedOf(states));
     return {
       limits: states,
       slotHolder: limits.flatMap(({ claim }) => (claim.kind === 'slot' ? [claim.holder] : []))[0],

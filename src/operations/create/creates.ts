@@ -77,6 +77,8 @@ const rateFreeReasons: ReadonlySet<Reason> = new Set([
 ]);
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
 const underWayMax = 1_000;
+/** How long a create that finds no free slot looks for one. */
+const lookMsMax = 2_000;
 
 /** The way of every create: limits, at most one call that spends, then the records of its end. */
 export class Creates {
@@ -152,15 +154,23 @@ export class Creates {
     }
   }
 
-  /** Looks at the images that hold the requester's slots, as no caller may poll them. @returns Whether one has ended. */
+  /**
+   * Looks at the images that hold the requester's slots, as no caller may poll
+   * them: one after the other, until one has ended or the time for it is over.
+   *
+   * @returns Whether one has ended.
+   */
   async #lookAtSlots({ subject }: Requester): Promise<boolean> {
-    const { operations, slots } = this.#options;
+    const { clock, operations, slots } = this.#options;
     const held = slots.of(subject);
-    await Promise.all(
-      held.map(({ id, caller }) => operations.get(id, caller).catch(() => undefined)),
-    );
+    const hasOneEnded = () => held.some((operation) => !slots.of(subject).includes(operation));
+    const untilMs = clock.elapsedMs() + lookMsMax;
+    for (const { id, caller } of held) {
+      if (hasOneEnded() || clock.elapsedMs() > untilMs) break;
+      await operations.look(id, caller).catch(() => undefined);
+    }
     await slots.returned();
-    return slots.of(subject).length < held.length;
+    return hasOneEnded();
   }
 
   /** What limits, a slow store and a joined request have left of the time. */

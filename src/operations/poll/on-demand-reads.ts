@@ -35,6 +35,14 @@ export class OnDemandReads {
     else if (isDue && this.#mayReadNow()) await this.#options.hub.read(tracked);
   }
 
+  /** The same, but waits for its turn where the rate does not allow a read at once. */
+  async refreshInTurn(tracked: TrackedOperation): Promise<void> {
+    const isDue = tracked.dueInMs(this.#options.clock.elapsedMs()) <= 0;
+    if (!tracked.isOver && (isDue || tracked.reading !== undefined)) {
+      await this.#readInTurn(tracked);
+    }
+  }
+
   /** The image of a succeeded operation. @throws GatewayError when it can't be had. */
   async image(tracked: TrackedOperation): Promise<Uint8Array> {
     const { bytes, error } = await this.#readInTurn(tracked);

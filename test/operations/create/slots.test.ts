@@ -3,8 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ImageGenerationRequestSchema } from '../../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import { openCore, type Core } from '../../../src/operations/core.ts';
 import { openOperationIds } from '../../../src/operations/operation-id.ts';
+import type { StateStore } from '../../../src/state/state-store.ts';
+import { storeUnavailable } from '../../../src/state/store-failure.ts';
 import { SimulatedState, simulatedStore } from '../../simulation/simulated-store.ts';
-import { FakeUpstream } from '../../support/fake-upstream.ts';
+import { FakeUpstream, runningOperation } from '../../support/fake-upstream.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -22,17 +24,17 @@ beforeEach(() => {
   state = new SimulatedState(() => clock.nowMs());
 });
 
-function openGateway(): Core {
+function openGateway({ store = simulatedStore(state), readsPerSecondMax = 1_000 } = {}): Core {
   const number = (gateways += 1);
   let names = 0;
   return openCore({
     upstream,
-    store: simulatedStore(state),
+    store,
     clock,
     random: seededRandom(number),
     newName: () => `gateway ${number} ${(names += 1)}`,
     ids,
-    readsPerSecondMax: 1_000,
+    readsPerSecondMax,
     resultCacheBytesMax: 1_000_000,
     imageMemoryBytesMax: 10_000_000,
     imageBytesMax: 1_000_000,
@@ -42,13 +44,13 @@ function openGateway(): Core {
 }
 
 /** What becomes of one create of a caller who may have two images made at a time. */
-async function createOn(core: Core, subject = 'shop'): Promise<string> {
+async function createOn(core: Core, subject = 'shop', withinMs = 50): Promise<string> {
   const requester = { subject, limits: { concurrentImagesMax: 2 } };
   const created = core.creates
     .create({ generate: request, requester }, { tenant: subject })
     .then(({ snapshot }) => snapshot.id)
     .catch((error: unknown) => String(error));
-  await clock.advance(50);
+  await clock.advance(withinMs);
   return created;
 }
 
@@ -79,6 +81,32 @@ describe('a slot in a limit of images at a time', () => {
     await clock.advance(2_500);
     expect(await createOn(gateway)).toMatch(accepted);
     expect(upstream.counts.get).toBeLessThanOrEqual(4);
+  });
+
+  it('is free once one of several images is done, however few reads the upstream allows', async () => {
+    const gateway = openGateway({ readsPerSecondMax: 50 });
+    await createOn(gateway);
+    await createOn(gateway);
+    await clock.advance(4_000);
+    // The first one takes longer, and its read uses up the rate.
+    upstream.nextGets.push(runningOperation('upstream1'));
+    expect(await createOn(gateway, 'shop', 2_000)).toMatch(accepted);
+  });
+
+  it('is free after a store that was too slow took it nevertheless', async () => {
+    const store = simulatedStore(state);
+    let isSlow = true;
+    const takeClaims: StateStore['takeClaims'] = async (claims) => {
+      const result = await store.takeClaims(claims);
+      if (isSlow) throw storeUnavailable(new Error('took more than 250 ms'));
+      return result;
+    };
+    const gateway = openGateway({ store: { ...store, takeClaims } });
+    const unavailable = /^GatewayError: store_unavailable/;
+    expect(await createOn(gateway)).toMatch(unavailable);
+    expect(await createOn(gateway)).toMatch(unavailable);
+    isSlow = false;
+    expect(await createOn(gateway)).toMatch(accepted);
   });
 
   it('is free when images of the kind have long been done, although no caller polls anywhere', async () => {
