@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { openRenderer, type ServiceLog } from './app-renderer.ts';
 import { systemClock } from './clock/system-clock.ts';
 import { serviceDirectoryOf, type ServiceSettingValues } from './config/service-settings.ts';
+import { openServiceMetrics, type ServiceMetrics } from './observability/service-metrics.ts';
 import { finishImage } from './renderers/finish/finish-image.ts';
 import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
 import {
@@ -11,16 +12,27 @@ import {
   type ServiceOptions,
 } from './service/service.ts';
 
+/** The service with its metrics. */
+export interface AppService extends Service {
+  readonly metrics: Pick<ServiceMetrics, 'contentType' | 'text'>;
+}
+
 /** Opens the service that the settings name, and listens. */
 export async function openAppService(
   settings: ServiceSettingValues,
   log: ServiceLog,
   through: Pick<ServiceOptions, 'throughStore' | 'throughImages'> = {},
-): Promise<Service> {
-  return openService({
+): Promise<AppService> {
+  const renderer = await openRenderer(settings, log);
+  const metrics = openServiceMetrics({
+    backend: renderer.name,
+    isPaid: renderer.spend !== 'free',
+    startedAtS: systemClock.nowMs() / 1_000,
+  });
+  const service = await openService({
     ...through,
     directory: serviceDirectoryOf(settings),
-    renderer: await openRenderer(settings, log),
+    renderer,
     authenticator: authenticatorOf(settings, log),
     clock: systemClock,
     host: settings.SERVICE_HOST,
@@ -33,8 +45,10 @@ export async function openAppService(
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,
     finish: finishImage,
-    observer: observerOf(log),
+    observer: observerOf(log, metrics),
   });
+  metrics.watch(() => service.levels());
+  return { ...service, metrics };
 }
 
 function authenticatorOf({ SERVICE_API_KEYS_FILE: path }: ServiceSettingValues, log: ServiceLog) {
@@ -51,11 +65,13 @@ async function tlsOf(settings: ServiceSettingValues) {
   return { certPem: await readFile(cert, 'utf8'), keyPem: await readFile(key, 'utf8') };
 }
 
-/** One line for each attempt and for what an operator needs to know; never a prompt. */
-function observerOf(log: ServiceLog): ServiceObserver {
+/** Metrics, and one line for each attempt and for what an operator needs to know; never a prompt. */
+function observerOf(log: ServiceLog, metrics: ServiceMetrics): ServiceObserver {
   return {
     ownershipChanged: (owns) => log.info({ owns }, 'ownership'),
+    dispatched: (dispatch) => metrics.dispatched(dispatch),
     attemptEnded: ({ error: cause, ...attempt }) => {
+      metrics.attemptEnded(attempt);
       const line = { ...attempt, durationMs: Math.round(attempt.durationMs), cause };
       if (attempt.outcome === 'unknown') log.error(line, 'attempt');
       else if (attempt.outcome === 'failed') log.warn(line, 'attempt');
@@ -65,10 +81,19 @@ function observerOf(log: ServiceLog): ServiceObserver {
       if (shutCause === undefined) log.info({ backend }, 'backend open');
       else log.warn({ backend, shutCause }, 'backend shut off');
     },
-    recovered: (operationId, how) => log.info({ operationId, how }, 'recovered'),
-    late: (operationId) => log.warn({ operationId }, 'late image kept'),
-    writeFailed: (operationId, error) =>
-      log.error({ operationId, cause: wordsOf(error) }, 'write failed'),
+    recovered: (operationId, how) => {
+      metrics.recovered(how);
+      if (how === 'lost') log.error({ operationId, how }, 'recovered');
+      else log.info({ operationId, how }, 'recovered');
+    },
+    late: (operationId) => {
+      metrics.late();
+      log.warn({ operationId }, 'late image kept');
+    },
+    writeFailed: (operationId, error) => {
+      metrics.writeFailed();
+      log.error({ operationId, cause: wordsOf(error) }, 'write failed');
+    },
     failed: (error) => log.error({ cause: wordsOf(error) }, 'service failed'),
   };
 }

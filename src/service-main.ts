@@ -1,7 +1,11 @@
 import { isatty } from 'node:tty';
-import { openAppService } from './app-service.ts';
-import { serviceSettingsFromEnvironment } from './config/service-settings.ts';
+import { openAppService, type AppService } from './app-service.ts';
+import {
+  serviceSettingsFromEnvironment,
+  type ServiceSettingValues,
+} from './config/service-settings.ts';
 import { exitOnSignalOrError } from './lifecycle/process-exit.ts';
+import { metricsServer } from './observability/metrics-server.ts';
 import { openLog, writeToStandardError } from './observability/log.ts';
 import { hostInUrl } from './text/host.ts';
 
@@ -15,9 +19,12 @@ async function main(): Promise<void> {
   const opened = openLog({ level: settings.LOG_LEVEL });
   const { log, flush } = opened;
   const service = await openAppService(settings, log);
+  const metrics = await serveMetrics(settings, service);
   exitOnSignalOrError({
     close: async (cause) => {
       await service.close('error' in cause ? 0 : settings.SERVICE_DRAIN_MS);
+      // Last, so that a drain can be observed.
+      await metrics?.close();
       return true;
     },
     log: opened,
@@ -29,12 +36,22 @@ async function main(): Promise<void> {
   log.info(
     {
       address,
+      metrics: metrics?.address,
       storeId: service.storeId,
       renderer: settings.BACKEND_URL === undefined ? 'local' : 'openai',
     },
     'listening',
   );
   void flush();
+}
+
+/** Serves the metrics where a port is set. */
+async function serveMetrics(settings: ServiceSettingValues, { metrics }: AppService) {
+  const { SERVICE_METRICS_HOST: host, SERVICE_METRICS_PORT: port } = settings;
+  if (port === undefined) return undefined;
+  const server = metricsServer(metrics, { host, port });
+  const address = `http://${hostInUrl(host)}:${await server.listen()}/metrics`;
+  return { address, close: () => server.close() };
 }
 
 try {

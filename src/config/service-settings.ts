@@ -33,6 +33,14 @@ export const serviceSettings = {
   SERVICE_TLS_KEY_FILE: setting(text.optional(), {
     meaning: 'Private key of the certificate in PEM.',
   }),
+  SERVICE_METRICS_PORT: setting(port.optional(), {
+    meaning:
+      'Port of `GET /metrics` of the service, for Prometheus; 0 takes any free one. Off by default.',
+  }),
+  SERVICE_METRICS_HOST: setting(host.default('127.0.0.1'), {
+    default: '127.0.0.1',
+    meaning: 'Address of the port of metrics.',
+  }),
   SERVICE_DRAIN_MS: setting(integer({ min: 0, max: 3_600_000 }).default(600_000), {
     default: '600000',
     meaning:

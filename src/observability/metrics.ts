@@ -1,6 +1,7 @@
-import { Registry, type MetricObject } from 'prom-client';
+import { Registry } from 'prom-client';
 import { gaugeMetrics, type Gauges } from './gauge-metrics.ts';
 import { limitMetrics } from './limit-metrics.ts';
+import { describeMetric, type MetricDescription } from './metric-description.ts';
 import { operationMetrics } from './operation-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
 import { requestMetrics } from './request-metrics.ts';
@@ -12,14 +13,6 @@ export interface MetricsOptions {
   readonly version: string;
   /** Monotonic time. */
   readonly elapsedMs: () => number;
-}
-
-/** One metric as `docs/operations.md` lists it. */
-export interface MetricDescription {
-  readonly name: string;
-  readonly type: string;
-  readonly labels: readonly string[];
-  readonly help: string;
 }
 
 export type Metrics = ReturnType<typeof openMetrics>;
@@ -48,13 +41,8 @@ export function openMetrics({ version, elapsedMs }: MetricsOptions) {
     watch(read: () => Gauges): void {
       levels = read;
     },
-    describe: (): readonly MetricDescription[] => registry.getMetricsAsArray().map(describe),
+    describe: (): readonly MetricDescription[] => registry.getMetricsAsArray().map(describeMetric),
     /** Stops the observation of the process. */
     stop: () => ofProcess.stop(),
   };
-}
-
-function describe(metric: MetricObject & { readonly labelNames?: readonly string[] }) {
-  const { name, type, help, labelNames = [] } = metric;
-  return { name, type: String(type), labels: [...labelNames], help };
 }

@@ -29,14 +29,19 @@ const watchEveryMs = 1_000;
 export function addStandardServices(
   server: Server,
   services: readonly DescService[],
-  options: UnaryHandlerOptions & { readonly isServing: () => boolean },
+  options: UnaryHandlerOptions & {
+    readonly isServing: () => boolean;
+    /** Parts of the server with a health of their own, by name. */
+    readonly parts?: Readonly<Record<string, () => boolean>>;
+  },
 ): void {
   const all = [...services, Health, ServerReflection];
+  const partsByName = new Map(Object.entries(options.parts ?? {}));
   const statusOf = (name: string): ServingStatus => {
-    if (name !== '' && !all.some(({ typeName }) => typeName === name)) {
-      return ServingStatus.SERVICE_UNKNOWN;
-    }
-    return options.isServing() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+    const isKnown = name === '' || all.some(({ typeName }) => typeName === name);
+    const isServing = isKnown ? options.isServing : partsByName.get(name);
+    if (isServing === undefined) return ServingStatus.SERVICE_UNKNOWN;
+    return isServing() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   };
   server.addService(serviceDefinitionFromDescriptor(Health), {
     check: unaryHandler(async ({ request }: Call<HealthCheckRequest>) => {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 /** Room on the disk that is kept for images which are being made. */
 export interface DiskReserve {
+  /** Whether there was no room for it when it was last needed. */
+  readonly isMissing: boolean;
   /** Makes sure that the room is there. @returns False when the disk is full. */
   ensure(): Promise<boolean>;
   /** Gives the room to an image that must be written now. */
@@ -15,6 +17,7 @@ const chunkBytes = 1_048_576;
 export function diskReserve(directory: string, bytes: number): DiskReserve {
   const path = join(directory, 'reserve');
   let isThere = false;
+  let isMissing = false;
   let making: Promise<boolean> | undefined;
 
   const make = async (): Promise<boolean> => {
@@ -29,7 +32,9 @@ export function diskReserve(directory: string, bytes: number): DiskReserve {
         await file.close();
       }
       isThere = true;
+      isMissing = false;
     } catch (error) {
+      isMissing = true;
       await rm(path, { force: true });
       if (!isDiskFull(error)) throw error;
     }
@@ -37,6 +42,9 @@ export function diskReserve(directory: string, bytes: number): DiskReserve {
   };
 
   return {
+    get isMissing() {
+      return isMissing;
+    },
     async ensure() {
       if (isThere) return true;
       making ??= make().finally(() => (making = undefined));
@@ -44,6 +52,7 @@ export function diskReserve(directory: string, bytes: number): DiskReserve {
     },
     async release() {
       isThere = false;
+      isMissing = true;
       await rm(path, { force: true });
     },
   };

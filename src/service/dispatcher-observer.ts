@@ -3,6 +3,12 @@ import type { ShutCause } from './backend-gate.ts';
 
 /** Called as things happen; must be quick and may not throw. */
 export interface DispatcherObserver {
+  /** An operation was dispatched, so long after it was due. */
+  dispatched(dispatch: {
+    readonly operationId: string;
+    readonly backend: string;
+    readonly waitedMs: number;
+  }): void;
   /**
    * An attempt ended: with an image, back in the queue, for good, as one of which
    * no one can tell whether it was paid for, cancelled by its caller, or with an
@@ -27,8 +33,8 @@ export interface DispatcherObserver {
   recovered(operationId: string, how: RecoveredHow): void;
   /** An image came after another process had taken over, or after the operation had ended. */
   late(operationId: string): void;
-  /** The backend was shut off, or is asked again (undefined). */
-  backendChanged(backend: string, cause: ShutCause | undefined): void;
+  /** The backend was shut off, by its answers or by an operator, or is asked again (undefined). */
+  backendChanged(backend: string, cause: ShutCause | 'paused' | undefined): void;
   /** Something could not be written, and is tried again. */
   writeFailed(operationId: string, error: unknown): void;
   /** Something went wrong that no caller has caused. */

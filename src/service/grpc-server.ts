@@ -35,6 +35,8 @@ export interface ServiceServerOptions extends KeyedMethodsOptions {
   readonly failed: (error: unknown) => void;
   /** Whether operations can be written. */
   readonly isServing: () => boolean;
+  /** Whether a backend can be asked for images, by its name. */
+  readonly backends: Readonly<Record<string, () => boolean>>;
   readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
 }
 
@@ -77,6 +79,9 @@ export function serviceServer(options: ServiceServerOptions): Server {
   addStandardServices(server, [ImageGenerationAsyncService, OperationService, KeyedOperations], {
     ...handling,
     isServing: options.isServing,
+    parts: Object.fromEntries(
+      Object.entries(options.backends).map(([name, isOpen]) => [`backend/${name}`, isOpen]),
+    ),
   });
   return server;
 }

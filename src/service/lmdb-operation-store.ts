@@ -21,10 +21,13 @@ interface MetaRows {
   readonly storeId: string;
   readonly owner: OwnerRow;
   readonly queued: QueuedByOwner;
+  /** Backends that an operator has paused; `*` for all. */
+  readonly paused: readonly string[];
 }
 
 /** Above this part of the queue, an owner may hold no more than an equal share of it. */
 const unsharedRatio = 0.5;
+const everyBackend = '*';
 /** How long counts of images a day are kept. */
 const daysKept = 7;
 
@@ -148,7 +151,21 @@ class LmdbOperationStore implements OperationStore {
     return {
       queued: totalOf(this.#metaOf('queued') ?? {}),
       unfinished: this.#unfinished.getKeysCount(),
+      ended: this.#ended.getKeysCount(),
     };
+  }
+
+  isPaused(backend: string): boolean {
+    const paused = this.#metaOf('paused') ?? [];
+    return paused.includes(backend) || paused.includes(everyBackend);
+  }
+
+  async setPaused(isPaused: boolean, backend = everyBackend): Promise<void> {
+    await this.#write(() => {
+      const others = (this.#metaOf('paused') ?? []).filter((name) => name !== backend);
+      if (isPaused) this.#putMeta('paused', [...others, backend]);
+      else this.#putMeta('paused', backend === everyBackend ? [] : others);
+    });
   }
 
   *ended(endedBeforeMs: number): Iterable<OperationRecord> {

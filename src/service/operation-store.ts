@@ -79,8 +79,18 @@ export interface OperationStore {
   /** Operations that have not ended, oldest first. */
   unfinished(): readonly OperationRecord[];
 
-  /** How many there are that have not ended, and that are queued. */
-  readonly counts: { readonly queued: number; readonly unfinished: number };
+  /** How many there are that have not ended, that are queued, and that have ended and are kept. */
+  readonly counts: {
+    readonly queued: number;
+    readonly unfinished: number;
+    readonly ended: number;
+  };
+
+  /** Whether an operator has paused the backend, or all of them. */
+  isPaused(backend: string): boolean;
+
+  /** Pauses a backend, or lets it be asked again; no name means all of them, and resumes each. */
+  setPaused(isPaused: boolean, backend?: string): Promise<void>;
 
   /** Ended operations whose last change is before `endedBeforeMs`, oldest first; read as they are asked for. */
   ended(endedBeforeMs: number): Iterable<OperationRecord>;

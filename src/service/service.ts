@@ -15,6 +15,7 @@ import type { OperationStore } from './operation-store.ts';
 import { ServiceOperations } from './operations.ts';
 import { isProcessRunning, machineName, Ownership } from './ownership.ts';
 import { Retention } from './retention.ts';
+import { serviceLevels, type ServiceLevels } from './service-levels.ts';
 
 export interface ServiceOptions {
   /** Where operations and images are kept. */
@@ -49,6 +50,7 @@ export interface ServiceObserver extends DispatcherObserver {
 
 /** A running service. */
 export interface Service {
+  levels(): ServiceLevels;
   /** Where it listens. */
   readonly port: number;
   /** Identity of its store. */
@@ -115,6 +117,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     authenticator: options.authenticator,
     failed,
     isServing: () => operations.isAccepting,
+    backends: { [renderer.name]: () => dispatcher.shutCause === undefined },
   });
   const port = await listen(server, `${inUrl(options.host)}:${options.port}`, options.tls);
   await ownership.start();
@@ -129,6 +132,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     storeId: store.id,
     renderer,
     drain,
+    levels: () =>
+      serviceLevels({ store, images, reserve, dispatcher, ownership, clock, limits: options }),
     async close(graceMs) {
       await drain(graceMs);
       operations.stopAccepting();

@@ -95,7 +95,7 @@ describe('the operations of a machine', () => {
     expect(await store.insert(record(), room)).toBe('queue_full');
     await store.close();
     store = await openLmdbOperationStore(directory);
-    expect(store.counts).toStrictEqual({ queued: 10, unfinished: 10 });
+    expect(store.counts).toStrictEqual({ queued: 10, unfinished: 10, ended: 0 });
     const [first] = store.unfinished();
     await store.change(first?.id ?? '', fail({ code: 1, message: 'cancelled' }, 2_000), undefined);
     expect(await store.insert(record(), room)).toBe('inserted');

@@ -70,8 +70,11 @@ export function simulatedStorage(
       return {
         queued: records.filter(({ state }) => state === 'queued').length,
         unfinished: records.length,
+        ended: disk.records.size - records.length,
       };
     },
+    isPaused: () => false,
+    setPaused: () => Promise.resolve(),
     *ended(endedBeforeMs) {
       for (const record of disk.records.values()) {
         if (record.state === 'done' && record.modifiedAtMs < endedBeforeMs) yield record;

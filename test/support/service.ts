@@ -26,7 +26,7 @@ export function startService(options: StartServiceOptions): Promise<Service> {
     ...{ retentionMs: 86_400_000, imagesBytesMax: 2 ** 30, imageBytesMax: 1_048_576 },
     observer: {
       ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
-      ...{ ownershipChanged: nothing, backendChanged: nothing },
+      ...{ ownershipChanged: nothing, backendChanged: nothing, dispatched: nothing },
       failed: (error) => {
         throw error;
       },
