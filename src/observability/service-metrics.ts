@@ -92,7 +92,7 @@ export function openServiceMetrics(options: ServiceMetricsOptions) {
     },
     contentType: registry.contentType,
     /** All metrics as Prometheus reads them. */
-    text() {
+    text: () => {
       // Once for all levels: it looks at every unfinished operation.
       present = read?.();
       return registry.metrics();

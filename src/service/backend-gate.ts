@@ -2,30 +2,33 @@ import type { CancelTimer, Clock } from '../clock/clock.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import { failureOf } from './attempt-end.ts';
 
-/** Why nothing is asked of a backend for now. */
-export type ShutCause = 'unreachable' | 'busy' | 'quota' | 'credential';
+type Trouble = 'unreachable' | 'busy' | 'quota' | 'credential';
+/** Why nothing is asked of a backend for now: its trouble, or an operator's will. */
+export type ShutCause = Trouble | 'paused';
 
 export interface BackendGateOptions {
   readonly renderer: Pick<Renderer, 'name' | 'probe'>;
   readonly clock: Clock;
+  /** Whether an operator has paused it. */
+  readonly isPaused: () => boolean;
   /** It opened, or shut; undefined: open. */
   readonly changed: (cause: ShutCause | undefined) => void;
 }
 
 interface Shut {
-  readonly cause: ShutCause;
+  readonly cause: Trouble;
   readonly untilMs: number;
   /** Whether it opens only when the backend answers a probe. */
   readonly isProbed: boolean;
 }
 
-const firstBackoffMs: Readonly<Record<ShutCause, number>> = {
+const firstBackoffMs: Readonly<Record<Trouble, number>> = {
   unreachable: 1_000,
   busy: 5_000,
   quota: 60_000,
   credential: 30_000,
 };
-const backoffMsMax: Readonly<Record<ShutCause, number>> = {
+const backoffMsMax: Readonly<Record<Trouble, number>> = {
   unreachable: 60_000,
   busy: 5_000,
   quota: 600_000,
@@ -35,6 +38,8 @@ const retryAfterMsMin = 1_000;
 const retryAfterMsMax = 600_000;
 const credentialFailuresMax = 5;
 const probeMsMax = 30_000;
+/** An operator's pause may end at any time. */
+const pauseGuessMs = 60_000;
 
 /**
  * Shuts a backend off while asking it is pointless: each operation that is sent
@@ -45,10 +50,11 @@ export class BackendGate {
   readonly #options: BackendGateOptions;
   #shut: Shut | undefined;
   /** Failures of one kind in a row. */
-  #inRow: { readonly cause: ShutCause; readonly count: number } | undefined;
+  #inRow: { readonly cause: Trouble; readonly count: number } | undefined;
   #cancelTimer: CancelTimer | undefined;
   #isProbing = false;
   #isClosed = false;
+  #wasPaused = false;
 
   constructor(options: BackendGateOptions) {
     this.#options = options;
@@ -56,11 +62,12 @@ export class BackendGate {
 
   /** Undefined while it is open. */
   get shutCause(): ShutCause | undefined {
-    return this.#shut?.cause;
+    return this.#options.isPaused() ? 'paused' : this.#shut?.cause;
   }
 
   /** Milliseconds after which it may open; 0 while it is open. */
   get opensInMs(): number {
+    if (this.#options.isPaused()) return pauseGuessMs;
     return this.#shut === undefined
       ? 0
       : Math.max(0, this.#shut.untilMs - this.#options.clock.elapsedMs());
@@ -93,6 +100,14 @@ export class BackendGate {
     }
   }
 
+  /** Tells of a pause that began or ended; an operator does that from another process. */
+  notePause(): void {
+    const isPaused = this.#options.isPaused();
+    if (isPaused === this.#wasPaused) return;
+    this.#wasPaused = isPaused;
+    this.#options.changed(this.shutCause);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer?.();
@@ -109,18 +124,18 @@ export class BackendGate {
   }
 
   /** Milliseconds, doubled with each failure in a row; those of one moment count once. */
-  #backoffMs(cause: ShutCause): number {
+  #backoffMs(cause: Trouble): number {
     const count = this.#shut?.cause === cause ? (this.#inRow?.count ?? 1) : this.#count(cause);
     return Math.min(firstBackoffMs[cause] * 2 ** (count - 1), backoffMsMax[cause]);
   }
 
-  #count(cause: ShutCause): number {
+  #count(cause: Trouble): number {
     const count = this.#inRow?.cause === cause ? this.#inRow.count + 1 : 1;
     this.#inRow = { cause, count };
     return count;
   }
 
-  #shutFor(cause: ShutCause, ms: number, isProbed: boolean): void {
+  #shutFor(cause: Trouble, ms: number, isProbed: boolean): void {
     const { clock, changed } = this.#options;
     const untilMs = clock.elapsedMs() + ms;
     // What is shut for longer stays so.
@@ -141,7 +156,7 @@ export class BackendGate {
     if (this.#shut === undefined || this.#isClosed) return;
     this.#shut = undefined;
     this.#cancelTimer?.();
-    this.#options.changed(undefined);
+    this.#options.changed(this.shutCause);
   }
 
   /** Asks at no cost. Never rejects. */
@@ -155,7 +170,7 @@ export class BackendGate {
     else if (this.#shut?.isProbed === true) this.#open();
   }
 
-  #shutAgain(cause: ShutCause): void {
+  #shutAgain(cause: Trouble): void {
     const count = this.#count(cause);
     const ms = Math.min(firstBackoffMs[cause] * 2 ** (count - 1), backoffMsMax[cause]);
     this.#shutFor(cause, ms, true);

@@ -34,7 +34,7 @@ export interface DispatcherObserver {
   /** An image came after another process had taken over, or after the operation had ended. */
   late(operationId: string): void;
   /** The backend was shut off, by its answers or by an operator, or is asked again (undefined). */
-  backendChanged(backend: string, cause: ShutCause | 'paused' | undefined): void;
+  backendChanged(backend: string, cause: ShutCause | undefined): void;
   /** Something could not be written, and is tried again. */
   writeFailed(operationId: string, error: unknown): void;
   /** Something went wrong that no caller has caused. */

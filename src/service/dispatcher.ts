@@ -31,8 +31,6 @@ export interface DispatcherOptions {
 /** How often the queue is compared with the store, where other processes put operations. */
 const rescanEveryMs = 1_000;
 const writeRetryMs = 1_000;
-/** After which a caller may try again while an operator has paused the backend. */
-const pauseGuessMs = 60_000;
 
 /**
  * Renders queued operations, as many at once as the renderer takes, while this
@@ -55,7 +53,6 @@ export class Dispatcher {
   #cancelTimer: CancelTimer | undefined;
   readonly #steps = new Set<Promise<void>>();
   #isFilling = false;
-  #wasPaused = false;
   #isClosed = false;
 
   constructor(options: DispatcherOptions) {
@@ -64,6 +61,7 @@ export class Dispatcher {
     this.#writes = new OwnedWrites({ ...options, epoch: () => this.#epoch });
     this.#gate = new BackendGate({
       ...{ renderer, clock },
+      isPaused: () => options.store.isPaused(renderer.name),
       changed: (cause) => {
         observer.backendChanged(renderer.name, cause);
         this.#schedule();
@@ -82,14 +80,13 @@ export class Dispatcher {
   }
 
   /** Why the backend is not asked for now; undefined while it is. */
-  get shutCause(): ShutCause | 'paused' | undefined {
-    const { store, renderer } = this.#options;
-    return store.isPaused(renderer.name) ? 'paused' : this.#gate.shutCause;
+  get shutCause(): ShutCause | undefined {
+    return this.#gate.shutCause;
   }
 
   /** Milliseconds after which a backend that is shut off may be asked again. */
   get opensInMs(): number {
-    return this.shutCause === 'paused' ? pauseGuessMs : this.#gate.opensInMs;
+    return this.#gate.opensInMs;
   }
 
   /** Whether the backend has made all images that it may make today. */
@@ -199,7 +196,7 @@ export class Dispatcher {
   async #fillSlots(): Promise<void> {
     this.#isFilling = true;
     try {
-      this.#notePause();
+      this.#gate.notePause();
       this.#rescan();
       await this.#endOverdue();
       await this.#dispatchDue();
@@ -207,15 +204,6 @@ export class Dispatcher {
       this.#isFilling = false;
       this.#schedule();
     }
-  }
-
-  /** An operator pauses and resumes from another process. */
-  #notePause(): void {
-    const { renderer, observer } = this.#options;
-    const isPaused = this.shutCause === 'paused';
-    if (isPaused === this.#wasPaused) return;
-    this.#wasPaused = isPaused;
-    observer.backendChanged(renderer.name, this.shutCause);
   }
 
   /** Finds operations that other processes have accepted. */
@@ -257,7 +245,7 @@ export class Dispatcher {
 
   get #canBegin(): boolean {
     if (this.#isClosed || this.#epoch === undefined) return false;
-    if (this.shutCause !== undefined || this.isDayUsedUp) return false;
+    if (this.#gate.shutCause !== undefined || this.isDayUsedUp) return false;
     return this.#running.size < this.#slots;
   }
 

@@ -41,13 +41,15 @@ export function runService(options: RunningServiceOptions): RunningService {
   const { clock } = process;
   const { store, images } = simulatedStorage(disk, process, crashes);
   const reserve = {
+    isMissing: false,
     ensure: () => process.live(!disk.isFull),
     release: () => process.live(undefined),
   };
   const renderer = reached(options.renderer, process);
   const observer = {
     ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
-    ...{ failed: nothing, backendChanged: nothing, ...options.observer },
+    ...{ failed: nothing, backendChanged: nothing, dispatched: nothing },
+    ...options.observer,
   };
   const dispatcher = new Dispatcher({
     ...{ store, images, reserve, renderer, clock, observer, imagesPerDayMax, finish },
