@@ -19,6 +19,8 @@ export interface AppMetrics extends Metrics {
     readonly shedding: LoadShedding;
     readonly readiness: () => Readiness;
     readonly logLinesLost: () => number;
+    /** Metrics of the embedded service as Prometheus reads them. */
+    readonly serviceText: () => Promise<string>;
   }): void;
   listen(): Promise<void>;
   /** To be called last, so that a drain can be observed. */
@@ -30,14 +32,18 @@ export function openAppMetrics(settings: SettingValues): AppMetrics | undefined 
   const { METRICS_HOST: host, METRICS_PORT: port } = settings;
   if (port === undefined) return undefined;
   const metrics = openMetrics({ version, elapsedMs: () => systemClock.elapsedMs() });
-  const server = metricsServer(metrics, { host, port });
   let address: string | undefined;
+  let ofService = async () => '';
+  const { contentType } = metrics;
+  const text = async () => (await Promise.all([metrics.text(), ofService()])).join('');
+  const server = metricsServer({ contentType, text }, { host, port });
   return {
     ...metrics,
     get address() {
       return address;
     },
-    follow({ core, shedding, readiness, logLinesLost }) {
+    follow({ core, shedding, readiness, logLinesLost, serviceText }) {
+      ofService = serviceText;
       metrics.watch(() => ({
         readiness: readiness(),
         ...core.operations.load,

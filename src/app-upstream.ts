@@ -22,6 +22,8 @@ export interface AppUpstream {
   readonly mediaTypes: readonly string[];
   /** Names of its models; absent where the gateway can't know them. */
   readonly models?: readonly string[];
+  /** Metrics of the embedded service as Prometheus reads them; empty where there is none. */
+  readonly metrics: () => Promise<string>;
   /** Lets the embedded service write to the log, where there is one. */
   readonly showLog: () => void;
   /** Begins the end of the embedded service, where there is one: `close` comes within that time. */
@@ -66,6 +68,7 @@ export async function openAppUpstream(
     client,
     ...(isEmbedded && { models: embeddedModels }),
     mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
+    metrics: async () => (await service?.metrics()) ?? '',
     showLog() {
       service?.showLog();
       if (service !== undefined) warnOfPaidWork(service, log);

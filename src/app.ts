@@ -95,7 +95,7 @@ export async function buildApp(
     imageMediaTypes: upstream.mediaTypes,
     modelCatalog: upstream.models,
   });
-  metrics?.follow({ core, shedding, readiness, logLinesLost });
+  metrics?.follow({ core, shedding, readiness, logLinesLost, serviceText: upstream.metrics });
   // The metrics port closes last, so that a drain can be watched.
   const metricsPort = { close: () => metrics?.close() };
   const drain = openDrain({

@@ -1,7 +1,7 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ServiceLog } from './app-renderer.ts';
-import { openAppService } from './app-service.ts';
+import { openAppService, type AppService } from './app-service.ts';
 import { Secret } from './config/secret.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
 import type { FromThread, PassedSetting, ToThread } from './service-thread.ts';
@@ -13,10 +13,15 @@ async function main(): Promise<void> {
   const service = await openAppService(settingsFromGateway(), log);
   parentPort?.on('message', (message: ToThread) => {
     if (message.kind === 'drain') void service.drain(message.graceMs);
+    else if (message.kind === 'metrics') void scrape(service);
     else void service.close(0).finally(() => parentPort?.close());
   });
   const { name, spend } = service.renderer;
   post({ kind: 'listening', port: service.port, renderer: { name, spend } });
+}
+
+async function scrape({ metrics }: AppService): Promise<void> {
+  post({ kind: 'metrics', text: await metrics.text().catch(() => '') });
 }
 
 const log: ServiceLog = { info: line('info'), warn: line('warn'), error: line('error') };

@@ -8,6 +8,8 @@ export interface ServiceThread {
   readonly address: string;
   /** What makes its images, and what making one again costs. */
   readonly renderer: { readonly name: string; readonly spend: string };
+  /** Its metrics as Prometheus reads them; empty while it does not respond. */
+  metrics(): Promise<string>;
   /**
    * Begins no further image, and accepts nothing new. Images that are being made
    * may end within the grace; what is unfinished goes on at the next start.
@@ -22,6 +24,7 @@ export interface ServiceThread {
 /** What the gateway tells the thread. */
 export type ToThread =
   | { readonly kind: 'drain'; readonly graceMs: number }
+  | { readonly kind: 'metrics' }
   | { readonly kind: 'close' };
 
 /** What the thread tells the gateway. */
@@ -31,6 +34,7 @@ export type FromThread =
       readonly port: number;
       readonly renderer: ServiceThread['renderer'];
     }
+  | { readonly kind: 'metrics'; readonly text: string }
   | LogLine;
 
 interface LogLine {
@@ -47,6 +51,8 @@ export type PassedSetting =
   | { readonly value: unknown };
 
 const host = '127.0.0.1';
+/** A scrape of the gateway must not fail because its service is busy or gone. */
+const scrapeMsMax = 2_000;
 const restartAfterMs = 100;
 const restartAfterMsMax = 10_000;
 /** A thread that ran for so long had no trouble with its start. */
@@ -69,6 +75,7 @@ export async function startServiceThread(
   return {
     address: `http://${host}:${port}`,
     renderer,
+    metrics: () => supervisor.metrics(),
     drain: (graceMs) => supervisor.drain(graceMs),
     showLog: () => supervisor.showLog(),
     close: () => supervisor.close(),
@@ -87,6 +94,7 @@ class Supervisor {
   #restartAfterMs = restartAfterMs;
   #isStopping = false;
   #graceEndsMs = 0;
+  readonly #scrapes: ((text: string) => void)[] = [];
   /** Lines from before the gateway listens: the first line of its log says where. */
   #held: LogLine[] | undefined = [];
 
@@ -103,6 +111,7 @@ class Supervisor {
     const listening = new Promise<Listening>((resolve) => {
       worker.on('message', (message: FromThread) => {
         if (message.kind === 'listening') resolve(message);
+        else if (message.kind === 'metrics') this.#scraped(message.text);
         else if (this.#held === undefined) this.#write(message);
         else this.#held.push(message);
       });
@@ -120,6 +129,18 @@ class Supervisor {
     this.#stop();
     this.#graceEndsMs = performance.now() + graceMs;
     this.#worker?.postMessage({ kind: 'drain', graceMs } satisfies ToThread);
+  }
+
+  metrics(): Promise<string> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#scraped(''), scrapeMsMax).unref();
+      this.#scrapes.push((text) => {
+        clearTimeout(timer);
+        resolve(text);
+      });
+      if (this.#worker === undefined) this.#scraped('');
+      else this.#worker.postMessage({ kind: 'metrics' } satisfies ToThread);
+    });
   }
 
   showLog(): void {
@@ -145,6 +166,11 @@ class Supervisor {
     this.#log[level]({ ...(upstreamId !== undefined && { upstreamId }), ...others }, text);
   }
 
+  /** One text is for all who wait for one. */
+  #scraped(text: string): void {
+    for (const scraped of this.#scrapes.splice(0)) scraped(text);
+  }
+
   #stop(): void {
     this.#isStopping = true;
     clearTimeout(this.#restart);
@@ -160,6 +186,7 @@ class Supervisor {
 
   /** What fails here must not end the gateway, which can go on without its service. */
   #died(error: Error): void {
+    this.#scraped('');
     if (this.#isStopping) return;
     const afterMs = this.#restartAfterMs;
     this.#restartAfterMs = Math.min(afterMs * 2, restartAfterMsMax);

@@ -96,6 +96,9 @@ export function embeddedServiceSettings(values: SettingValues): ServiceSettingVa
     SERVICE_TLS_CERT_FILE: undefined,
     SERVICE_TLS_KEY_FILE: undefined,
     SERVICE_DRAIN_MS: 0,
+    // Its metrics are among the gateway's.
+    SERVICE_METRICS_HOST: '127.0.0.1',
+    SERVICE_METRICS_PORT: undefined,
   };
 }
 

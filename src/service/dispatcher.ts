@@ -7,7 +7,7 @@ import type { DispatcherObserver } from './dispatcher-observer.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
-import { endCodes, type OperationFailure, type OperationRecord } from './operation-record.ts';
+import { neverSent, overdue, type OperationRecord } from './operation-record.ts';
 import type { OperationStore } from './operation-store.ts';
 import { OwnedWrites } from './owned-writes.ts';
 import { recover } from './recovery.ts';
@@ -264,16 +264,8 @@ export class Dispatcher {
   async #begin(record: OperationRecord): Promise<void> {
     try {
       const dispatched = await this.#writes.dispatched(record.id);
-      if (dispatched === undefined) {
-        this.#suspects.delete(record.id);
-        return;
-      }
-      const { renderer, observer, clock } = this.#options;
-      observer.dispatched({
-        ...{ operationId: record.id, backend: renderer.name },
-        waitedMs: Math.max(0, clock.nowMs() - record.dueAtMs),
-      });
-      this.#run(dispatched);
+      if (dispatched === undefined) this.#suspects.delete(record.id);
+      else this.#run(dispatched);
     } catch (error) {
       // Not written, so not begun: it stays queued.
       this.#options.observer.writeFailed(record.id, error);
@@ -297,12 +289,3 @@ export class Dispatcher {
     return this.#options.clock.elapsedMs();
   }
 }
-
-const overdue: OperationFailure = {
-  code: endCodes.deadline,
-  message: 'the operation waited in the queue until its deadline',
-};
-const neverSent: OperationFailure = {
-  code: endCodes.unavailable,
-  message: 'the image model could not be reached until the deadline of the operation',
-};

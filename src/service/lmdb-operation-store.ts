@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { LmdbKeyRows } from './lmdb-key-rows.ts';
+import { openLmdbRoot } from './lmdb-root.ts';
 import type { KeyRow, OperationKey } from './operation-key.ts';
 import { recordSchema, type OperationRecord, type OperationState } from './operation-record.ts';
 import type {
@@ -38,7 +38,7 @@ const daysKept = 7;
  * @throws Error that names the directory when its files can't be opened, or are of a newer program.
  */
 export async function openLmdbOperationStore(directory: string): Promise<OperationStore> {
-  const root = await openRoot(directory);
+  const root = await openLmdbRoot(directory);
   const store = new LmdbOperationStore(root);
   await store.begin(directory);
   return store;
@@ -286,22 +286,4 @@ function queuedCount(state: OperationState | undefined): number {
 
 function totalOf(queued: QueuedByOwner): number {
   return Object.values(queued).reduce((sum, count) => sum + count, 0);
-}
-
-async function openRoot(directory: string): Promise<RootDatabase> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    return open({
-      path: directory,
-      noSubdir: false,
-      maxDbs: 8,
-      // A commit is flushed before anyone reads it.
-      overlappingSync: false,
-      // Batches of a turn are committed by a promise of their own, whose failure no one could hear.
-      eventTurnBatching: false,
-    });
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw new Error(`the operations in ${directory} can not be opened: ${said}`, { cause: error });
-  }
 }

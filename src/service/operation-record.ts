@@ -102,6 +102,16 @@ export const cancelled: OperationFailure = {
   message: 'the operation was cancelled',
 };
 
+/** Ends of operations that waited too long. */
+export const overdue: OperationFailure = {
+  code: endCodes.deadline,
+  message: 'the operation waited in the queue until its deadline',
+};
+export const neverSent: OperationFailure = {
+  code: endCodes.unavailable,
+  message: 'the image model could not be reached until the deadline of the operation',
+};
+
 /** Attempts of one operation, crashes included. */
 export const attemptsMax = 3;
 

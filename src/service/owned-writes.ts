@@ -73,12 +73,17 @@ export class OwnedWrites {
   }
 
   /** Before the renderer is asked. Not tried again: what was not written did not begin. */
-  dispatched(id: string): Promise<OperationRecord | undefined> {
-    const { store, renderer, epoch } = this.#options;
+  async dispatched(id: string): Promise<OperationRecord | undefined> {
+    const { store, renderer, observer, epoch } = this.#options;
     const nowMs = this.#nowMs();
     const spent = this.#spentToday(nowMs);
     const change = dispatch(nowMs, renderer.name, spent?.day);
-    return store.change(id, change, epoch() ?? noEpoch, spent);
+    const record = await store.change(id, change, epoch() ?? noEpoch, spent);
+    if (record !== undefined) {
+      const waitedMs = Math.max(0, nowMs - record.dueAtMs);
+      observer.dispatched({ operationId: id, backend: renderer.name, waitedMs });
+    }
+    return record;
   }
 
   /** Keeps where the result of an attempt will be found. */

@@ -84,22 +84,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     ...{ store, images, reserve, renderer, clock, observer },
     ...{ imagesPerDayMax: options.imagesPerDayMax, finish: options.finish },
   });
-  const ownership = new Ownership({
-    store,
-    clock,
-    machineMs: () => Number(process.hrtime.bigint() / 1_000_000n),
-    processName: machineName(),
-    pid: process.pid,
-    isRunning: isProcessRunning,
-    taken: (epoch) => {
-      observer.ownershipChanged(true);
-      dispatcher.begin(epoch).catch(failed);
-    },
-    lost: () => {
-      observer.ownershipChanged(false);
-      dispatcher.lose();
-    },
-  });
+  const ownership = ownershipOf(dispatcher, { store, clock, observer });
   const operations = new ServiceOperations({
     ...{ store, images, renderer, dispatcher, clock },
     limits: options,
@@ -143,6 +128,33 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       await store.close();
     },
   };
+}
+
+/** Decides when the dispatcher begins, and when another process has taken over. */
+function ownershipOf(
+  dispatcher: Dispatcher,
+  {
+    store,
+    clock,
+    observer,
+  }: Pick<ServiceOptions, 'clock' | 'observer'> & { store: OperationStore },
+): Ownership {
+  return new Ownership({
+    store,
+    clock,
+    machineMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+    processName: machineName(),
+    pid: process.pid,
+    isRunning: isProcessRunning,
+    taken: (epoch) => {
+      observer.ownershipChanged(true);
+      dispatcher.begin(epoch).catch((error: unknown) => observer.failed(error));
+    },
+    lost: () => {
+      observer.ownershipChanged(false);
+      dispatcher.lose();
+    },
+  });
 }
 
 function inUrl(host: string): string {

@@ -96,6 +96,24 @@ describe('the service on its thread', { timeout: 60_000 }, () => {
     expect(lines.at(-1)?.fields).not.toHaveProperty('operationId');
   });
 
+  it('tells its metrics among the gateway’s, and nothing while it is gone', async () => {
+    const { result: gateway, threads } = await threadsOf(() =>
+      startEmbedded({ METRICS_PORT: '0' }),
+    );
+    const id = await idOf(await gateway.create({ prompt: 'a cat' }));
+    await gateway.fetch(`/operations/${id}?wait=30`);
+    const image = { backend: 'local', outcome: 'image' };
+    await expect
+      .poll(async () => (await gateway.metrics()).sum('backend_attempts_total', image), busy)
+      .toBe(1);
+    const scrape = await gateway.metrics();
+    expect(scrape.sum('service_operations', { state: 'done' })).toBe(1);
+    expect(scrape.sum('gateway_build_info')).toBe(1);
+    expect(scrape.sum('spent_total')).toBe(0);
+    await threads[0]?.terminate();
+    expect((await gateway.metrics()).sum('gateway_build_info')).toBe(1);
+  });
+
   it('ends when it is closed, even twice, and is not started again', async () => {
     const { result, threads } = await threadsOf(() => startThread());
     await result.thread.close();

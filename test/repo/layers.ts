@@ -120,7 +120,9 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['service-thread.ts', 'config', 'files', 'observability', 'upstream'],
   'app-renderer.ts': ['clock', 'config', 'files', 'renderers'],
-  'app-service.ts': ['app-renderer.ts', 'clock', 'config', 'renderers', 'service'],
+  'app-service.ts': [
+    ...['app-renderer.ts', 'clock', 'config', 'observability', 'renderers', 'service'],
+  ],
   'service-thread.ts': ['app-renderer.ts', 'config'],
   'service-thread-main.ts': ['app-renderer.ts', 'app-service.ts', 'service-thread.ts', 'config'],
   'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
