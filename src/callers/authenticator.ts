@@ -37,6 +37,7 @@ export interface Authenticator {
    */
   authenticate(
     presented: PresentedCredential | undefined,
+    peer?: string,
   ): Identity | undefined | Promise<Identity | undefined>;
   /** The caller of a link to an operation; undefined when its token is not valid for this operation. */
   reader(token: string, operationId: string): Identity | undefined;
@@ -72,10 +73,10 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
   return {
     mode,
     signsLinks: mode === 'keys' || mode === 'jwt',
-    authenticate(presented) {
+    authenticate(presented, peer) {
       const isToken = presented !== undefined && isAccessTokenText(presented.text);
       if (isToken && mode !== 'passthrough') return fromToken(presented.text);
-      return fromCredential(presented);
+      return fromCredential(presented, peer);
     },
     reader(token, operationId) {
       const read = tokens.openRead(token, operationId, nowMs());
@@ -132,10 +133,10 @@ function credentialReader(options: AuthenticatorOptions): CredentialReader {
         return { ...narrowed(identityOf(subject, caller, 'jwt'), scopes), expiresAtMs };
       };
     case 'passthrough':
-      return (presented) => {
+      return (presented, peer) => {
         if (presented === undefined) return undefined;
         const identity = passthroughIdentity(presented, defaults);
-        const state = options.passthrough?.stateOf(identity.passthrough.authorization);
+        const state = options.passthrough?.stateOf(identity.passthrough.authorization, peer);
         const ifAccepted = (known: CredentialState | undefined) => {
           if (known === 'unknown') throw unansweredCredential();
           return known === 'refused' ? undefined : identity;

@@ -23,7 +23,9 @@ const rememberedMs: Readonly<Record<CredentialState, number>> = {
   unknown: 5_000,
 };
 const rememberedMax = 10_000;
-const askedAtOnceMax = 256;
+const askedAtOnceMax = 1_024;
+/** The same from one peer, so that a stranger with many invented credentials leaves room for new callers elsewhere. */
+const askedAtOnceByPeerMax = 256;
 
 /**
  * The credentials that callers bring for the upstream, as far as it has accepted
@@ -40,6 +42,7 @@ export class PassthroughCredentials {
   readonly #accepted = new Map<string, Known>();
   readonly #others = new Map<string, Known>();
   readonly #asked = new Map<string, Promise<CredentialState>>();
+  readonly #askedByPeer = new Map<string, number>();
 
   constructor(options: PassthroughCredentialsOptions) {
     this.#options = options;
@@ -48,16 +51,17 @@ export class PassthroughCredentials {
   /**
    * `unknown` only for a credential that was never accepted.
    *
+   * @param peer The address that the request comes from.
    * @throws GatewayError `overloaded` when too many new credentials are asked about at once.
    */
-  stateOf(authorization: string): CredentialState | Promise<CredentialState> {
+  stateOf(authorization: string, peer = ''): CredentialState | Promise<CredentialState> {
     const hash = credentialHash(authorization);
     const known = this.#accepted.get(hash) ?? this.#others.get(hash);
     if (known !== undefined && this.#options.elapsedMs() < known.untilMs) {
       if (known.state === 'accepted') this.#remember(hash, known);
       return known.state;
     }
-    return this.#asked.get(hash) ?? this.#ask(hash, authorization);
+    return this.#asked.get(hash) ?? this.#ask(hash, authorization, peer);
   }
 
   /** Records that the upstream refused a call with this credential. */
@@ -66,12 +70,19 @@ export class PassthroughCredentials {
     this.#remember(credentialHash(authorization), { state: 'refused', untilMs });
   }
 
-  #ask(hash: string, authorization: string): Promise<CredentialState> {
-    if (this.#asked.size >= askedAtOnceMax) {
+  #ask(
+    hash: string,
+    authorization: string,
+    peer: string,
+  ): CredentialState | Promise<CredentialState> {
+    const byPeer = this.#askedByPeer.get(peer) ?? 0;
+    if (this.#asked.size >= askedAtOnceMax || byPeer >= askedAtOnceByPeerMax) {
+      if (this.#accepted.has(hash)) return 'accepted';
       throw new GatewayError('overloaded', 'too many credentials are being checked; send it again');
     }
     const asked = this.#options.ask(authorization).then((found) => {
       this.#asked.delete(hash);
+      this.#count(peer, -1);
       // One that was accepted before goes on while the upstream says nothing: each call decides.
       const isKnown = found === 'unknown' && this.#accepted.has(hash);
       const state = isKnown ? 'accepted' : found;
@@ -79,7 +90,14 @@ export class PassthroughCredentials {
       return state;
     });
     this.#asked.set(hash, asked);
+    this.#count(peer, 1);
     return asked;
+  }
+
+  #count(peer: string, change: 1 | -1): void {
+    const count = (this.#askedByPeer.get(peer) ?? 0) + change;
+    if (count === 0) this.#askedByPeer.delete(peer);
+    else this.#askedByPeer.set(peer, count);
   }
 
   #remember(hash: string, known: Known): void {

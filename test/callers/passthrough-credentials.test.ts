@@ -92,3 +92,27 @@ it('are not all asked about at once', async () => {
   await states.at(-1);
   expect(silent.stateOf('one more')).toBeInstanceOf(Promise);
 });
+
+it('that one peer invents leave room to ask about those of other peers', async () => {
+  const answers: (() => void)[] = [];
+  const slow = new PassthroughCredentials({
+    elapsedMs: () => elapsedMs,
+    ask: () => new Promise((resolve) => answers.push(() => resolve('accepted'))),
+  });
+  const invented = Array.from({ length: 1_000 }, (_, index) => {
+    try {
+      return slow.stateOf(`invented ${index}`, '192.0.2.1');
+    } catch (error) {
+      return String(error);
+    }
+  });
+  expect(invented.filter((state) => state instanceof Promise)).toHaveLength(256);
+  expect(invented.at(-1)).toMatch(/^GatewayError: overloaded/);
+  const other = slow.stateOf('good', '192.0.2.2');
+  answers.splice(0).forEach((answer) => answer());
+  expect(await other).toBe('accepted');
+  // What was asked about leaves the peer its room again.
+  const later = slow.stateOf('later', '192.0.2.1');
+  answers.pop()?.();
+  expect(await later).toBe('accepted');
+});

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticator } from '../../callers/authenticator.ts';
 import type { Identity } from '../../callers/identity.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
+import { peerAddress } from '../edge/peer-address.ts';
 import { presentedCredentialFromHeaders } from '../presented-credential.ts';
 
 declare module 'fastify' {
@@ -52,7 +53,7 @@ function identityOf(
       ? readableCredential(request)
       : presentedCredentialFromHeaders(request.headers);
   if (presented !== undefined || contract?.takesReadToken !== true || !authenticator.signsLinks) {
-    return authenticator.authenticate(presented);
+    return authenticator.authenticate(presented, peerAddress(request.socket.remoteAddress));
   }
   const { token } = request.query as { token?: unknown };
   const { id } = request.params as { id?: string };
