@@ -14,6 +14,7 @@ const knownOfService = new Set([
   'image',
   'command',
   'environment',
+  'extra_hosts',
   'ports',
   'volumes',
   'depends_on',
@@ -27,7 +28,7 @@ const knownOfService = new Set([
 
 for (const name of Object.keys(compose))
   if (!known.has(name)) problems.push(`${name} is not known at the top level`);
-for (const service of ['load-balancer', 'gateway', 'emulator', 'valkey']) {
+for (const service of ['load-balancer', 'gateway', 'service', 'valkey']) {
   if (compose.services[service] === undefined) problems.push(`service ${service} is missing`);
 }
 for (const [name, service] of Object.entries(compose.services)) {

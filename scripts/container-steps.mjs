@@ -42,7 +42,8 @@ function run(stage, command) {
   // The two steps that need root in an image have no meaning in a folder.
   const local = command
     .replaceAll('/data', join(stage.root, 'data'))
-    .replace(/ && chown \S+ \S+/, '');
+    .replaceAll('/secrets', join(stage.root, 'secrets'))
+    .replace(/ && chown .*$/, '');
   const { status } = spawnSync('bash', ['-c', local], {
     cwd: inside(stage, '.'),
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -206,36 +207,51 @@ async function startStore(image, command) {
   return { ...start(image, [program, ...command.slice(1), ...here], {}), port };
 }
 
+/** Settings of a service of the file; variables of the shell are not set. */
+const settingsOf = ({ environment }, folders) =>
+  Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      value
+        .replace(/\$\{\w+:-\}/g, '')
+        .replace(/^\/(data|secrets)(?=\/|$)/, (_, folder) => folders[folder]),
+    ]),
+  );
+
 /** The gateway with its services, with the commands and settings of docker-compose.yml. */
 async function useComposed(image) {
-  process.stdout.write('── docker-compose.yml: gateway, store and emulator\n');
+  process.stdout.write('── docker-compose.yml: gateway, store and service\n');
   const { services } = parse(readFileSync('docker-compose.yml', 'utf8'));
-  const { command, environment, healthcheck } = services.emulator;
-  const composedPort = environment.EMULATOR_PORT;
+  const folders = { data: join(image.root, 'service-data'), secrets: join(image.root, 'secrets') };
+  const [program, ...args] = services.secrets.command;
+  const makeSecrets = args.map((word) => word.replaceAll('/secrets/', `${folders.secrets}/`));
+  // The second time it changes nothing.
+  for (const _ of [1, 2]) {
+    if (spawnSync(program, makeSecrets).status !== 0) throw new Error('no secrets were made');
+  }
+  const composed = settingsOf(services.service, folders);
+  const upstream = services.gateway.environment.UPSTREAM_ADDRESS;
+  if (upstream !== `http://service:${composed.SERVICE_PORT}`)
+    throw new Error('the gateway and the service disagree about the port');
   const port = String(await freePort());
-  const here = { ...environment, HOST: '127.0.0.1', EMULATOR_PORT: port };
-  const [program, ...args] = services.secret.command;
-  const data = join(image.root, 'data');
-  const makeSecret = args.map((word) => word.replaceAll('/data/', `${data}/`));
-  rmSync(join(data, 'gateway-secret'), { force: true });
-  if (spawnSync(program, makeSecret).status !== 0) throw new Error('no secret was made');
+  const settings = {
+    ...composed,
+    ...{ SERVICE_HOST: '127.0.0.1', SERVICE_PORT: port, DATA_DIR: folders.data },
+    DRAWING_DELAY_MS: '200',
+  };
   const store = await startStore(image, services.valkey.command);
-  const emulator = start(image, command, { ...here, EMULATOR_LATENCY_MS: '200' });
+  const service = start(image, services.service.command, settings);
   try {
-    const [, ...health] = healthcheck.test.map((word) => word.replaceAll(composedPort, port));
-    await until('health of the emulator', async () => emulator.isHealthy(health));
-    const upstream = services.gateway.environment.UPSTREAM_ADDRESS;
-    if (upstream !== `http://emulator:${composedPort}`)
-      throw new Error('the gateway and the emulator disagree about the port');
+    const [, ...health] = services.service.healthcheck.test;
+    await until('health of the service', async () => service.isHealthy(health));
     await use(image, {
-      ...services.gateway.environment,
+      ...settingsOf(services.gateway, folders),
       ...(await settingsHere(image)),
       UPSTREAM_ADDRESS: `http://127.0.0.1:${port}`,
       STORE_URL: `redis://127.0.0.1:${store.port}`,
-      GATEWAY_SECRET_FILE: services.gateway.environment.GATEWAY_SECRET_FILE.replace('/data', data),
     });
   } finally {
-    await emulator.stop();
+    await service.stop();
     await store.stop();
   }
 }
@@ -247,6 +263,6 @@ const development = readdirSync(join(image.root, 'app', 'node_modules')).filter(
 );
 if (development.length > 0)
   throw new Error(`development dependencies are shipped: ${development.join(', ')}`);
-await use(image, { ...(await settingsHere(image)), EMULATOR_LATENCY_MS: '200' });
+await use(image, { ...(await settingsHere(image)), DRAWING_DELAY_MS: '200' });
 await useComposed(image);
 process.stdout.write('the image builds, responds, draws and stops\n');

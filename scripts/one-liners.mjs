@@ -24,7 +24,7 @@ const root = process.cwd();
 const directory = mkdtempSync(join(tmpdir(), 'gateway-one-liners-'));
 const gateway = spawn(process.execPath, [join(process.cwd(), 'dist/main.js')], {
   cwd: directory,
-  env: { PATH: process.env.PATH, PORT: '0', EMULATOR_LATENCY_MS: '500' },
+  env: { PATH: process.env.PATH, PORT: '0', DRAWING_DELAY_MS: '500' },
   stdio: ['ignore', 'pipe', 'ignore'],
 });
 let failed = 0;

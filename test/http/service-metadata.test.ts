@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { startEmulator } from '../../src/emulator/emulator.ts';
 import {
   startGatewayWithService,
   type GatewayWithService,
@@ -142,7 +143,9 @@ it('a model that takes seeds and negative prompts says so, and ignores nothing',
 });
 
 it('an upstream that says nothing of it leaves both out', async () => {
-  const gateway = await startGateway({ EMULATOR_LATENCY_MS: '0' });
+  const emulator = await startEmulator({ latencyMs: 0 });
+  opened.push(emulator);
+  const gateway = await startGateway({ UPSTREAM_ADDRESS: emulator.address });
   opened.push(gateway);
   const { response } = await finished(gateway, { prompt: 'a red cat' });
   expect(response).not.toHaveProperty('seedApplied');

@@ -6,6 +6,10 @@ import { Service } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
+import {
+  serviceSettings,
+  serviceSettingsFromEnvironment,
+} from '../../src/config/service-settings.ts';
 import { settings } from '../../src/config/settings.ts';
 import { statusOf } from '../support/responses.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -22,6 +26,16 @@ const isPatch = ({ path }: Manifest) => path.endsWith('/scale-by-waiters.yaml');
 const manifests = files.flatMap(manifestsOf);
 
 const [deployment] = ofKind(manifests, Deployment);
+/** The one manifest of a kind with that name. */
+function named<Model extends { readonly metadata?: { readonly name?: string | undefined } }>(
+  found: readonly Model[],
+  name: string,
+): Model | undefined {
+  return found.find(({ metadata }) => metadata?.name === name);
+}
+const store = named(ofKind(manifests, StatefulSet), 'valkey');
+const imageService = named(ofKind(manifests, StatefulSet), 'image-service');
+const policies = ofKind(manifests, NetworkPolicy);
 const pod = deployment?.spec?.template;
 const [container] = pod?.spec?.containers ?? [];
 if (pod?.spec === undefined || container === undefined) throw new Error('no Deployment is there');
@@ -31,12 +45,15 @@ const portsOf = (ports: typeof container.ports) =>
   new Map((ports ?? []).map(({ name = '', containerPort }) => [name, containerPort]));
 const ports = portsOf(container.ports);
 
-const fileEnvironment = Object.fromEntries(
-  textOf(`${folder}/gateway.env`)
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-) as Record<string, string>;
+function environmentOf(file: string): Record<string, string> {
+  return Object.fromEntries(
+    textOf(`${folder}/${file}`)
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+}
+const fileEnvironment = environmentOf('gateway.env');
 const environment: Record<string, string> = {
   ...fileEnvironment,
   ...Object.fromEntries(
@@ -75,7 +92,8 @@ test('the kustomization names every file, and no other', () => {
     text.matchAll(/- (?:path: )?(\S+\.(?:yaml|env))$/gm),
     ([, path = '']) => path,
   );
-  const there = [...files, `${folder}/gateway.env`].map((path) => path.slice(folder.length + 1));
+  const settingFiles = [`${folder}/gateway.env`, `${folder}/image-service.env`];
+  const there = [...files, ...settingFiles].map((path) => path.slice(folder.length + 1));
   expect(named.toSorted()).toStrictEqual(there.toSorted());
 });
 
@@ -129,11 +147,9 @@ describe('the ports', () => {
       ofKind(manifests, Service).map((service) => [service.metadata?.name, service.spec?.ports]),
     );
     expect(services.get('gateway')).toMatchObject([{ name: 'http', port: 80, targetPort: 'http' }]);
-    const stores = portsOf(
-      ofKind(manifests, StatefulSet)[0]?.spec?.template.spec?.containers[0]?.ports,
-    );
+    const stores = portsOf(store?.spec?.template.spec?.containers[0]?.ports);
     expect(stores.get(String(services.get('valkey')?.[0]?.targetPort))).toBe(6379);
-    const [own] = ofKind(manifests, NetworkPolicy);
+    const own = named(policies, 'gateway');
     expect(
       own?.spec?.ingress?.flatMap((rule) => rule.ports ?? []).map(({ port }) => port),
     ).toStrictEqual([...ports.keys()]);
@@ -169,9 +185,8 @@ test('no image floats, and the gateway’s own is this version', () => {
   const { images } = parse(textOf(kustomization)) as { images: Record<string, string>[] };
   const { version } = JSON.parse(textOf('package.json')) as { version: string };
   expect(images).toMatchObject([{ name: container.image, newTag: version }]);
-  const stores = ofKind(manifests, StatefulSet).flatMap(
-    ({ spec }) => spec?.template.spec?.containers.map(({ image }) => image) ?? [],
-  );
+  expect(imageService?.spec?.template.spec?.containers[0]?.image).toBe(container.image);
+  const stores = store?.spec?.template.spec?.containers.map(({ image }) => image) ?? [];
   const tags = stores.map((image = '') => /:([^:/]+)$/.exec(image)?.[1] ?? 'latest');
   expect(tags).not.toHaveLength(0);
   expect(tags).not.toContain('latest');
@@ -184,7 +199,7 @@ test('every selector finds the pods it is meant for', () => {
     service: ofKind(manifests, Service).find(({ metadata }) => metadata?.name === 'gateway')?.spec
       ?.selector,
     budget: ofKind(manifests, PodDisruptionBudget)[0]?.spec?.selector?.matchLabels,
-    policy: ofKind(manifests, NetworkPolicy)[0]?.spec?.podSelector?.matchLabels,
+    policy: named(policies, 'gateway')?.spec?.podSelector?.matchLabels,
   };
   expect(selectors).toStrictEqual({
     deployment: labels,
@@ -193,13 +208,17 @@ test('every selector finds the pods it is meant for', () => {
     budget: labels,
     policy: labels,
   });
-  const [store] = ofKind(manifests, StatefulSet);
-  const storeLabels = store?.spec?.template.metadata?.labels;
-  const [own, ofStore] = ofKind(manifests, NetworkPolicy);
-  const egress = own?.spec?.egress?.flatMap(({ to }) => to ?? []) ?? [];
-  expect(egress.map(({ podSelector }) => podSelector?.matchLabels)).toContainEqual(storeLabels);
-  expect(ofStore?.spec?.podSelector?.matchLabels).toStrictEqual(storeLabels);
-  expect(ofStore?.spec?.ingress?.[0]?.from?.[0]?.podSelector?.matchLabels).toStrictEqual(labels);
+  const egress = named(policies, 'gateway')?.spec?.egress?.flatMap(({ to }) => to ?? []) ?? [];
+  for (const behind of [store, imageService]) {
+    const name = behind?.metadata?.name ?? '';
+    const itsLabels = behind?.spec?.template.metadata?.labels;
+    expect(behind?.spec?.selector.matchLabels).toStrictEqual(itsLabels);
+    expect(named(ofKind(manifests, Service), name)?.spec?.selector).toStrictEqual(itsLabels);
+    expect(egress.map(({ podSelector }) => podSelector?.matchLabels)).toContainEqual(itsLabels);
+    const itsPolicy = named(policies, name)?.spec;
+    expect(itsPolicy?.podSelector?.matchLabels).toStrictEqual(itsLabels);
+    expect(itsPolicy?.ingress?.[0]?.from?.[0]?.podSelector?.matchLabels).toStrictEqual(labels);
+  }
   // One that scales something else would scale nothing.
   const scaled = ofKind(manifests, HorizontalPodAutoscaler).flatMap(
     ({ spec }) => spec?.scaleTargetRef ?? [],
@@ -220,7 +239,8 @@ test('memory has room for what the gateway bounds itself to, and the heap for le
 
 test('a pod has no more rights than it needs', () => {
   expect(podSpec).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false });
-  for (const spec of [podSpec, ofKind(manifests, StatefulSet)[0]?.spec?.template.spec]) {
+  const behind = [store, imageService].map((each) => each?.spec?.template.spec);
+  for (const spec of [podSpec, ...behind]) {
     expect(spec?.securityContext).toMatchObject({
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
@@ -251,4 +271,55 @@ test('every way in waits longer than a request may take, and repeats nothing', (
   });
   expect(rule?.retry).toBeUndefined();
   expect(rule?.backendRefs).toStrictEqual([{ name: 'gateway', port: 80 }]);
+});
+
+describe('the service that makes the images', () => {
+  const servicePod = imageService?.spec?.template.spec;
+  const serviceContainer = servicePod?.containers[0];
+  const serviceEnvironment: Record<string, string> = {
+    ...environmentOf('image-service.env'),
+    ...Object.fromEntries(
+      (serviceContainer?.env ?? []).map(({ name, value = '' }) => [name, value]),
+    ),
+  };
+
+  test('starts with its settings, which are all its own', () => {
+    const unknown = Object.keys(serviceEnvironment).filter(
+      (name) => !Object.hasOwn(serviceSettings, name) && !name.startsWith('NODE_'),
+    );
+    expect(unknown).toStrictEqual([]);
+    expect(() => serviceSettingsFromEnvironment(serviceEnvironment)).not.toThrow();
+  });
+
+  test('is found by the gateways, on its port, with a key that the page says to make', () => {
+    const { SERVICE_PORT, SERVICE_API_KEYS_FILE } =
+      serviceSettingsFromEnvironment(serviceEnvironment);
+    const gateway = settingsFromEnvironment(environment);
+    const service = named(ofKind(manifests, Service), 'image-service');
+    expect(gateway).toMatchObject({
+      UPSTREAM_ADDRESS: `http://${service?.metadata?.name}:${service?.spec?.ports?.[0]?.port}`,
+      UPSTREAM_IS_SERVICE: true,
+      UPSTREAM_API_KEY_FILE: '/secrets/upstream-api-key',
+    });
+    expect(portsOf(serviceContainer?.ports)).toStrictEqual(new Map([['grpc', SERVICE_PORT]]));
+    expect(serviceContainer?.readinessProbe?.grpc?.port).toBe(SERVICE_PORT);
+    const file = SERVICE_API_KEYS_FILE?.replace('/secrets/', '') ?? '';
+    const page = textOf(`${folder}/README.md`);
+    expect(page).toContain(`image-service-secrets --from-file=${file}`);
+    expect(page).toContain(`echo "gateway $(cat upstream-api-key)" > ${file}`);
+  });
+
+  test('is given longer to end than its drain takes, and its volume holds its images', () => {
+    const { SERVICE_DRAIN_MS, IMAGES_BYTES_MAX, DATA_DIR } =
+      serviceSettingsFromEnvironment(serviceEnvironment);
+    const graceMs = (servicePod?.terminationGracePeriodSeconds ?? 0) * 1_000;
+    expect(graceMs).toBeGreaterThan(SERVICE_DRAIN_MS + 5_000);
+    const [claim] = imageService?.spec?.volumeClaimTemplates ?? [];
+    const size = bytesOf(claim?.spec?.resources?.requests?.['storage']);
+    expect(size).toBeGreaterThan(1.5 * IMAGES_BYTES_MAX);
+    expect(serviceContainer?.volumeMounts).toContainEqual({
+      name: claim?.metadata?.name,
+      mountPath: DATA_DIR,
+    });
+  });
 });

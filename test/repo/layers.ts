@@ -125,6 +125,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   ],
   'service-thread.ts': ['app-renderer.ts', 'config'],
   'service-thread-main.ts': ['app-renderer.ts', 'app-service.ts', 'service-thread.ts', 'config'],
+  'service-health.ts': ['config', 'gen', 'grpc', 'observability', 'text'],
   'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
@@ -141,7 +142,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
 /** Entries of processes and threads: nothing imports them. */
 export const entries: readonly string[] = [
   ...['src/main.ts', 'src/keys.ts', 'src/emulator/main.ts'],
-  ...['src/service-main.ts', 'src/service-thread-main.ts'],
+  ...['src/service-main.ts', 'src/service-thread-main.ts', 'src/service-health.ts'],
 ];
 
 /** The only file that gives src/operations, src/lifecycle and src/load the machine's clock and randomness. */
