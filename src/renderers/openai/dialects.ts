@@ -151,8 +151,9 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     name: 'litellm',
     ...ownServer,
     sizes: sizesOfGptImage,
-    // OpenAI's own models refuse response_format, and it passes every field on.
-    fields: {},
+    // OpenAI's own models refuse response_format, and it passes every field on but its own:
+    // by default it repeats a failed request twice, and its client each of them twice more.
+    fields: { num_retries: 0 },
     is429Unknown: true,
     urlRule: 'public',
   },

@@ -57,7 +57,7 @@ describe('the body for', () => {
       { size: '1360x768', response_format: 'b64_json', seed: 7, negative_prompt: 'a dog, rain' },
     ],
     ['lemonade', 'sd', { size: '1360x768', response_format: 'b64_json', seed: 7 }],
-    ['litellm', 'openai/gpt-image-1', { size: '1536x1024' }],
+    ['litellm', 'openai/gpt-image-1', { size: '1536x1024', num_retries: 0 }],
   ])('%s has these fields and no others', (name, model, fields) => {
     expect(bodyOf(name, model)).toStrictEqual({ ...common, model, ...fields });
   });
