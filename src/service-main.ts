@@ -7,6 +7,7 @@ import {
 import { exitOnSignalOrError } from './lifecycle/process-exit.ts';
 import { metricsServer } from './observability/metrics-server.ts';
 import { openLog, writeToStandardError } from './observability/log.ts';
+import { runServiceCommand } from './service-command.ts';
 import { hostInUrl } from './text/host.ts';
 
 const standardInput = 0;
@@ -55,7 +56,9 @@ async function serveMetrics(settings: ServiceSettingValues, { metrics }: AppServ
 }
 
 try {
-  await main();
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === undefined) await main();
+  else process.exitCode = await runServiceCommand([command, ...rest], process.env);
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   writeToStandardError(`${text}\n`);

@@ -104,20 +104,29 @@ async function straysIn(
   ageMs: number,
 ): Promise<readonly { readonly path: string; readonly size: number }[]> {
   const strays: { path: string; size: number }[] = [];
-  for (const name of folderNames) {
-    for (const file of await readdir(join(directory, name))) {
+  for await (const { id, name, path } of imageFilesIn(directory)) {
+    if (isNamed(id, name)) continue;
+    const { mtimeMs, size } = await stat(path);
+    if (Date.now() - mtimeMs >= ageMs) strays.push({ path, size });
+  }
+  return strays;
+}
+
+/** The files of images in the folder of a store, which may be another process's; nothing is changed. */
+export async function* imageFilesIn(
+  directory: string,
+): AsyncIterable<{ readonly id: string; readonly name: ImageName; readonly path: string }> {
+  for (const folder of folderNames) {
+    for (const file of await readdir(join(directory, folder)).catch(noneWhenAbsent)) {
       const [, id = '', fence = '', form] = fileNamePattern.exec(file) ?? [];
-      const image = {
+      if (id === '') continue;
+      const name = {
         fence: Number(fence),
         ...(form !== undefined && { isFinished: true as const }),
       };
-      if (id === '' || isNamed(id, image)) continue;
-      const path = join(directory, name, file);
-      const { mtimeMs, size } = await stat(path);
-      if (Date.now() - mtimeMs >= ageMs) strays.push({ path, size });
+      yield { id, name, path: join(directory, folder, file) };
     }
   }
-  return strays;
 }
 
 /** The image in a file; undefined when the file is not there, or not whole. */
@@ -165,6 +174,10 @@ async function flushFolder(path: string): Promise<void> {
 
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(undefinedWhenAbsent))?.size ?? 0;
+}
+
+function noneWhenAbsent(error: NodeJS.ErrnoException): readonly string[] {
+  return undefinedWhenAbsent(error) ?? [];
 }
 
 function undefinedWhenAbsent(error: NodeJS.ErrnoException): undefined {

@@ -155,14 +155,17 @@ class LmdbOperationStore implements OperationStore {
     };
   }
 
+  get paused(): readonly string[] {
+    return this.#metaOf('paused') ?? [];
+  }
+
   isPaused(backend: string): boolean {
-    const paused = this.#metaOf('paused') ?? [];
-    return paused.includes(backend) || paused.includes(everyBackend);
+    return this.paused.includes(backend) || this.paused.includes(everyBackend);
   }
 
   async setPaused(isPaused: boolean, backend = everyBackend): Promise<void> {
     await this.#write(() => {
-      const others = (this.#metaOf('paused') ?? []).filter((name) => name !== backend);
+      const others = this.paused.filter((name) => name !== backend);
       if (isPaused) this.#putMeta('paused', [...others, backend]);
       else this.#putMeta('paused', backend === everyBackend ? [] : others);
     });

@@ -86,6 +86,9 @@ export interface OperationStore {
     readonly ended: number;
   };
 
+  /** Backends that an operator has paused; `*` for all of them. */
+  readonly paused: readonly string[];
+
   /** Whether an operator has paused the backend, or all of them. */
   isPaused(backend: string): boolean;
 

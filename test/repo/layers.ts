@@ -126,7 +126,11 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'service-thread.ts': ['app-renderer.ts', 'config'],
   'service-thread-main.ts': ['app-renderer.ts', 'app-service.ts', 'service-thread.ts', 'config'],
   'service-health.ts': ['config', 'gen', 'grpc', 'observability', 'text'],
-  'service-main.ts': ['app-service.ts', 'config', 'lifecycle', 'observability', 'text'],
+  'service-main.ts': [
+    ...['app-service.ts', 'service-command.ts'],
+    ...['config', 'lifecycle', 'observability', 'text'],
+  ],
+  'service-command.ts': ['config', 'service'],
   'main.ts': [
     ...['app.ts', 'settings-check.ts', 'start-failure.ts'],
     ...['config', 'lifecycle', 'observability'],

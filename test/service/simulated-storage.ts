@@ -73,6 +73,7 @@ export function simulatedStorage(
         ended: disk.records.size - records.length,
       };
     },
+    paused: [],
     isPaused: () => false,
     setPaused: () => Promise.resolve(),
     *ended(endedBeforeMs) {
