@@ -148,29 +148,39 @@ export class Creates {
     try {
       return await admission.reserve(requester, generate.modelUri);
     } catch (error) {
-      const isSlots = error instanceof LimitReached && error.reached.name === 'concurrent';
-      if (!isSlots || !(await this.#lookAtSlots(requester))) throw error;
-      return admission.reserve(requester, generate.modelUri);
+      if (!isSlotsTaken(error)) throw error;
+      return this.#reserveOfEnded({ requester, generate }, error);
     }
   }
 
   /**
-   * Looks at the images that hold the requester's slots, as no caller may poll
-   * them: one after the other, until one has ended or the time for it is over.
+   * Reserves with the slot of an image that has ended, as no caller may poll them.
+   * They are looked at one after the other: another gateway may have given back
+   * the slots of some already.
    *
-   * @returns Whether one has ended.
+   * @throws GatewayError `refusal`, or a later one, when none has ended.
    */
-  async #lookAtSlots({ subject }: Requester): Promise<boolean> {
-    const { clock, operations, slots } = this.#options;
-    const held = slots.of(subject);
-    const hasOneEnded = () => held.some((operation) => !slots.of(subject).includes(operation));
+  async #reserveOfEnded(
+    { requester, generate }: Pick<CreateRequest, 'requester' | 'generate'>,
+    refusal: LimitReached,
+  ): Promise<Reservation> {
+    const { admission, clock, operations, slots } = this.#options;
+    const { subject } = requester;
     const untilMs = clock.elapsedMs() + lookMsMax;
-    for (const { id, caller } of held) {
-      if (hasOneEnded() || clock.elapsedMs() > untilMs) break;
-      await operations.look(id, caller).catch(() => undefined);
+    let last = refusal;
+    for (const held of slots.of(subject)) {
+      if (clock.elapsedMs() > untilMs) break;
+      await operations.look(held.id, held.caller).catch(() => undefined);
+      if (slots.of(subject).includes(held)) continue;
+      await slots.returned();
+      try {
+        return await admission.reserve(requester, generate.modelUri);
+      } catch (error) {
+        if (!isSlotsTaken(error)) throw error;
+        last = error;
+      }
     }
-    await slots.returned();
-    return hasOneEnded();
+    throw last;
   }
 
   /** What limits, a slow store and a joined request have left of the time. */
@@ -229,6 +239,10 @@ export class Creates {
     const outcome = isKnown && error.outcome === 'not_started' ? 'not_started' : 'unknown';
     observer.createEnded({ outcome, reason: isKnown ? error.reason : 'internal_error' });
   }
+}
+
+function isSlotsTaken(error: unknown): error is LimitReached {
+  return error instanceof LimitReached && error.reached.name === 'concurrent';
 }
 
 function notStarted(reason: Reason, detail: string): GatewayError {

@@ -93,6 +93,20 @@ describe('a slot in a limit of images at a time', () => {
     expect(await createOn(gateway, 'shop', 2_000)).toMatch(accepted);
   });
 
+  it('is free once its image is done, although other images have ended on another gateway', async () => {
+    const [a, b] = [openGateway(), openGateway()];
+    for (const id of [await createOn(a), await createOn(a)]) {
+      const waited = b.operations.wait(id, { tenant: 'shop', waitMs: 10_000 });
+      await clock.advance(10_000);
+      expect((await waited).state.status).toBe('succeeded');
+    }
+    expect(await createOn(a)).toMatch(accepted);
+    expect(await createOn(a)).toMatch(accepted);
+    await clock.advance(4_000);
+    expect(await createOn(a, 'shop', 1_000)).toMatch(accepted);
+    expect(await createOn(a, 'shop', 1_000)).toMatch(accepted);
+  });
+
   it('is free after a store that was too slow took it nevertheless', async () => {
     const store = simulatedStore(state);
     let isSlow = true;
