@@ -1,13 +1,5 @@
-/** A mistake that a change could bring in, and the test that must fail on it. */
-export interface Mutation {
-  readonly name: string;
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly right: string;
-  readonly wrong: string;
-  /** A test file, or `simulate` and the number of histories. */
-  readonly noticedBy: string;
-}
+import type { Mutation } from './mutation.ts';
+import { rendererMutations } from './renderer-mutations.ts';
 
 const idempotency = 'src/operations/create/idempotency.ts';
 const simulate = 'simulate 3000';
@@ -248,4 +240,5 @@ export const mutations: readonly Mutation[] = [
     wrong: `keysOf: token.subject,`,
     noticedBy: 'test/http/browser-tokens.test.ts',
   },
+  ...rendererMutations,
 ];
