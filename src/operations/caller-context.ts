@@ -10,6 +10,17 @@ export interface CallerContext {
   readonly traceparent?: string | undefined;
 }
 
+/** What a call to the upstream carries of its caller. */
+export function callOptionsOf({
+  passthrough,
+  traceparent,
+}: Pick<CallerContext, 'passthrough' | 'traceparent'>) {
+  return {
+    ...(passthrough !== undefined && { authorization: passthrough.authorization }),
+    ...(traceparent !== undefined && { traceparent }),
+  };
+}
+
 /** A caller's own credential for the upstream, which decides what the caller may see. */
 export interface PassthroughCredential {
   /** The value of the `authorization` header. */

@@ -10,6 +10,7 @@ import {
   type GuardedUpstream,
 } from './breaker/guarded-upstream.ts';
 import { Idempotency } from './create/idempotency.ts';
+import { Settling, type SettlingService } from './create/settling.ts';
 import { Slots, type Slot } from './create/slots.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
@@ -28,6 +29,10 @@ export interface CoreOptions {
   readonly store: StateStore;
   readonly clock: Clock;
   readonly random: Random;
+  /** Absent where the upstream is not the service. */
+  readonly service?: SettlingService | undefined;
+  /** Makes a key that no one can guess. */
+  readonly newKey?: (() => string) | undefined;
   /** Makes a name that no other call gets. */
   readonly newName: () => string;
   readonly ids: OperationIds;
@@ -85,6 +90,7 @@ const readBurst = 1;
 /** Joins the parts of the core. Time, randomness and names come from the options alone. */
 export function openCore(options: CoreOptions): Core {
   const { store, clock, random, newName, ids, breakerChanged, observer } = options;
+  const { service, newKey = newName } = options;
   const upstream = guardedUpstream(options.upstream, {
     clock,
     random,
@@ -127,6 +133,7 @@ export function openCore(options: CoreOptions): Core {
     }),
     slots,
     idempotency: new Idempotency({ store, clock }),
+    settling: service && new Settling({ service, clock, random, newKey }),
     clock,
     generateTimeoutMs: options.generateTimeoutMs,
     observer,

@@ -1,9 +1,10 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ImageGenerationRequest } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
+import type { Operation } from '../gen/yandex/cloud/operation/operation_pb.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { CallerContext } from './caller-context.ts';
+import { callOptionsOf, type CallerContext } from './caller-context.ts';
 import type { GuardedUpstream } from './breaker/guarded-upstream.ts';
-import type { OperationForm, OperationIds } from './operation-id.ts';
+import type { OperationForm, OperationIds, SealedOperation } from './operation-id.ts';
 import { OnDemandReads } from './poll/on-demand-reads.ts';
 import type { PollSchedule } from './poll/poll-schedule.ts';
 import { PollingHub } from './poll/polling-hub.ts';
@@ -15,6 +16,7 @@ import { TrackedOperations } from './poll/tracked-operations.ts';
 import type { ImageMemory, Release, RoomOptions } from './result/image-memory.ts';
 import type { ResultCache } from './result/result-cache.ts';
 import type { OperationSnapshot } from './result/snapshot.ts';
+import type { ServiceKey } from '../upstream/call/call-metadata.ts';
 import type { NamedByCaller } from '../upstream/call/status-error.ts';
 
 export interface OperationsOptions {
@@ -42,6 +44,8 @@ export interface StartOptions {
   readonly timeoutMs?: number | undefined;
   /** What of the request the caller itself named. Absent: nothing. */
   readonly namedByCaller?: NamedByCaller | undefined;
+  /** Under which the service is asked; absent in front of any other upstream. */
+  readonly serviceKey?: ServiceKey | undefined;
 }
 
 export interface WaitOptions extends CallerContext {
@@ -101,17 +105,28 @@ export class Operations {
   async start(
     request: ImageGenerationRequest,
     caller: CallerContext,
-    { form = 'native', slotHolder, timeoutMs, namedByCaller }: StartOptions = {},
+    options: StartOptions = {},
   ): Promise<OperationSnapshot> {
-    const { upstream, clock, ids, schedule } = this.#options;
-    const operation = await upstream.generate(request, {
+    const { form = 'native', slotHolder, timeoutMs, namedByCaller, serviceKey } = options;
+    const operation = await this.#options.upstream.generate(request, {
       ...callOptionsOf(caller),
       ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(serviceKey !== undefined && { serviceKey }),
       namedByCaller,
     });
-    const acceptedAtMs = clock.nowMs();
     const seed = request.generationOptions?.seed ?? 0n;
-    const sealed = { upstreamId: operation.id, seed, acceptedAtMs, form, slotHolder };
+    return this.follow(operation, caller, { form, seed, slotHolder });
+  }
+
+  /** Takes up an operation that the upstream has just accepted, or is known to have accepted. */
+  follow(
+    operation: Operation,
+    caller: CallerContext,
+    accepted: Pick<SealedOperation, 'form' | 'seed' | 'slotHolder'>,
+  ): OperationSnapshot {
+    const { clock, ids, schedule } = this.#options;
+    const acceptedAtMs = clock.nowMs();
+    const sealed = { ...accepted, upstreamId: operation.id, acceptedAtMs };
     const tracked = this.#tracked.add(ids.seal(sealed, caller.tenant), caller, sealed);
     tracked.seen();
     const atMs = clock.elapsedMs();
@@ -265,14 +280,4 @@ export class Operations {
 /** Of an image that was never seen, only its bound is known. */
 function imageBytesMaxOf({ snapshot: { state } }: TrackedOperation, imageBytesMax: number) {
   return state.status === 'succeeded' ? state.image.byteLength : imageBytesMax;
-}
-
-function callOptionsOf({
-  passthrough,
-  traceparent,
-}: Pick<CallerContext, 'passthrough' | 'traceparent'>) {
-  return {
-    ...(passthrough !== undefined && { authorization: passthrough.authorization }),
-    ...(traceparent !== undefined && { traceparent }),
-  };
 }

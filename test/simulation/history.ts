@@ -34,8 +34,9 @@ const calmMs = 10 * minuteMs;
  */
 export async function liveHistory(
   seed: number,
-  options: { readonly traced?: boolean } = {},
+  options: { readonly traced?: boolean; readonly isService?: boolean } = {},
 ): Promise<Report> {
+  const { isService = false } = options;
   const world = new World(seed, options);
   const { chance, time } = world;
   let storeSkewMs = 0;
@@ -51,28 +52,17 @@ export async function liveHistory(
   const upstream = new SimulatedUpstream(world);
   const gateways = Array.from(
     { length: chance.whole(1, 3) },
-    (_, index) => new SimulatedGateway(`gateway-${index + 1}`, { world, state, upstream }),
+    (_, index) =>
+      new SimulatedGateway(`gateway-${index + 1}`, { world, state, upstream, isService }),
   );
   const intents = drawnIntents(world, seed);
   const attempts: Attempt[] = [];
-  let asked = 0;
   const spanMs = chance.spread(5_000, spanMsMax);
   const endMs = time.nowMs + spanMs;
-  const request = async (intent: Intent) => {
-    const name = `${intent.name}.${(asked += 1)}`;
-    const gateway = chance.pick(gateways);
-    world.note('asked', `${name} at ${gateway.name}`);
-    attempts.push(await ask(intent, { world, gateway, name }));
-  };
-
-  for (const intent of intents) {
-    for (let count = chance.whole(1, 5); count > 0; count -= 1) {
-      // Some one after the other, some at the same moment.
-      const atMs = chance.often(0.4) ? chance.spread(1, 3_000) : chance.between(0, spanMs);
-      time.after(atMs, () => void request(intent));
-    }
-  }
+  const request = requestsOf(world, gateways, attempts);
+  planRequests(world, { intents, spanMs, request });
   planOutage(world, { seed, request: () => request(chance.pick(intents)) });
+  if (isService) planOtherStore(world, { seed, spanMs });
   disturbStore(world, { state, spanMs, jump: stepStore });
   planClockSteps(world, { seed, spanMs: spanMs + calmMs + 4 * minuteMs, gateways, stepStore });
   await time.run(endMs + 2 * minuteMs);
@@ -89,14 +79,51 @@ export async function liveHistory(
       if (hasStoreStepped) await time.run(time.nowMs + slotLeaseMsMax);
     }
     await during(world, request(intent));
+    // Who waited for another request's lease has no time left for a Generate of its own, and is told so.
+    if (attempts.at(-1)?.observed.kind === 'not_started' && isService) {
+      await during(world, request(intent));
+    }
   }
   const last = new Map(attempts.slice(before).map((attempt) => [attempt.intent, attempt]));
   const skewMsMax = Math.max(...gateways.map((gateway) => gateway.skewMsMax));
   const violations = [
-    ...violationsOf({ intents, attempts, last, ledger: upstream.ledger, skewMsMax }),
+    ...violationsOf({ intents, attempts, last, ledger: upstream.ledger, skewMsMax, isService }),
     ...(await unreachable({ world, gateways, attempts })),
   ];
   return { seed, violations, seen: world.seen, trace: world.trace };
+}
+
+/** Sends a request to any of the gateways, and keeps what its caller observed. */
+function requestsOf(
+  world: World,
+  gateways: readonly SimulatedGateway[],
+  attempts: Attempt[],
+): (intent: Intent) => Promise<void> {
+  let asked = 0;
+  return async (intent) => {
+    const name = `${intent.name}.${(asked += 1)}`;
+    const gateway = world.chance.pick(gateways);
+    world.note('asked', `${name} at ${gateway.name}`);
+    attempts.push(await ask(intent, { world, gateway, name }));
+  };
+}
+
+/** Some requests one after the other, some at the same moment. */
+function planRequests(
+  { chance, time }: World,
+  options: {
+    readonly intents: readonly Intent[];
+    readonly spanMs: number;
+    readonly request: (intent: Intent) => Promise<void>;
+  },
+): void {
+  const { intents, spanMs, request } = options;
+  for (const intent of intents) {
+    for (let count = chance.whole(1, 5); count > 0; count -= 1) {
+      const atMs = chance.often(0.4) ? chance.spread(1, 3_000) : chance.between(0, spanMs);
+      time.after(atMs, () => void request(intent));
+    }
+  }
 }
 
 function isShortLimited({ limits }: Intent): boolean {
@@ -154,6 +181,17 @@ function planOutage(
     const atMs = fromMs - world.time.nowMs + chance.between(0, lengthMs);
     world.time.after(atMs, () => void options.request());
   }
+}
+
+/** In some histories a service with another store stands behind the address for a while. */
+function planOtherStore(
+  world: World,
+  { seed, spanMs }: { readonly seed: number; readonly spanMs: number },
+): void {
+  const chance = new Chance(seed ^ 0x5701e);
+  if (!chance.often(0.3)) return;
+  const fromMs = world.time.nowMs + chance.between(0, spanMs);
+  world.planOtherStore(fromMs, fromMs + chance.spread(1_000, spanMs));
 }
 
 /** The store's server dies now and then, and its clock may be wrong. */

@@ -13,6 +13,8 @@ export interface Evidence {
   readonly ledger: readonly Bill[];
   /** How far any gateway's wall time was off, at most. */
   readonly skewMsMax: number;
+  /** Whether the upstream is the service: then nothing stays unknown. */
+  readonly isService: boolean;
 }
 
 /** Compares the upstream's ledger with what callers observed. @returns Every disagreement, in words. */
@@ -44,7 +46,10 @@ function dishonest({ name, observed, intent }: Attempt, { ledger }: Evidence): r
 }
 
 /** P1: one key, one bill; one operation; and in the end a definite response. */
-function unsound(intent: Intent, { attempts, ledger, last }: Evidence): readonly string[] {
+function unsound(
+  intent: Intent,
+  { attempts, ledger, last, isService }: Evidence,
+): readonly string[] {
   if (intent.key === undefined) return [];
   const billed = ledger.filter(({ prompt }) => prompt === intent.prompt).length;
   const own = attempts.filter((attempt) => attempt.intent === intent);
@@ -58,7 +63,10 @@ function unsound(intent: Intent, { attempts, ledger, last }: Evidence): readonly
   const observed = last.get(intent)?.observed;
   const isDefinite =
     observed?.kind === 'accepted' ||
-    (observed !== undefined && 'reason' in observed && isFinal(observed.reason, intent));
+    (observed !== undefined &&
+      'reason' in observed &&
+      isFinal(observed.reason, intent) &&
+      !(isService && observed.kind === 'unknown'));
   if (!isDefinite) {
     violations.push(`${intent.name} has no definite end: ${JSON.stringify(observed)}`);
   }

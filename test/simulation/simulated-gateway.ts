@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import { openCore, type Core } from '../../src/operations/core.ts';
 import { openOperationIds } from '../../src/operations/operation-id.ts';
+import type { SettlingService } from '../../src/operations/create/settling.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 import { storeUnavailable } from '../../src/state/store-failure.ts';
@@ -45,6 +46,10 @@ export class SimulatedGateway {
   readonly #world: World;
   readonly #state: SimulatedState;
   readonly #upstream: SimulatedUpstream;
+  /** Whether the upstream is the service, which settles. */
+  readonly #isService: boolean;
+  /** Of the service, as last heard. */
+  #storeId: string | undefined;
   #skewMs: number;
   /** How far its wall time was off, at most. */
   skewMsMax: number;
@@ -61,12 +66,14 @@ export class SimulatedGateway {
       readonly world: World;
       readonly state: SimulatedState;
       readonly upstream: SimulatedUpstream;
+      readonly isService: boolean;
     },
   ) {
     this.name = name;
     this.#world = parts.world;
     this.#state = parts.state;
     this.#upstream = parts.upstream;
+    this.#isService = parts.isService;
     const { chance } = parts.world;
     this.#skewMs = chance.often(0.3) ? chance.between(-skewMsMax, skewMsMax) : 0;
     this.skewMsMax = Math.abs(this.#skewMs);
@@ -100,6 +107,7 @@ export class SimulatedGateway {
   restart(): void {
     if (this.#isAlive) return;
     this.#isAlive = true;
+    this.#storeId = undefined;
     this.#core = this.#opened();
   }
 
@@ -122,6 +130,7 @@ export class SimulatedGateway {
     const life = this.#life;
     return openCore({
       upstream: this.#upstreamClient(),
+      service: this.#isService ? this.#service() : undefined,
       store: this.#store(),
       clock: this.#clock(),
       random: { fraction: () => chance.fraction(), seed: () => chance.seed() },
@@ -180,13 +189,17 @@ export class SimulatedGateway {
       generate: (request, options) => {
         const { timeoutMs = generateTimeoutMs } = options ?? {};
         if (timeoutMs < sendMsMin) return Promise.reject(tooLate());
-        return this.#call(() => this.#upstream.generate(request, options?.traceparent ?? ''), {
+        const { traceparent = '', serviceKey } = options ?? {};
+        const sent = this.#call(() => this.#upstream.generate(request, traceparent, serviceKey), {
           name: 'generate',
           // Longer than the real one has, so that responses come after the lease as well.
           timeoutMs: generateTimeoutMs,
           late: unknown,
           refused: () => unavailable({ outcome: 'not_started' }),
         });
+        // Whoever refuses may be another store than before.
+        void sent.catch(() => (this.#storeId = undefined));
+        return sent;
       },
       getOperation: (id) =>
         this.#call(() => this.#upstream.get(id), {
@@ -204,6 +217,25 @@ export class SimulatedGateway {
           late: () => new GatewayError('upstream_timeout', 'no response'),
         }),
       close: () => Promise.resolve(),
+    };
+  }
+
+  #service(): SettlingService {
+    const late = () => new GatewayError('upstream_timeout', 'no response');
+    return {
+      storeId: async () => {
+        this.#storeId ??= await this.#call(() => this.#upstream.describe(), {
+          name: 'describe',
+          timeoutMs: probeTimeoutMs,
+          late: () => late().with({ outcome: 'not_started' }),
+          refused: () => unavailable({ outcome: 'not_started' }),
+        });
+        return this.#storeId;
+      },
+      settle: (key, { timeoutMs }) =>
+        this.#call(() => this.#upstream.settle(key), {
+          ...{ name: 'settle', timeoutMs, late, refused: () => unavailable() },
+        }),
     };
   }
 

@@ -6,6 +6,7 @@ import {
   type Operation,
 } from '../../src/gen/yandex/cloud/operation/operation_pb.ts';
 import { succeededOperation } from '../support/fake-upstream.ts';
+import type { ServiceKey } from '../../src/upstream/call/call-metadata.ts';
 import type { World } from './world.ts';
 
 /** One entry of the spend ledger. */
@@ -17,10 +18,15 @@ export interface Bill {
   readonly atMs: number;
 }
 
-/** The upstream itself: bills every request that arrives, and can't tell a repetition from a second request. */
+/**
+ * The upstream itself: bills every request that arrives, and can't tell a
+ * repetition from a second request. As the service it knows keys, which it can settle.
+ */
 export class SimulatedUpstream {
   readonly ledger: Bill[] = [];
   readonly #world: World;
+  /** By store and key: the operation, or `never` where there will never be one. */
+  readonly #keys = new Map<string, string>();
   readonly #doneAtMs = new Map<string, number>();
 
   constructor(world: World) {
@@ -28,18 +34,44 @@ export class SimulatedUpstream {
   }
 
   /** @throws GatewayError when it refuses, which costs nothing. */
-  generate(request: ImageGenerationRequest, attempt: string): Operation {
+  generate(request: ImageGenerationRequest, attempt: string, key?: ServiceKey): Operation {
     const { chance, faults, time } = this.#world;
+    const known = key && this.#rowOf(key);
+    if (key !== undefined && known !== undefined) {
+      this.#world.note(known === 'never' ? 'settled key refused' : 'key repeated', attempt);
+      throw refused('not_started');
+    }
     if (chance.often(faults.refusal)) {
       this.#world.note('upstream refused', attempt);
       throw new GatewayError('upstream_error', 'refused', { outcome: 'not_started' });
     }
     const upstreamId = `upstream-${this.ledger.length + 1}`;
     const prompt = request.messages[0]?.text ?? '';
+    if (key !== undefined) this.#keys.set(nameOf(key), upstreamId);
     this.ledger.push({ upstreamId, prompt, attempt, atMs: time.nowMs });
     this.#doneAtMs.set(upstreamId, time.nowMs + chance.spread(500, 30_000));
     this.#world.note('billed', `${upstreamId} for ${attempt}`);
     return create(OperationSchema, { id: upstreamId });
+  }
+
+  /** @throws GatewayError while another service is behind the address. */
+  describe(): string {
+    if (this.#world.isOtherStore) throw refused('not_started');
+    return storeId;
+  }
+
+  /** @throws GatewayError when it is meant for another store. */
+  settle(key: ServiceKey): Operation | undefined {
+    const settled = this.#rowOf(key) ?? 'never';
+    this.#keys.set(nameOf(key), settled);
+    this.#world.note(settled === 'never' ? 'settled never' : 'settled accepted');
+    return settled === 'never' ? undefined : create(OperationSchema, { id: settled });
+  }
+
+  #rowOf(key: ServiceKey): string | undefined {
+    if (!this.#world.isOtherStore) return this.#keys.get(nameOf(key));
+    this.#world.note('other store refused');
+    throw refused('not_started');
   }
 
   /** A response costs nothing and shows that it is alive. */
@@ -54,4 +86,14 @@ export class SimulatedUpstream {
       ? create(OperationSchema, { id: upstreamId })
       : succeededOperation(upstreamId);
   }
+}
+
+const storeId = 'the store';
+
+function refused(outcome: 'not_started'): GatewayError {
+  return new GatewayError('upstream_unavailable', 'refused', { outcome, isUpstreamFailure: false });
+}
+
+function nameOf({ storeId, key }: ServiceKey): string {
+  return `${storeId} ${key}`;
 }

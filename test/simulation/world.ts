@@ -9,6 +9,7 @@ export class World {
   faults: Faults;
   /** While it lasts, the upstream is out of reach. */
   #outage: { readonly fromMs: number; readonly toMs: number } | undefined;
+  #otherStore: { readonly fromMs: number; readonly toMs: number } | undefined;
   readonly #seen = new Map<string, number>();
   readonly #trace: string[] | undefined;
 
@@ -22,6 +23,16 @@ export class World {
   heal(): void {
     this.faults = noFaults;
     this.#outage = undefined;
+    this.#otherStore = undefined;
+  }
+
+  /** Puts a service with another store behind the upstream's address for a while. */
+  planOtherStore(fromMs: number, toMs: number): void {
+    this.#otherStore = { fromMs, toMs };
+  }
+
+  get isOtherStore(): boolean {
+    return this.#isIn(this.#otherStore);
   }
 
   /** Takes the upstream away for a while. */
@@ -30,8 +41,12 @@ export class World {
   }
 
   get isUpstreamOut(): boolean {
+    return this.#isIn(this.#outage);
+  }
+
+  #isIn(span: { readonly fromMs: number; readonly toMs: number } | undefined): boolean {
     const { nowMs } = this.time;
-    return this.#outage !== undefined && nowMs >= this.#outage.fromMs && nowMs < this.#outage.toMs;
+    return span !== undefined && nowMs >= span.fromMs && nowMs < span.toMs;
   }
 
   /** Counts an event. The counts show what a run covered. */

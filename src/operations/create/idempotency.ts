@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import type { StateStore, StoredRecord } from '../../state/state-store.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KeyRecords, leaseMsByState } from './key-records.ts';
-import type { KeyedCreate, KeyedRequest, KeyedResult } from './keyed-create.ts';
+import type { KeyedCreate, KeyedRequest, KeyedResult, SentCreate } from './keyed-create.ts';
 
 export interface IdempotencyOptions {
   readonly store: StateStore;
@@ -13,6 +13,9 @@ export interface IdempotencyOptions {
 const lookAgainMs = 150;
 /** Chains of reservations that run out one after the other end here. */
 const joinMaxMs = 45_000;
+
+/** A request that can find out what became of an earlier one. */
+type SettledRequest = KeyedRequest & Pick<KeyedCreate<never, never>, 'settle'>;
 
 /** What a request has met on its way to an end. */
 interface Join {
@@ -30,7 +33,8 @@ interface Join {
  * step a compare-and-set on state and fence. `dispatched` is durable before the
  * first byte leaves, and from then on no other request takes the record over:
  * the upstream can't check a fence, so a second request might pay twice. A
- * dispatch whose end was not written down in time is `unknown`; a late end heals it.
+ * dispatch whose end was not written down in time is settled, where the upstream
+ * tells what became of it; else it is `unknown`, until a late end or a Settle heals it.
  */
 export class Idempotency {
   readonly #clock: Clock;
@@ -87,7 +91,7 @@ export class Idempotency {
   /** The record when it may be taken over; undefined after waiting for the request that holds it. */
   async #freed(
     record: StoredRecord,
-    request: KeyedRequest,
+    request: SettledRequest,
     join: Join,
   ): Promise<StoredRecord | undefined> {
     if (!isSame(record, request)) {
@@ -95,16 +99,37 @@ export class Idempotency {
         outcome: 'not_started',
       });
     }
-    if (record.state === 'unknown') throw unknownOutcome();
+    if (record.state === 'unknown') return this.#settled(record, request, join);
     const leftMs = this.#leaseLeftMs(record, request, join);
     const isOver = leftMs <= 0;
     if (record.state === 'failed' || (record.state === 'reserved' && isOver)) return record;
-    if (record.state === 'dispatched' && isOver) {
-      const { swapped } = await this.#records.end(request, record, 'unknown');
+    if (record.state === 'dispatched' && isOver) return this.#settled(record, request, join);
+    await this.#ended(request.recordKey, Math.min(lookAgainMs, leftMs));
+    return undefined;
+  }
+
+  /**
+   * What became of a create whose end no one wrote down: the record when nothing
+   * was accepted, so that it may be taken over; undefined when its end is in the record now.
+   */
+  async #settled(
+    record: StoredRecord,
+    request: SettledRequest,
+    join: Join,
+  ): Promise<StoredRecord | undefined> {
+    const settled = (await request.settle?.(sentFrom(record))) ?? 'not_settled';
+    if (settled === 'not_settled') {
+      if (record.state === 'unknown') throw unknownOutcome();
+      const { swapped } = await this.#records.end(request, record, 'unknown', record.data);
       if (swapped) throw unknownOutcome();
       return undefined;
     }
-    await this.#ended(request.recordKey, Math.min(lookAgainMs, leftMs));
+    if (settled === 'never_accepted') {
+      const { swapped, record: failed } = await this.#records.end(request, record, 'failed');
+      join.sawDispatch = false;
+      return swapped ? failed : undefined;
+    }
+    await this.#records.end(request, record, 'accepted', settled.operationId);
     return undefined;
   }
 
@@ -157,12 +182,13 @@ export class Idempotency {
   }
 
   async #dispatch<Reserved>(
-    create: KeyedRequest & { readonly refund: (reserved: Reserved) => Promise<void> },
+    create: KeyedRequest & Pick<KeyedCreate<Reserved, never>, 'refund' | 'noteOf'>,
     record: StoredRecord,
     reserved: Reserved,
   ): Promise<StoredRecord | undefined> {
     try {
-      const { swapped, record: dispatched } = await this.#records.dispatch(create, record);
+      const note = create.noteOf?.(reserved) ?? '';
+      const { swapped, record: dispatched } = await this.#records.dispatch(create, record, note);
       if (swapped && dispatched !== undefined) return dispatched;
       await create.refund(reserved);
       return undefined;
@@ -181,10 +207,11 @@ export class Idempotency {
   ): Promise<Made> {
     let made: Made;
     try {
-      made = await create.send(reserved);
+      made = await create.send(reserved, sentFrom(dispatched));
     } catch (error) {
       const isUnspent = error instanceof GatewayError && error.outcome === 'not_started';
-      await this.#records.settle(create, dispatched, isUnspent ? 'failed' : 'unknown');
+      if (isUnspent) await this.#records.settle(create, dispatched, 'failed');
+      else await this.#records.settle(create, dispatched, 'unknown', dispatched.data);
       throw error;
     }
     await this.#records.settle(create, dispatched, 'accepted', made.operationId);
@@ -199,6 +226,10 @@ export class Idempotency {
       void underWay?.then(cancelTimer).then(resolve);
     });
   }
+}
+
+function sentFrom({ fence, data }: StoredRecord): SentCreate {
+  return { fence, note: data };
 }
 
 /** A record that a refused request left has no fingerprint, and is for any request to take. */

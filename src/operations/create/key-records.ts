@@ -47,11 +47,12 @@ export class KeyRecords {
   }
 
   /** Marks the create as sent, before its first byte leaves. Outlives a crash. */
-  dispatch(request: KeyedRequest, reserved: StoredRecord): Promise<SwapResult> {
+  dispatch(request: KeyedRequest, reserved: StoredRecord, note: string): Promise<SwapResult> {
     return this.#swap(request, reserved, {
       state: 'dispatched',
       fence: 'keep',
       fingerprint: request.fingerprint,
+      data: note,
       leaseMs: leaseMsByState.dispatched,
       durable: true,
     });

@@ -8,6 +8,20 @@ export interface KeyedRequest {
   readonly keepMs?: number | undefined;
 }
 
+/** A create that was sent, as its record says. */
+export interface SentCreate {
+  readonly fence: number;
+  /** What `noteOf` returned. */
+  readonly note: string;
+}
+
+/** What became of a create that was sent and whose end no one wrote down. */
+export type SettledCreate =
+  | { readonly operationId: string }
+  | 'never_accepted'
+  /** Not known, for now or for ever. */
+  | 'not_settled';
+
 /**
  * A create that its caller may send again under the same key.
  *
@@ -25,12 +39,16 @@ export interface KeyedCreate<
   readonly reserve: () => Promise<Reserved>;
   /** Gives the reservation back: nothing will be sent by this request. */
   readonly refund: (reserved: Reserved) => Promise<void>;
+  /** What is written down with the record before it is sent, so that any gateway can settle it later. */
+  readonly noteOf?: (reserved: Reserved) => string;
   /**
    * The call that spends: made at most once.
    *
    * @throws GatewayError whose `outcome` says what became of the money.
    */
-  readonly send: (reserved: Reserved) => Promise<Made>;
+  readonly send: (reserved: Reserved, sent: SentCreate) => Promise<Made>;
+  /** Finds out what became of an earlier request's create; absent where the upstream can't tell. Never rejects. */
+  readonly settle?: (sent: SentCreate) => Promise<SettledCreate>;
 }
 
 /** Made by this request, or the id of the operation that an earlier one with the key had made. */

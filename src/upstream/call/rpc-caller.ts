@@ -6,7 +6,7 @@ import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts
 import type { UpstreamChannel } from '../channel/channel.ts';
 import { GatewayCredential } from '../credentials/gateway-credential.ts';
 import type { TokenSource } from '../credentials/token-source.ts';
-import { callMetadata, type FixedMetadata } from './call-metadata.ts';
+import { callMetadata, type FixedMetadata, type ServiceKey } from './call-metadata.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import { errorFromStatus, type MethodName, type NamedByCaller } from './status-error.ts';
 import { timeoutMsMax, unaryCall, type UnaryResult } from './unary-call.ts';
@@ -20,6 +20,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** The caller's passthrough credential, sent in place of the gateway's. */
   readonly authorization?: string;
+  /** Of a Generate to the service. Any other upstream gets none. */
+  readonly serviceKey?: ServiceKey | undefined;
   /** What the caller itself named in a Generate. Absent: nothing. */
   readonly namedByCaller?: NamedByCaller | undefined;
 }
@@ -86,7 +88,7 @@ export function rpcCaller(
     callOptions: CallOptions,
   ): Promise<Operation> => {
     const { signal, traceparent, authorization: passthrough, namedByCaller } = callOptions;
-    const { timeoutMs = Infinity } = callOptions;
+    const { timeoutMs = Infinity, serviceKey } = callOptions;
     const isGenerate = name === 'Generate';
     const methodTimeoutMs = timeoutMsOf(name, options);
     const deadlineMs = performance.now() + Math.min(methodTimeoutMs, timeoutMs);
@@ -105,6 +107,7 @@ export function rpcCaller(
       metadata: callMetadata(options, {
         authorization,
         traceparent: span?.traceparent ?? traceparent,
+        serviceKey,
       }),
       timeoutMs: leftMs,
       signal,
