@@ -11,6 +11,7 @@ import {
 } from './breaker/guarded-upstream.ts';
 import { Idempotency } from './create/idempotency.ts';
 import { Settling, type SettlingService } from './create/settling.ts';
+import { Starts } from './create/starts.ts';
 import { Slots, type Slot } from './create/slots.ts';
 import type { OperationIds } from './operation-id.ts';
 import { Operations } from './operations.ts';
@@ -133,9 +134,13 @@ export function openCore(options: CoreOptions): Core {
     }),
     slots,
     idempotency: new Idempotency({ store, clock }),
-    settling: service && new Settling({ service, clock, random, newKey }),
+    starts: new Starts({
+      operations,
+      settling: service && new Settling({ service, clock, random, newKey }),
+      clock,
+      generateTimeoutMs: options.generateTimeoutMs,
+    }),
     clock,
-    generateTimeoutMs: options.generateTimeoutMs,
     observer,
   });
   const quotaShare = new QuotaShare({

@@ -115,14 +115,14 @@ export class Operations {
       namedByCaller,
     });
     const seed = request.generationOptions?.seed ?? 0n;
-    return this.follow(operation, caller, { form, seed, slotHolder });
+    return this.follow(operation, { form, seed, slotHolder }, caller);
   }
 
   /** Takes up an operation that the upstream has just accepted, or is known to have accepted. */
   follow(
     operation: Operation,
-    caller: CallerContext,
     accepted: Pick<SealedOperation, 'form' | 'seed' | 'slotHolder'>,
+    caller: CallerContext,
   ): OperationSnapshot {
     const { clock, ids, schedule } = this.#options;
     const acceptedAtMs = clock.nowMs();

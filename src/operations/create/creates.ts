@@ -16,8 +16,8 @@ import {
   type Reservation,
 } from './admission.ts';
 import type { Idempotency } from './idempotency.ts';
-import type { KeyedRequest, SentCreate, SettledCreate } from './keyed-create.ts';
-import { noteFromText, textFromNote, type Settling } from './settling.ts';
+import type { KeyedRequest, SentCreate } from './keyed-create.ts';
+import type { Sending, Starts } from './starts.ts';
 import type { Slots } from './slots.ts';
 
 /** One image to be made. */
@@ -63,12 +63,9 @@ export interface CreatesOptions {
   readonly admission: Admission;
   readonly slots: Slots;
   readonly idempotency: Idempotency;
-  /** Absent where the upstream is not the service. */
-  readonly settling?: Settling | undefined;
+  readonly starts: Starts;
   readonly upstream: GuardedUpstream;
   readonly clock: Clock;
-  /** From the beginning of a create to the end of its Generate, whatever came before that. */
-  readonly generateTimeoutMs: number;
   readonly observer?: CreatesObserver | undefined;
 }
 
@@ -79,22 +76,12 @@ interface Reserved {
   readonly storeId: string | undefined;
 }
 
-interface Sending {
-  readonly caller: CallerContext;
-  readonly reserved: Reserved;
-  /** Absent where the caller sent no key. */
-  readonly sent: SentCreate | undefined;
-  readonly beganAtMs: number;
-}
-
 /** Refusals that use up no rate: no image was begun, and the rate of all callers must not be theirs to use up. */
 const rateFreeReasons: ReadonlySet<Reason> = new Set([
   'model_not_found',
   'unauthenticated',
   'permission_denied',
 ]);
-/** How long a create that is not answered in time waits for the service to settle it. */
-const settleMs = 4_000;
 /** Creates under way at once; far more than an upstream that answers lets pile up. */
 const underWayMax = 1_000;
 /** How long a create that finds no free slot looks for one. */
@@ -123,7 +110,7 @@ export class Creates {
   /** Refuses every further one. Those under way go on. */
   close(): void {
     this.#isClosed = true;
-    this.#options.settling?.close();
+    this.#options.starts.close();
   }
 
   /** Resolves when none is under way: each one's end has been written down, as far as the store took it. */
@@ -146,20 +133,20 @@ export class Creates {
   }
 
   async #create(request: CreateRequest, caller: CallerContext): Promise<Created> {
-    const { clock, idempotency, operations } = this.#options;
+    const { clock, idempotency, operations, starts } = this.#options;
     const beganAtMs = clock.elapsedMs();
     const reserve = () => this.#reserve(request);
     const send = (reserved: Reserved, sent?: SentCreate) =>
-      this.#send(request, { caller, reserved, sent, beganAtMs });
+      this.#send(request, { ...reserved, caller, sent, beganAtMs });
     if (request.idempotency === undefined) return (await send(await reserve())).created;
     const { recordKey } = request.idempotency;
     const result = await idempotency.run({
       ...request.idempotency,
       reserve,
       refund: ({ reservation }) => reservation.refund(),
-      noteOf: ({ storeId }) => this.#noteOf(request, storeId),
+      noteOf: ({ storeId }) => starts.noteOf(request, storeId),
       send,
-      settle: (sent) => this.#settled(recordKey, caller, sent),
+      settle: (sent) => starts.settle(recordKey, caller, sent),
     });
     if ('made' in result) return result.made.created;
     const snapshot = await operations.recall(result.replayOf, caller);
@@ -169,11 +156,11 @@ export class Creates {
   }
 
   async #reserve({ requester, generate }: CreateRequest): Promise<Reserved> {
-    const { upstream, settling } = this.#options;
+    const { upstream, starts } = this.#options;
     // What would be refused because of the upstream takes nothing from the caller's limits.
     const heldMs = upstream.openForMs('Generate');
     if (heldMs > 0) throw new CircuitOpen(heldMs, true);
-    const storeId = await settling?.storeId();
+    const storeId = await starts.storeId();
     return { storeId, reservation: await this.#admit(requester, generate) };
   }
 
@@ -217,14 +204,16 @@ export class Creates {
     throw last;
   }
 
-  async #send(request: CreateRequest, sending: Sending) {
-    const { observer, slots } = this.#options;
+  async #send(
+    request: CreateRequest,
+    { reservation, ...sending }: Omit<Sending, 'slotHolder'> & Reserved,
+  ) {
+    const { observer, slots, starts } = this.#options;
     const { requester } = request;
     const { caller } = sending;
-    const { reservation } = sending.reserved;
     const { limits, slotHolder } = reservation;
     try {
-      const snapshot = await this.#started(request, sending);
+      const snapshot = await starts.start(request, { ...sending, slotHolder });
       if (slotHolder !== undefined && !isFinished(snapshot)) {
         const slot = { subject: requester.subject, holder: slotHolder };
         slots.hold(slot, { id: snapshot.id, caller });
@@ -239,58 +228,6 @@ export class Creates {
       await (isUnspent ? reservation.refund({ includesRate }) : reservation.release());
       throw error;
     }
-  }
-
-  /** Makes the one call that spends; where it is not answered, the service is asked what became of it. */
-  async #started(
-    { generate, namedByCaller, form, idempotency }: CreateRequest,
-    { caller, reserved, sent, beganAtMs }: Sending,
-  ): Promise<OperationSnapshot> {
-    const { operations, settling, clock, generateTimeoutMs } = this.#options;
-    const { storeId } = reserved;
-    const { slotHolder } = reserved.reservation;
-    const serviceKey =
-      settling && storeId !== undefined
-        ? settling.keyOf(storeId, idempotency && sent && { ...idempotency, fence: sent.fence })
-        : undefined;
-    // What limits, a slow store and a joined request have left of it.
-    const leftMs = beganAtMs + generateTimeoutMs - clock.elapsedMs();
-    try {
-      return await operations.start(generate, caller, {
-        ...{ timeoutMs: leftMs, form, slotHolder, namedByCaller, serviceKey },
-      });
-    } catch (error) {
-      const isOpen = error instanceof GatewayError && error.outcome !== 'not_started';
-      if (!isOpen || settling === undefined || serviceKey === undefined) throw error;
-      const untilMs = beganAtMs + generateTimeoutMs + settleMs;
-      const settled = await settling.settle(serviceKey, caller, untilMs - clock.elapsedMs());
-      if (settled === 'not_settled') throw error;
-      if (settled === 'never_accepted') throw error.with({ outcome: 'not_started' });
-      const seed = generate.generationOptions?.seed ?? 0n;
-      return operations.follow(settled, caller, { form: form ?? 'native', seed, slotHolder });
-    }
-  }
-
-  #noteOf({ generate, form = 'native' }: CreateRequest, storeId: string | undefined): string {
-    if (storeId === undefined) return '';
-    return textFromNote({ storeId, seed: String(generate.generationOptions?.seed ?? 0n), form });
-  }
-
-  /** What became of an earlier request's create under the same key. */
-  async #settled(
-    recordKey: string,
-    caller: CallerContext,
-    { fence, note: text }: SentCreate,
-  ): Promise<SettledCreate> {
-    const { operations, settling } = this.#options;
-    const note = noteFromText(text);
-    if (settling === undefined || note === undefined) return 'not_settled';
-    const { storeId, seed, form } = note;
-    const key = settling.keyOf(storeId, { recordKey, fence });
-    const settled = await settling.settle(key, caller, settleMs);
-    if (typeof settled === 'string') return settled;
-    const facts = { form, seed: BigInt(seed), slotHolder: undefined };
-    return { operationId: operations.follow(settled, caller, facts).id };
   }
 
   #observeFailure(error: unknown): void {
