@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { LimitReached, type LimitState } from '../operations/create/admission.ts';
 import type { CallerContext } from '../operations/caller-context.ts';
-import type { CreateRequest, IdempotencyScope } from '../operations/create/creates.ts';
+import type { CreateRequest, IdempotencyScope } from '../operations/create/create-request.ts';
 import type { OperationSnapshot } from '../operations/result/snapshot.ts';
 import { violationInBody, type ImageDefaults } from '../translation/images.ts';
 import { modelNotFoundDetail } from '../translation/models.ts';

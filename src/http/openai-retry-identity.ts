@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ClientAttempts } from '../operations/create/client-attempts.ts';
-import type { IdempotencyScope } from '../operations/create/creates.ts';
+import type { IdempotencyScope } from '../operations/create/create-request.ts';
 import { fingerprintOf, idempotencyKeyFromHeaders, recordKeyOf } from './idempotency-key.ts';
 
 /** Longer than any client library repeats a request by itself. */

@@ -90,8 +90,7 @@ const readBurst = 1;
 
 /** Joins the parts of the core. Time, randomness and names come from the options alone. */
 export function openCore(options: CoreOptions): Core {
-  const { store, clock, random, newName, ids, breakerChanged, observer } = options;
-  const { service, newKey = newName } = options;
+  const { store, clock, random, newName, ids, breakerChanged } = options;
   const upstream = guardedUpstream(options.upstream, {
     clock,
     random,
@@ -122,27 +121,7 @@ export function openCore(options: CoreOptions): Core {
     trackedMax: options.trackedMax,
     observer: pollingObserver(slots, options),
   });
-  const creates = new Creates({
-    operations,
-    upstream,
-    admission: new Admission({
-      store,
-      clock,
-      imagesPerMinuteMax: options.imagesPerMinuteMax,
-      imagesPerDayMax: options.imagesPerDayMax,
-      slots,
-    }),
-    slots,
-    idempotency: new Idempotency({ store, clock }),
-    starts: new Starts({
-      operations,
-      settling: service && new Settling({ service, clock, random, newKey }),
-      clock,
-      generateTimeoutMs: options.generateTimeoutMs,
-    }),
-    clock,
-    observer,
-  });
+  const creates = openCreates(options, { operations, upstream, slots });
   const quotaShare = new QuotaShare({
     store,
     clock,
@@ -161,6 +140,28 @@ export function openCore(options: CoreOptions): Core {
     memory,
     upstream,
   };
+}
+
+function openCreates(
+  options: CoreOptions,
+  parts: {
+    readonly operations: Operations;
+    readonly upstream: GuardedUpstream;
+    readonly slots: Slots;
+  },
+): Creates {
+  const { store, clock, random, newName, service, newKey = newName, observer } = options;
+  const { operations, slots } = parts;
+  const { imagesPerMinuteMax, imagesPerDayMax, generateTimeoutMs } = options;
+  const settling = service && new Settling({ service, clock, random, newKey });
+  return new Creates({
+    ...parts,
+    admission: new Admission({ store, clock, imagesPerMinuteMax, imagesPerDayMax, slots }),
+    idempotency: new Idempotency({ store, clock }),
+    starts: new Starts({ operations, settling, clock, generateTimeoutMs }),
+    clock,
+    observer,
+  });
 }
 
 /** Keeps the slots of running images, gives back those of ended ones, and passes events on. */

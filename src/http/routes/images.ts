@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { isFinished, type OperationSnapshot } from '../../operations/result/snapshot.ts';
-import type { CreateRequest } from '../../operations/create/creates.ts';
+import type { CreateRequest } from '../../operations/create/create-request.ts';
 import { createImage } from '../../schemas/contracts/image-contracts.ts';
 import { imageRequestSchema } from '../../schemas/images.ts';
 import { canonicalImageRequest } from '../../translation/canonical-request.ts';

@@ -1,11 +1,8 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
-import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import type { Reason } from '../../errors/reason.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { CircuitOpen, type GuardedUpstream } from '../breaker/guarded-upstream.ts';
-import type { NamedByCaller } from '../../upstream/call/status-error.ts';
 import type { CallerContext } from '../caller-context.ts';
-import type { OperationForm } from '../operation-id.ts';
 import type { Operations } from '../operations.ts';
 import { isFinished, type OperationSnapshot } from '../result/snapshot.ts';
 import {
@@ -16,24 +13,10 @@ import {
   type Reservation,
 } from './admission.ts';
 import type { Idempotency } from './idempotency.ts';
-import type { KeyedRequest, SentCreate } from './keyed-create.ts';
+import type { CreateRequest } from './create-request.ts';
+import type { SentCreate } from './keyed-create.ts';
 import type { Sending, Starts } from './starts.ts';
 import type { Slots } from './slots.ts';
-
-/** One image to be made. */
-export interface CreateRequest {
-  readonly generate: ImageGenerationRequest;
-  /** What of it the caller itself named. Absent: nothing. */
-  readonly namedByCaller?: NamedByCaller | undefined;
-  readonly requester: Requester;
-  /** Absent: native. */
-  readonly form?: OperationForm;
-  /** Present where the caller sent a key. */
-  readonly idempotency?: IdempotencyScope | undefined;
-}
-
-/** What makes a create the same as an earlier one. */
-export type IdempotencyScope = KeyedRequest;
 
 export interface Created {
   readonly snapshot: OperationSnapshot;

@@ -210,8 +210,8 @@ export class Idempotency {
       made = await create.send(reserved, sentFrom(dispatched));
     } catch (error) {
       const isUnspent = error instanceof GatewayError && error.outcome === 'not_started';
-      if (isUnspent) await this.#records.settle(create, dispatched, 'failed');
-      else await this.#records.settle(create, dispatched, 'unknown', dispatched.data);
+      const end = isUnspent ? 'failed' : 'unknown';
+      await this.#records.settle(create, dispatched, end, isUnspent ? '' : dispatched.data);
       throw error;
     }
     await this.#records.settle(create, dispatched, 'accepted', made.operationId);

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock/clock.ts';
 import type { CallerContext } from '../caller-context.ts';
 import type { Operations } from '../operations.ts';
 import type { OperationSnapshot } from '../result/snapshot.ts';
-import type { CreateRequest } from './creates.ts';
+import type { CreateRequest } from './create-request.ts';
 import type { SentCreate, SettledCreate } from './keyed-create.ts';
 import { noteFromText, textFromNote, type Settling } from './settling.ts';
 
