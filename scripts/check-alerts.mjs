@@ -7,10 +7,17 @@ const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));
 const { openMetrics } = await import(
   new URL('../dist/observability/metrics.js', import.meta.url).href
 );
+const { openServiceMetrics } = await import(
+  new URL('../dist/observability/service-metrics.js', import.meta.url).href
+);
 const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
 // The names of Node and prom-client are not ours to change.
 const lines = (await metrics.text()).split('\n');
-const own = lines.filter((line) => /^(?:# (?:HELP|TYPE) )?gateway_/.test(line));
+const service = openServiceMetrics({ backend: 'local', isPaid: false, startedAtS: 0 });
+const own = [
+  ...lines.filter((line) => /^(?:# (?:HELP|TYPE) )?gateway_/.test(line)),
+  ...(await service.text()).trimEnd().split('\n'),
+];
 metrics.stop();
 
 const checks = [

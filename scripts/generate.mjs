@@ -66,13 +66,18 @@ async function documentTexts() {
   const { openMetrics } = await builtModule('observability/metrics.js');
   const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
   metrics.stop();
+  const { openServiceMetrics } = await builtModule('observability/service-metrics.js');
+  const service = openServiceMetrics({ backend: 'local', isPaid: false, startedAtS: 0 });
   const json = (value) => `${JSON.stringify(value, undefined, 2)}\n`;
   return new Map([
     ['openapi/openapi.json', json(openApiDocument())],
     ['openapi/openapi-3.0.json', json(openApi30Document())],
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', problemPage()],
-    ['docs/operations.md', operationsPage(root, metrics.describe())],
+    [
+      'docs/operations.md',
+      operationsPage(root, { ofGateway: metrics.describe(), ofService: service.describe() }),
+    ],
     ['docs/reliability.md', reliabilityPage(root)],
   ]);
 }

@@ -1,13 +1,21 @@
-// Pages that people write, with one generated part between two marker lines.
+// Pages that people write, with generated parts between two marker lines each.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The page with the text between the two marker lines replaced. */
-export function pageWithPart(root, path, { begin, end, text }) {
-  const page = readFileSync(join(root, path), 'utf8');
-  const [before, rest] = split(page, begin, path);
-  const [, after] = split(rest, end, path);
-  return `${before}${begin}\n\n${text}\n${end}${after}`;
+export function pageWithPart(root, path, part) {
+  return pageWithParts(root, path, [part]);
+}
+
+/** The same for several parts. */
+export function pageWithParts(root, path, parts) {
+  let page = readFileSync(join(root, path), 'utf8');
+  for (const { begin, end, text } of parts) {
+    const [before, rest] = split(page, begin, path);
+    const [, after] = split(rest, end, path);
+    page = `${before}${begin}\n\n${text}\n${end}${after}`;
+  }
+  return page;
 }
 
 function split(text, marker, path) {

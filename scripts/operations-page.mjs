@@ -1,13 +1,20 @@
-// The table of metrics in docs/operations.md, made from the registry itself.
-import { pageWithPart } from './marked-part.mjs';
+// The tables of metrics in docs/operations.md, made from the registries themselves.
+import { pageWithParts } from './marked-part.mjs';
 
-/** The page with its table generated again, from the descriptions of the registry. */
-export function operationsPage(root, metrics) {
-  return pageWithPart(root, 'docs/operations.md', {
-    begin: '<!-- metrics: written by npm run generate from the registry -->',
-    end: '<!-- end of metrics -->',
-    text: table(metrics.filter(({ name }) => name.startsWith('gateway_'))),
-  });
+/** The page with its tables generated again, from the descriptions of the registries. */
+export function operationsPage(root, { ofGateway, ofService }) {
+  return pageWithParts(root, 'docs/operations.md', [
+    {
+      begin: '<!-- metrics: written by npm run generate from the registry -->',
+      end: '<!-- end of metrics -->',
+      text: table(ofGateway.filter(({ name }) => name.startsWith('gateway_'))),
+    },
+    {
+      begin: '<!-- service metrics: written by npm run generate from the registry -->',
+      end: '<!-- end of service metrics -->',
+      text: table(ofService),
+    },
+  ]);
 }
 
 function table(metrics) {

@@ -12,6 +12,8 @@ export interface ServiceGauges {
   readonly imagesBytes: number;
   readonly imagesBytesMax: number;
   readonly isReserveMissing: boolean;
+  /** By cause, since the store was made. */
+  readonly lost: Readonly<Record<string, { readonly count: number; readonly lastAtMs: number }>>;
 }
 
 export interface ServiceMetricsOptions {
@@ -29,7 +31,6 @@ interface AttemptEnd {
   readonly outcome: string;
   readonly durationMs: number;
   readonly spent: 'no' | 'yes' | 'unknown';
-  readonly lossCause?: string | undefined;
 }
 
 export type ServiceMetrics = ReturnType<typeof openServiceMetrics>;
@@ -37,7 +38,7 @@ export type ServiceMetrics = ReturnType<typeof openServiceMetrics>;
 export const attemptOutcomes = [
   ...(['image', 'requeued', 'failed', 'unknown', 'cancelled', 'late'] as const),
 ];
-export const lossCauses = ['crash', 'stop', 'disk', 'reset', 'timeout', 'status'] as const;
+export const lossCauses = ['crash', 'stop', 'reset', 'timeout', 'status'] as const;
 export const recoveredHows = [
   ...(['queued', 'submitted', 'image_found', 'repeated', 'failed', 'lost'] as const),
 ];
@@ -71,6 +72,7 @@ export function openServiceMetrics(options: ServiceMetricsOptions) {
   let read: (() => ServiceGauges) | undefined;
   let present: ServiceGauges | undefined;
   levelMetrics(registry, options, () => present);
+  lossMetrics(registry, () => present);
 
   return {
     dispatched: ({ waitedMs }: { readonly waitedMs: number }) => attempts.waited(waitedMs),
@@ -80,7 +82,7 @@ export function openServiceMetrics(options: ServiceMetricsOptions) {
     },
     recovered(how: string) {
       recovered.inc({ how });
-      if (isPaid && how === 'lost') money.lost('crash');
+      if (isPaid && how === 'lost') money.lost();
     },
     late() {
       if (isPaid) money.late();
@@ -142,13 +144,6 @@ function moneyMetrics(registry: Registry) {
     help: 'Attempts that cost what an image costs, or may have. 0 where images are free.',
     registers,
   });
-  const unknown = new Counter({
-    name: 'spent_unknown_total',
-    help: 'Attempts of which no one can tell whether they were paid for, by how their end got lost. The image is not asked for again.',
-    labelNames: ['cause'],
-    registers,
-  });
-  for (const cause of lossCauses) unknown.inc({ cause }, 0);
   const late = new Counter({
     name: 'spent_late_total',
     help: 'Paid images that came when their operation had ended or another process had taken over. Their files are kept for a day.',
@@ -159,15 +154,10 @@ function moneyMetrics(registry: Registry) {
     help: 'Paid images that their callers had cancelled.',
     registers,
   });
-  const lost = (cause: string) => {
-    spent.inc();
-    unknown.inc({ cause });
-  };
   return {
-    lost,
+    lost: () => spent.inc(),
     late: () => late.inc(),
-    attemptEnded({ outcome, spent: how, lossCause }: AttemptEnd) {
-      if (lossCause !== undefined) return lost(lossCause);
+    attemptEnded({ outcome, spent: how }: AttemptEnd) {
       if (how === 'no') return;
       spent.inc();
       if (outcome === 'cancelled') cancelled.inc();
@@ -230,6 +220,32 @@ const levels: readonly Level[] = [
     ({ imagesBytesMax }) => imagesBytesMax,
   ],
 ];
+
+/** Kept with the operations: a loss at the end of a process is seen in the next one. */
+function lossMetrics(registry: Registry, now: () => ServiceGauges | undefined): void {
+  const registers = [registry];
+  const unknown: Counter = new Counter({
+    name: 'spent_unknown_total',
+    help: 'Images of which no one can tell whether they were paid for, since the store was made, by how they got lost. They are not asked for again.',
+    labelNames: ['cause'],
+    registers,
+    collect: () => {
+      unknown.reset();
+      const lost = now()?.lost ?? {};
+      for (const cause of lossCauses) unknown.inc({ cause }, lost[cause]?.count ?? 0);
+    },
+  });
+  const last: Gauge = new Gauge({
+    name: 'spent_unknown_last_timestamp_seconds',
+    help: 'When the last of them ended, in seconds since 1970; 0 where there is none.',
+    labelNames: ['cause'],
+    registers,
+    collect: () => {
+      const lost = now()?.lost ?? {};
+      for (const cause of lossCauses) last.set({ cause }, (lost[cause]?.lastAtMs ?? 0) / 1000);
+    },
+  });
+}
 
 function levelMetrics(
   registry: Registry,

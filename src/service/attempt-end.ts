@@ -158,12 +158,14 @@ function endOfPaid(
     const spent = isSpent ? 'yes' : 'no';
     return { kind: 'fail', failure: { code: endCodes.internal, message }, spent };
   }
+  const cause = endedBy ?? lossCause;
   const lost: OperationFailure = {
     code: endCodes.aborted,
     message:
       'the response of the image model was lost: the image may have been made and paid for; it is not requested again',
     reason: outcomeUnknown,
+    lossCause: cause,
     metadata: { backend, attempts: String(attempts) },
   };
-  return { kind: 'fail', failure: lost, spent: 'unknown', lossCause: endedBy ?? lossCause };
+  return { kind: 'fail', failure: lost, spent: 'unknown', lossCause: cause };
 }

@@ -1,10 +1,12 @@
 import type { Database, RootDatabase } from 'lmdb';
 import { LmdbKeyRows } from './lmdb-key-rows.ts';
+import { LmdbOperatorRows } from './lmdb-operator-rows.ts';
 import { openLmdbRoot } from './lmdb-root.ts';
 import type { KeyRow, OperationKey } from './operation-key.ts';
 import { recordSchema, type OperationRecord, type OperationState } from './operation-record.ts';
 import type {
   InsertResult,
+  LostImages,
   OperationStore,
   OwnerRow,
   QueueLimits,
@@ -21,13 +23,10 @@ interface MetaRows {
   readonly storeId: string;
   readonly owner: OwnerRow;
   readonly queued: QueuedByOwner;
-  /** Backends that an operator has paused; `*` for all. */
-  readonly paused: readonly string[];
 }
 
 /** Above this part of the queue, an owner may hold no more than an equal share of it. */
 const unsharedRatio = 0.5;
-const everyBackend = '*';
 /** How long counts of images a day are kept. */
 const daysKept = 7;
 
@@ -53,6 +52,7 @@ class LmdbOperationStore implements OperationStore {
   readonly #ended: Database<0, [number, string]>;
   readonly #meta: Database<unknown, string>;
   readonly #keys: LmdbKeyRows;
+  readonly #operator: LmdbOperatorRows;
   #id = '';
 
   constructor(root: RootDatabase) {
@@ -62,6 +62,7 @@ class LmdbOperationStore implements OperationStore {
     this.#ended = root.openDB({ name: 'ended', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
     this.#keys = new LmdbKeyRows(root);
+    this.#operator = new LmdbOperatorRows(this.#meta);
   }
 
   /** Reads the store's own facts, or writes those of a new store. */
@@ -155,20 +156,20 @@ class LmdbOperationStore implements OperationStore {
     };
   }
 
+  get lost(): LostImages {
+    return this.#operator.lost;
+  }
+
   get paused(): readonly string[] {
-    return this.#metaOf('paused') ?? [];
+    return this.#operator.paused;
   }
 
   isPaused(backend: string): boolean {
-    return this.paused.includes(backend) || this.paused.includes(everyBackend);
+    return this.#operator.isPaused(backend);
   }
 
-  async setPaused(isPaused: boolean, backend = everyBackend): Promise<void> {
-    await this.#write(() => {
-      const others = this.paused.filter((name) => name !== backend);
-      if (isPaused) this.#putMeta('paused', [...others, backend]);
-      else this.#putMeta('paused', backend === everyBackend ? [] : others);
-    });
+  async setPaused(isPaused: boolean, backend?: string): Promise<void> {
+    await this.#write(() => this.#operator.setPaused(isPaused, backend));
   }
 
   *ended(endedBeforeMs: number): Iterable<OperationRecord> {
@@ -239,6 +240,7 @@ class LmdbOperationStore implements OperationStore {
     if (before !== undefined) void this.#indexOf(before).remove(placeOf(before));
     void this.#indexOf(after).put(placeOf(after), 0);
     void this.#records.put(after.id, after);
+    this.#operator.countLoss(before, after);
     const change = queuedCount(after.state) - queuedCount(before?.state);
     if (change === 0) return;
     const { [after.owner]: own = 0, ...others } = this.#metaOf('queued') ?? {};

@@ -31,6 +31,8 @@ export interface OperationFailure {
   readonly message: string;
   /** Reason of a `google.rpc.ErrorInfo`, where programs need to tell it from others. */
   readonly reason?: string;
+  /** Of an image that may have been paid for: how it got lost. For the operator. */
+  readonly lossCause?: string;
   /** Of that ErrorInfo. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Field of the request that is wrong, as `google.rpc.BadRequest` names it. */

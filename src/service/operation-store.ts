@@ -17,6 +17,11 @@ export interface SpentChange {
   readonly max: number;
 }
 
+/** By the cause of the loss: how many, and when the last of them ended. */
+export type LostImages = Readonly<
+  Record<string, { readonly count: number; readonly lastAtMs: number }>
+>;
+
 /** Whether an operation was taken; if not, which bound refused it, or what is known of its key. */
 export type InsertResult = 'inserted' | 'queue_full' | 'share_full' | 'keys_full' | KeyRow;
 
@@ -97,6 +102,9 @@ export interface OperationStore {
 
   /** Ended operations whose last change is before `endedBeforeMs`, oldest first; read as they are asked for. */
   ended(endedBeforeMs: number): Iterable<OperationRecord>;
+
+  /** Images that may have been paid for and got lost since the store was made, by how. */
+  readonly lost: LostImages;
 
   /** Forgets ended operations. */
   remove(ids: readonly string[]): Promise<void>;

@@ -2,7 +2,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { ImageStore } from './image-store.ts';
-import type { OperationStore } from './operation-store.ts';
+import type { LostImages, OperationStore } from './operation-store.ts';
 import type { Ownership } from './ownership.ts';
 
 /** What a service holds at one moment. */
@@ -25,6 +25,8 @@ export interface ServiceLevels {
   readonly imagesBytesMax: number;
   /** Whether the disk had no room for the images that are being made. */
   readonly isReserveMissing: boolean;
+  /** Images that may have been paid for, since the store was made. */
+  readonly lost: LostImages;
 }
 
 export interface ServiceParts {
@@ -53,5 +55,6 @@ export function serviceLevels(parts: ServiceParts): ServiceLevels {
     imagesBytes: images.bytesHeld,
     imagesBytesMax: limits.imagesBytesMax,
     isReserveMissing: reserve.isMissing,
+    lost: store.lost,
   };
 }

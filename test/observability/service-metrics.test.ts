@@ -7,6 +7,10 @@ const levels: ServiceGauges = {
   operations: { queued: 3, running: 2, done: 1 },
   ...{ oldestQueuedMs: 4_000, inFlight: 2, isOpen: false, isPaused: true, isOwner: true },
   ...{ imagesBytes: 7, imagesBytesMax: 70, isReserveMissing: true },
+  lost: {
+    reset: { count: 2, lastAtMs: 1_790_000_000_000 },
+    crash: { count: 1, lastAtMs: 1_780_000_000_000 },
+  },
 };
 
 function opened(isPaid = true) {
@@ -21,8 +25,8 @@ async function scraped({ text }: Opened): Promise<Exposition> {
   return new Exposition(await text());
 }
 
-const ended = (outcome: string, spent: 'no' | 'yes' | 'unknown', lossCause?: string) => ({
-  ...{ backend: 'openai', outcome, durationMs: 2_000, spent, lossCause },
+const ended = (outcome: string, spent: 'no' | 'yes' | 'unknown') => ({
+  ...{ backend: 'openai', outcome, durationMs: 2_000, spent },
 });
 
 function play(metrics: Opened): void {
@@ -30,8 +34,8 @@ function play(metrics: Opened): void {
   metrics.attemptEnded(ended('image', 'yes'));
   metrics.attemptEnded(ended('requeued', 'no'));
   metrics.attemptEnded(ended('failed', 'yes'));
-  metrics.attemptEnded(ended('unknown', 'unknown', 'reset'));
-  metrics.attemptEnded(ended('failed', 'unknown', 'disk'));
+  metrics.attemptEnded(ended('unknown', 'unknown'));
+  metrics.attemptEnded(ended('failed', 'unknown'));
   metrics.attemptEnded(ended('cancelled', 'yes'));
   metrics.attemptEnded(ended('cancelled', 'no'));
   metrics.attemptEnded(ended('late', 'yes'));
@@ -51,18 +55,22 @@ describe('what a service spent', () => {
       unknown: scrape.sum('spent_unknown_total'),
       crash: scrape.sum('spent_unknown_total', { cause: 'crash' }),
       reset: scrape.sum('spent_unknown_total', { cause: 'reset' }),
-      disk: scrape.sum('spent_unknown_total', { cause: 'disk' }),
+      lastReset: scrape.sum('spent_unknown_last_timestamp_seconds', { cause: 'reset' }),
+      lastStop: scrape.sum('spent_unknown_last_timestamp_seconds', { cause: 'stop' }),
       late: scrape.sum('spent_late_total'),
       cancelled: scrape.sum('spent_cancelled_total'),
-    }).toStrictEqual({ spent: 7, unknown: 3, crash: 1, reset: 1, disk: 1, late: 1, cancelled: 1 });
+    }).toStrictEqual({
+      ...{ spent: 7, unknown: 3, crash: 1, reset: 2, late: 1, cancelled: 1 },
+      ...{ lastReset: 1_790_000_000, lastStop: 0 },
+    });
   });
 
   it('is nothing where images are free', async () => {
     const metrics = opened(false);
     play(metrics);
     const scrape = await scraped(metrics);
-    const names = ['spent_total', 'spent_unknown_total', 'spent_late_total'];
-    for (const name of [...names, 'spent_cancelled_total']) expect(scrape.sum(name)).toBe(0);
+    const names = ['spent_total', 'spent_late_total', 'spent_cancelled_total'];
+    for (const name of names) expect(scrape.sum(name)).toBe(0);
     expect(scrape.sum('backend_attempts_total')).toBe(8);
   });
 });

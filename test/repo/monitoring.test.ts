@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { openMetrics } from '../../src/observability/metrics.ts';
+import { openServiceMetrics } from '../../src/observability/service-metrics.ts';
 import { labelBounds } from '../support/label-bounds.ts';
 import { promqlUse } from './promql.ts';
 import { textOf } from './source-file.ts';
@@ -23,6 +24,9 @@ interface Panel {
 
 const metrics = openMetrics({ version: '0', elapsedMs: () => 0 });
 afterAll(() => metrics.stop());
+const ofService = openServiceMetrics({
+  ...{ backend: 'local', isPaid: true, startedAtS: 0 },
+}).describe();
 
 /** What Prometheus itself adds to every series of a scrape. */
 const targetLabels = ['job', 'instance'];
@@ -32,7 +36,7 @@ const routes: ReadonlySet<string> = new Set(['/livez', '/readyz']);
 
 /** Labels by the name of a series, as a scrape has it. */
 const labelsOfSeries = new Map<string, ReadonlySet<string>>([['up', new Set(targetLabels)]]);
-for (const { name, type, labels } of metrics.describe()) {
+for (const { name, type, labels } of [...metrics.describe(), ...ofService]) {
   const own = [...labels, ...targetLabels];
   if (type === 'histogram') {
     labelsOfSeries.set(`${name}_bucket`, new Set([...own, 'le']));
@@ -135,10 +139,13 @@ describe('the dashboard', () => {
     expect(named.filter((label) => !labelsOf(target.expr).includes(label ?? ''))).toEqual([]);
   });
 
-  it('shows every metric of the gateway', () => {
+  it('shows every metric of the gateway and of the service', () => {
     const shown = new Set(targets.flatMap(({ expr }) => promqlUse(withoutVariables(expr)).metrics));
     const names = metrics.describe().map(({ name }) => name);
-    const own = names.filter((name) => name.startsWith('gateway_'));
+    const own = [
+      ...names.filter((name) => name.startsWith('gateway_')),
+      ...ofService.map(({ name }) => name),
+    ];
     const isShown = (name: string) =>
       ['', '_bucket', '_count', '_sum'].some((part) => shown.has(name + part));
     expect(own.filter((name) => !isShown(name))).toEqual([]);
@@ -152,7 +159,10 @@ describe('the dashboard', () => {
     const places = panels.map(({ gridPos: { x, y } }) => `${x} ${y}`);
     expect(new Set(places).size).toBe(places.length);
     const rows = panels.filter(({ type }) => type === 'row').map(({ title }) => title);
-    expect(rows).toEqual(['Traffic', 'Money', 'Upstream', 'Waiting', 'Memory', 'Store', 'Limits']);
+    expect(rows).toEqual([
+      ...['Traffic', 'Money', 'Upstream', 'Waiting', 'Memory', 'Store', 'Limits'],
+      ...['Service', 'Money of the service', 'Disk and process of the service'],
+    ]);
     expect(templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource' });
     const uids = panels.filter(({ type }) => type !== 'row').map((panel) => panel.datasource?.uid);
     expect(new Set(uids)).toEqual(new Set(['${datasource}']));

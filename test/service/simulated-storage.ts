@@ -73,7 +73,7 @@ export function simulatedStorage(
         ended: disk.records.size - records.length,
       };
     },
-    paused: [],
+    ...{ paused: [], lost: {} },
     isPaused: () => false,
     setPaused: () => Promise.resolve(),
     *ended(endedBeforeMs) {
