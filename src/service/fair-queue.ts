@@ -16,20 +16,20 @@ export interface QueuedOperation {
 export class FairQueue {
   /** Sorted by due time. Owners stand in the order of their turns. */
   readonly #byOwner = new Map<string, QueuedOperation[]>();
-  readonly #ids = new Set<string>();
+  readonly #byId = new Map<string, QueuedOperation>();
 
   get size(): number {
-    return this.#ids.size;
+    return this.#byId.size;
   }
 
   has(id: string): boolean {
-    return this.#ids.has(id);
+    return this.#byId.has(id);
   }
 
   /** Adds an operation; harmless when it is there. */
   add(operation: QueuedOperation): void {
-    if (this.#ids.has(operation.id)) return;
-    this.#ids.add(operation.id);
+    if (this.#byId.has(operation.id)) return;
+    this.#byId.set(operation.id, operation);
     const own = this.#byOwner.get(operation.owner) ?? [];
     this.#byOwner.set(operation.owner, own);
     // Mostly the last one, so looked for from the end.
@@ -44,7 +44,7 @@ export class FairQueue {
       const [first] = own;
       if (first === undefined || first.dueAtMs > nowMs) continue;
       own.shift();
-      this.#ids.delete(first.id);
+      this.#byId.delete(first.id);
       // To the end of the line.
       this.#byOwner.delete(owner);
       if (own.length > 0) this.#byOwner.set(owner, own);
@@ -64,15 +64,14 @@ export class FairQueue {
 
   /** @returns Whether it was there. */
   remove(id: string): boolean {
-    if (!this.#ids.delete(id)) return false;
-    for (const [owner, own] of this.#byOwner) {
-      const place = own.findIndex((operation) => operation.id === id);
-      if (place < 0) continue;
-      own.splice(place, 1);
-      if (own.length === 0) this.#byOwner.delete(owner);
-      return true;
-    }
-    return false;
+    const operation = this.#byId.get(id);
+    if (operation === undefined) return false;
+    this.#byId.delete(id);
+    const { owner } = operation;
+    const own = this.#byOwner.get(owner) ?? [];
+    own.splice(placeOf(operation, own), 1);
+    if (own.length === 0) this.#byOwner.delete(owner);
+    return true;
   }
 
   /**
@@ -82,17 +81,16 @@ export class FairQueue {
    * then can't be known.
    */
   positionOf(id: string, nowMs: number): number | undefined {
-    if (!this.#ids.has(id)) return undefined;
-    const due = [...this.#byOwner.values()].map((own) =>
-      own.filter(({ dueAtMs }) => dueAtMs <= nowMs),
-    );
-    const turn = due.findIndex((own) => own.some((operation) => operation.id === id));
-    if (turn < 0) return undefined;
-    const place = due[turn]!.findIndex((operation) => operation.id === id);
-    return due.reduce(
-      (sum, own, index) => sum + Math.min(own.length, index < turn ? place + 1 : place),
-      1,
-    );
+    const operation = this.#byId.get(id);
+    if (operation === undefined || operation.dueAtMs > nowMs) return undefined;
+    const place = placeOf(operation, this.#byOwner.get(operation.owner) ?? []);
+    let position = 1;
+    let isBefore = true;
+    for (const [owner, own] of this.#byOwner) {
+      if (owner === operation.owner) isBefore = false;
+      position += Math.min(dueCount(own, nowMs), isBefore ? place + 1 : place);
+    }
+    return position;
   }
 
   /** When the next one is due; undefined when the queue is empty. */
@@ -106,6 +104,25 @@ export class FairQueue {
 
   clear(): void {
     this.#byOwner.clear();
-    this.#ids.clear();
+    this.#byId.clear();
   }
+}
+
+/** How many of them are due at that time: they are sorted by it. */
+function dueCount(own: readonly QueuedOperation[], nowMs: number): number {
+  let low = 0;
+  let high = own.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (own[middle]!.dueAtMs <= nowMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The index of an operation that is among them. */
+function placeOf(operation: QueuedOperation, own: readonly QueuedOperation[]): number {
+  let place = dueCount(own, operation.dueAtMs) - 1;
+  while (own[place]?.id !== operation.id) place -= 1;
+  return place;
 }
