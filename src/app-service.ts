@@ -70,9 +70,10 @@ function observerOf(log: ServiceLog, metrics: ServiceMetrics): ServiceObserver {
   return {
     ownershipChanged: (owns) => log.info({ owns }, 'ownership'),
     dispatched: (dispatch) => metrics.dispatched(dispatch),
-    attemptEnded: ({ error: cause, ...attempt }) => {
+    attemptEnded: ({ error: cause, requestId: backendRequestId, ...attempt }) => {
       metrics.attemptEnded(attempt);
-      const line = { ...attempt, durationMs: Math.round(attempt.durationMs), cause };
+      const durationMs = Math.round(attempt.durationMs);
+      const line = { ...attempt, durationMs, backendRequestId, cause };
       if (attempt.outcome === 'unknown') log.error(line, 'attempt');
       else if (attempt.outcome === 'failed') log.warn(line, 'attempt');
       else log.info(line, 'attempt');

@@ -2,10 +2,12 @@ import type { RenderPlan } from '../renderers/renderer.ts';
 
 const charactersMax = 500;
 const cut = '…';
+const urlWithQuery = /(https?:\/\/[^\s?#"'<>]+)[?#][^\s"'<>]*/gi;
 
 /**
  * What a backend said, as far as others may read it: at most 500 characters, and
- * without the texts of the request, which backends like to repeat.
+ * without the texts of the request, which backends like to repeat, or the query
+ * of a URL, which may be a signature.
  */
 export function backendWords(
   text: string,
@@ -17,6 +19,7 @@ export function backendWords(
   const sorted = [...new Set(forms)].toSorted((a, b) => b.length - a.length);
   let left = text;
   for (const form of sorted) left = withoutText(left, form);
+  left = left.replaceAll(urlWithQuery, `$1${cut}`);
   const characters = [...left];
   return characters.length <= charactersMax
     ? left

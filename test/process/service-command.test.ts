@@ -93,7 +93,10 @@ describe('npm run service -- operations', () => {
     expect(model.creates()).toBe(1);
     await service.end('SIGTERM');
     expect(await listed('--unknown')).toMatchObject([{ id }]);
-    expect(service.lines.filter((line) => line.includes('"attempt"'))).toHaveLength(1);
+    const attempts = service.lines.filter((line) => line.includes('"attempt"'));
+    expect(attempts.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { operationId: id, attempt: 1, outcome: 'unknown', spent: 'unknown', lossCause: 'reset' },
+    ]);
     expect(`${output}${service.lines.join('')}`).not.toContain(prompt);
   });
 
