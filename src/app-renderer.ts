@@ -1,8 +1,7 @@
+import { backendSetup } from './app-backend.ts';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
 import { backendSpendOf, type BackendSettingValues } from './config/backend-settings.ts';
-import { bytesOfSettingFile } from './files/setting-file.ts';
 import { openLocalRenderer } from './renderers/local/local-renderer.ts';
-import { dialects } from './renderers/openai/dialects.ts';
 import { openOpenAiRenderer, type OpenAiRenderer } from './renderers/openai/openai-renderer.ts';
 import type { Renderer } from './renderers/renderer.ts';
 
@@ -40,11 +39,9 @@ export async function openRenderer(settings: RendererSettings, log: ServiceLog):
       drawSeed,
     });
   }
-  const { BACKEND_DIALECT: dialect, BACKEND_CA_FILE: caFile } = settings;
-  const readKey = await keyReaderOf(settings);
   const renderer = openOpenAiRenderer({
-    ...{ url, readKey, drawSeed, nowMs: () => systemClock.nowMs() },
-    dialect: dialect === 'auto' ? undefined : dialects[dialect],
+    ...(await backendSetup(settings)),
+    ...{ url, drawSeed, nowMs: () => systemClock.nowMs() },
     spend: backendSpendOf(settings),
     model: settings.BACKEND_MODEL,
     auth: settings.BACKEND_AUTH,
@@ -54,35 +51,10 @@ export async function openRenderer(settings: RendererSettings, log: ServiceLog):
     timeoutMs: settings.BACKEND_TIMEOUT_MS,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     promptSyntax: settings.BACKEND_PROMPT_SYNTAX,
-    ca:
-      caFile === undefined
-        ? undefined
-        : (await bytesOfSettingFile(caFile, { setting: 'BACKEND_CA_FILE' })).toString(),
   });
-  const { dialect: found } = renderer.found;
-  if (found.needsModel === true && settings.BACKEND_MODEL === undefined) {
-    throw new Error(`BACKEND_MODEL: is needed for the dialect ${found.name}`);
-  }
   warnOfUnboundedSpend(renderer, settings, log);
   lookFor(renderer, settings, log);
   return renderer;
-}
-
-async function keyReaderOf({
-  BACKEND_API_KEY: key,
-  BACKEND_API_KEY_FILE: path,
-}: RendererSettings): Promise<() => Promise<string | undefined>> {
-  if (path === undefined) return async () => key?.reveal();
-  const read = async () => {
-    const bytes = await bytesOfSettingFile(path, { setting: 'BACKEND_API_KEY_FILE' });
-    const text = bytes.toString().trim();
-    if (!/^[\x20-\x7e]+$/.test(text)) {
-      throw new Error('BACKEND_API_KEY_FILE: must hold one line of visible ASCII');
-    }
-    return text;
-  };
-  await read();
-  return read;
 }
 
 /** Looks for the backend until it responds; says once what was found, and once that it is not there yet. */

@@ -1,3 +1,4 @@
+import { backendSetup } from './app-backend.ts';
 import { storeUrlFileOptions } from './app-store.ts';
 import { caFileOptions, credentialsFrom } from './app-upstream.ts';
 import { callersFileOptions } from './callers/caller-lookup.ts';
@@ -44,6 +45,7 @@ function checks(settings: SettingValues): readonly Promise<unknown>[] {
     ...files.map(([path, options]) =>
       path === undefined ? undefined : checkSettingFile(path, options),
     ),
+    settings.BACKEND_URL === undefined ? undefined : backendSetup(settings),
     isUpstreamEmbedded(settings) ? undefined : tokenSourceFromSettings(credentialsFrom(settings)),
     isStoreShared(settings) ? undefined : checkDirectory('DATA_DIR', settings.DATA_DIR),
     isUpstreamEmbedded(settings) && settings.SERVICE_DIR !== undefined

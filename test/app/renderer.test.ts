@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRenderer } from '../../src/app-renderer.ts';
 import { serviceSettingsFromEnvironment } from '../../src/config/service-settings.ts';
 import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
+import { checkedSettings } from '../../src/settings-check.ts';
 import type { Renderer } from '../../src/renderers/renderer.ts';
 import { HttpBackend, jsonResponse, rawResponse } from '../renderers/http-backend.ts';
 import { attemptOf, request } from '../renderers/openai/renderer-under-test.ts';
@@ -156,6 +157,29 @@ describe('a start with BACKEND_URL', () => {
   });
 });
 
+describe('--check-config', () => {
+  const mistakesOf = (environment: Readonly<Record<string, string>>) =>
+    checkedSettings({ DATA_DIR: folder, ...environment }).then(
+      () => '',
+      (error: unknown) => (error as Error).message,
+    );
+
+  it('reads the files of a backend, and asks it nothing', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, 'no certificate\n');
+    const url = { BACKEND_URL: backend.url };
+    expect(await mistakesOf({ ...url, BACKEND_API_KEY_FILE: file })).toBe('');
+    const missing = await mistakesOf({ ...url, BACKEND_API_KEY_FILE: join(folder, 'none') });
+    expect(missing).toContain('BACKEND_API_KEY_FILE: names a file that does not exist');
+    const https = { BACKEND_URL: 'https://127.0.0.1:1', BACKEND_CA_FILE: file };
+    expect(await mistakesOf(https)).toContain('BACKEND_CA_FILE: must hold a certificate in PEM');
+    expect(await mistakesOf({ BACKEND_URL: 'https://api.together.xyz' })).toContain(
+      'BACKEND_MODEL: is needed for the dialect together',
+    );
+    expect(backend.connections).toBe(0);
+  });
+});
+
 describe('a render', () => {
   it('has the key that the file holds then, and the further headers', async () => {
     const file = join(folder, 'key');
@@ -231,7 +255,7 @@ describe('settings of a backend', () => {
   it('are refused in a gateway whose upstream is elsewhere', () => {
     const environment = { ...url, UPSTREAM_ADDRESS: 'http://127.0.0.1:50051' };
     expect(() => settingsFromEnvironment(environment)).toThrow(
-      'BACKEND_URL: is for the embedded upstream',
+      'BACKEND_URL: is for the embedded service',
     );
     expect(settingsFromEnvironment(url).BACKEND_URL?.href).toBe('http://127.0.0.1:8000/');
   });

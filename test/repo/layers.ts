@@ -119,7 +119,8 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
   'app-upstream.ts': ['service-thread.ts', 'config', 'files', 'observability', 'upstream'],
-  'app-renderer.ts': ['clock', 'config', 'files', 'renderers'],
+  'app-backend.ts': [...['config', 'files', 'renderers', 'upstream']],
+  'app-renderer.ts': [...['app-backend.ts', 'clock', 'config', 'renderers']],
   'app-service.ts': [
     ...['app-renderer.ts', 'clock', 'config', 'observability', 'renderers', 'service'],
   ],
@@ -136,7 +137,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     ...['config', 'lifecycle', 'observability'],
   ],
   'settings-check.ts': [
-    ...['app-store.ts', 'app-upstream.ts'],
+    ...['app-backend.ts', 'app-store.ts', 'app-upstream.ts'],
     ...['callers', 'config', 'files', 'state', 'upstream'],
   ],
   'start-failure.ts': ['config'],

@@ -12,7 +12,7 @@ import {
   type RenderPlan,
 } from '../renderer.ts';
 import { addressesFromBase, authHeaders } from './backend-address.ts';
-import { dialectOfHost, dialects, type AuthForm, type Dialect } from './dialects.ts';
+import { dialects, type AuthForm, type Dialect } from './dialects.ts';
 import { imageFromUrl } from './image-url.ts';
 import { modelListFromEnd } from './model-list.ts';
 import { cardsOf, planOf } from './render-plan.ts';
@@ -23,7 +23,7 @@ import { imageFromResponse } from './response-image.ts';
 export interface OpenAiRendererOptions {
   /** Base URL, with or without the version. */
   readonly url: URL;
-  /** Undefined: by the host, else by what it says of itself. */
+  /** Undefined: by what it says of itself. */
   readonly dialect: Dialect | undefined;
   readonly spend: 'free' | 'once';
   /** The backend's name of the model; undefined takes the dialect's, or the first that it lists. */
@@ -99,7 +99,7 @@ class HttpRenderer implements OpenAiRenderer {
   constructor(options: OpenAiRendererOptions) {
     this.#options = options;
     this.spend = options.spend;
-    const dialect = options.dialect ?? dialectOfHost(options.url.hostname);
+    const { dialect } = options;
     const isCloud = dialect?.isCloud ?? options.url.protocol === 'https:';
     this.concurrency = options.concurrency ?? (isCloud ? cloudConcurrency : 1);
     this.#found = {
@@ -204,7 +204,7 @@ class HttpRenderer implements OpenAiRenderer {
       signal: this.closed,
     });
     const list = modelListFromEnd(end);
-    const seen = dialect ?? dialectOfHost(url.hostname) ?? list.dialect ?? dialects.generic;
+    const seen = dialect ?? list.dialect ?? dialects.generic;
     const first = seen.needsModel === true ? undefined : list.models[0];
     this.#found = {
       dialect: seen,
