@@ -10,6 +10,7 @@ import { buildServer, type ServerOptions } from './http/server.ts';
 import type { LoadShedding } from './load/load-shedding.ts';
 import type { Core } from './operations/core.ts';
 import { reachableHost } from './text/host.ts';
+import type { ModelCatalog } from './translation/model-card.ts';
 
 /** The HTTP server with everything its routes work with. */
 export interface AppServer {
@@ -26,10 +27,8 @@ export interface AppServerParts extends Pick<
   readonly core: Core;
   readonly shedding: LoadShedding;
   readonly readiness: () => Readiness;
-  /** Media types the upstream can make, the preferred one first. */
-  readonly imageMediaTypes: readonly string[];
-  /** Names of the upstream's models; absent where the gateway can't know them. */
-  readonly modelCatalog: readonly string[] | undefined;
+  /** The models of the upstream, as far as they are known now. */
+  readonly models: () => ModelCatalog;
 }
 
 /** Thousands of callers may come back at once: those that the kernel's queue cannot hold wait a second and longer. */
@@ -43,7 +42,7 @@ export async function openAppServer(
   settings: SettingValues,
   parts: AppServerParts,
 ): Promise<AppServer> {
-  const { callers, core, shedding, imageMediaTypes, modelCatalog, ...options } = parts;
+  const { callers, core, shedding, models, ...options } = parts;
   const { HOST: host } = settings;
   const nowMs = () => systemClock.nowMs();
   let origin = settings.PUBLIC_URL ?? originOf(host, settings.PORT);
@@ -75,12 +74,11 @@ export async function openAppServer(
       }),
       clock: systemClock,
       random: systemRandom,
-      imageMediaTypes: settings.IMAGE_MEDIA_TYPES ?? imageMediaTypes,
+      models,
       imageDefaults: {
         folderId: settings.FOLDER_ID ?? 'local',
         defaultModel: settings.DEFAULT_MODEL,
         modelAliases: settings.MODEL_ALIASES,
-        modelCatalog,
         promptCharactersMax: settings.PROMPT_CHARACTERS_MAX,
         promptCharactersMaxByModel: settings.PROMPT_CHARACTERS_MAX_BY_MODEL,
       },

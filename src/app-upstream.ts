@@ -4,6 +4,7 @@ import type { SettingValues } from './config/settings.ts';
 import { openWatchedFile } from './files/watched-file.ts';
 import type { Log } from './observability/log.ts';
 import { startServiceThread, type ServiceThread } from './service-thread.ts';
+import type { ModelCatalog } from './translation/model-card.ts';
 import { CaCertificates, caPemFromFile } from './upstream/channel/ca-certificates.ts';
 import {
   tokenSourceFromSettings,
@@ -11,6 +12,7 @@ import {
 } from './upstream/credentials/token-source.ts';
 import {
   openUpstreamClient,
+  type ServiceClient,
   type UpstreamClient,
   type UpstreamClientOptions,
 } from './upstream/upstream-client.ts';
@@ -18,10 +20,10 @@ import {
 /** The upstream that the settings name. */
 export interface AppUpstream {
   readonly client: UpstreamClient;
-  /** Media types of its images, the preferred one first. */
-  readonly mediaTypes: readonly string[];
-  /** Names of its models; absent where the gateway can't know them. */
-  readonly models?: readonly string[];
+  /** What only the service offers; absent where the upstream is another one. */
+  readonly service?: ServiceClient | undefined;
+  /** Its models, as far as they are known before it was asked. */
+  readonly models: ModelCatalog;
   /** Metrics of the embedded service as Prometheus reads them; empty where there is none. */
   readonly metrics: () => Promise<string>;
   /** Lets the embedded service write to the log, where there is one. */
@@ -66,8 +68,12 @@ export async function openAppUpstream(
   });
   return {
     client,
-    ...(isEmbedded && { models: embeddedModels }),
-    mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
+    service: isUpstreamService(settings) ? client : undefined,
+    models: {
+      names: isEmbedded ? embeddedModels : undefined,
+      cards: new Map(),
+      mediaTypes: isEmbedded ? ['image/jpeg', 'image/png', 'image/webp'] : ['image/jpeg'],
+    },
     metrics: async () => (await service?.metrics()) ?? '',
     showLog() {
       service?.showLog();

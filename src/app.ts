@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import { openAppCallers } from './app-callers.ts';
+import { openAppCatalog } from './app-catalog.ts';
 import { openAppCore } from './app-core.ts';
-import { openAppMetrics } from './app-metrics.ts';
+import { openAppMetrics, type AppMetrics } from './app-metrics.ts';
 import { openAppPassthrough } from './app-passthrough.ts';
 import { openAppServer } from './app-server.ts';
 import { openAppStore } from './app-store.ts';
 import { openAppUpstream } from './app-upstream.ts';
 import type { Clock } from './clock/clock.ts';
 import { systemClock } from './clock/system-clock.ts';
+import { isUpstreamEmbedded } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { ServerOptions } from './http/server.ts';
 import { promptLimits, type DrainLimits, type DrainPhase } from './lifecycle/drain.ts';
@@ -66,23 +68,16 @@ export async function buildApp(
   const outliving = await openAppStore(settings, { log, metrics, throughStore });
   const { store, secrets } = outliving;
   const observers = { observer: metrics?.upstream, tracer: tracing };
-  const upstream = await openAppUpstream(settings, log, observers);
-  const passthrough =
-    settings.AUTH === 'passthrough' ? openAppPassthrough(upstream.client) : undefined;
-  const watched = passthrough?.upstream ?? upstream.client;
-  const client = throughUpstream?.(watched) ?? watched;
+  const { upstream, passthrough, catalog, client } = await openUpstream(settings, log, {
+    observers,
+    throughUpstream,
+  });
   const callers = await openAppCallers(settings, {
     ...{ secrets, log },
     passthrough: passthrough?.credentials,
   });
   const core = openAppCore(settings, { log, secrets, store, upstream: client, metrics });
-  const shedding = new LoadShedding({
-    loopDelayMsMax: settings.LOOP_DELAY_MS_MAX,
-    shed: metrics?.limits.shed,
-  });
-  const sampler = openLoadSampler((load) =>
-    shedding.sample({ ...load, imageShare: core.memory.responseShare }),
-  );
+  const { shedding, sampler } = openShedding(settings, () => core.memory.responseShare, metrics);
   const readiness = () => {
     if (drain.phase !== 'serving') return 'draining';
     if (!client.ready) return 'starting';
@@ -92,8 +87,7 @@ export async function buildApp(
     ...serverOptions,
     ...{ log, tracing, callers, core, shedding, readiness },
     observer: metrics?.requests,
-    imageMediaTypes: upstream.mediaTypes,
-    modelCatalog: upstream.models,
+    models: () => catalog.current,
   });
   metrics?.follow({ core, shedding, readiness, logLinesLost, serviceText: upstream.metrics });
   // The metrics port closes last, so that a drain can be watched.
@@ -101,7 +95,7 @@ export async function buildApp(
   const drain = openDrain({
     clock: drainClock,
     ...{ log, core, server: http.server, stoppedTaking: upstream.drain },
-    parts: [core.upstream, sampler, callers, outliving, upstream, metricsPort],
+    parts: [core.upstream, catalog, sampler, callers, outliving, upstream, metricsPort],
   });
   return {
     server: http.server,
@@ -116,8 +110,48 @@ export async function buildApp(
       core.quotaShare.open();
       sampler.start();
       // In the next turn: the first line of the log says where the gateway listens.
-      return http.listen().finally(() => setImmediate(upstream.showLog));
+      return http.listen().finally(() =>
+        setImmediate(() => {
+          upstream.showLog();
+          catalog.begin();
+        }),
+      );
     },
     close: (limits = promptLimits(settings.SHUTDOWN_TIMEOUT_MS)) => drain.begin(limits),
   };
+}
+
+/** The upstream, what is known of it, and the client as the core uses it. */
+async function openUpstream(
+  settings: SettingValues,
+  log: Log,
+  {
+    observers,
+    throughUpstream,
+  }: Pick<AppOptions, 'throughUpstream'> & {
+    readonly observers: Parameters<typeof openAppUpstream>[2];
+  },
+) {
+  const upstream = await openAppUpstream(settings, log, observers);
+  const passthrough =
+    settings.AUTH === 'passthrough' ? openAppPassthrough(upstream.client) : undefined;
+  const watched = passthrough?.upstream ?? upstream.client;
+  const catalog = await openAppCatalog(settings, log, {
+    service: upstream.service,
+    isEmbedded: isUpstreamEmbedded(settings),
+    fallback: upstream.models,
+  });
+  const client = catalog.watch(throughUpstream?.(watched) ?? watched);
+  return { upstream, passthrough, catalog, client };
+}
+
+/** What is refused when the process is full, and the measurements that decide it. */
+function openShedding(
+  { LOOP_DELAY_MS_MAX: loopDelayMsMax }: SettingValues,
+  imageShare: () => number,
+  metrics: AppMetrics | undefined,
+) {
+  const shedding = new LoadShedding({ loopDelayMsMax, shed: metrics?.limits.shed });
+  const sampler = openLoadSampler((load) => shedding.sample({ ...load, imageShare: imageShare() }));
+  return { shedding, sampler };
 }

@@ -44,9 +44,10 @@ export function createIdentityOf(
 /** What a request leaves open, for this caller. */
 export function imageDefaultsOf(
   { identity }: FastifyRequest,
-  { imageDefaults }: RouteServices,
+  { imageDefaults, models }: RouteServices,
 ): ImageDefaults {
-  return { ...imageDefaults, callerModels: identity.caller.models };
+  const { names: modelCatalog, cards: modelCards } = models();
+  return { ...imageDefaults, modelCatalog, modelCards, callerModels: identity.caller.models };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { cutText } from '../text/cut-text.ts';
 
 const header = 'x-ignored-params';
@@ -16,6 +17,17 @@ export function ignoredParameter(name: string): string {
 export function ignoredField(pointer: string): string {
   // encodeURI keeps what pointers are made of; a comma would end the entry.
   return encodeURI(cutText(pointer, nameCharactersMax).toWellFormed()).replaceAll(',', '%2C');
+}
+
+/** @throws GatewayError `invalid_request` for fields that would be ignored, where a caller forbids that. */
+export function refuseIgnored(pointers: readonly string[]): void {
+  if (pointers.length === 0) return;
+  const names = pointers.map((pointer) => pointer.replace(/^#\//, ''));
+  const detail = 'this gateway can not follow it';
+  throw new GatewayError('invalid_request', `${names.join(', ')}: ${detail}`, {
+    outcome: 'not_started',
+    violations: pointers.map((pointer) => ({ pointer, code: 'ignored', detail })),
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Operations } from '../operations/operations.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import type { ImageDefaults } from '../translation/images.ts';
+import type { ModelCatalog } from '../translation/model-card.ts';
 import type { OperationResponses } from './operation-response.ts';
 
 /** The parts that routes call. */
@@ -19,7 +20,7 @@ export interface RouteServices {
   readonly isLive: (identity: Identity) => boolean;
   readonly clock: Clock;
   readonly random: Random;
-  readonly imageDefaults: ImageDefaults;
-  /** Media types the upstream can make, the preferred one first. */
-  readonly imageMediaTypes: readonly string[];
+  readonly imageDefaults: Omit<ImageDefaults, 'modelCatalog' | 'modelCards'>;
+  /** The models of the upstream, as far as they are known now. */
+  readonly models: () => ModelCatalog;
 }

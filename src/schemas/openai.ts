@@ -121,8 +121,50 @@ export const openAiImagesSchema = z
   })
   .meta({ id: 'OpenAiImages', description: 'The images that were made.' });
 
+const sizeArea = z
+  .object({
+    pixels: z.int().meta({ description: 'Width times height, about.', example: 1_048_576 }),
+    side_multiple: z
+      .int()
+      .meta({ description: 'Width and height are multiples of this.', example: 16 }),
+    ratio_max: z
+      .number()
+      .meta({ description: 'Greatest ratio of the longer side to the shorter.', example: 3 }),
+  })
+  .meta({ id: 'OpenAiModelSizeArea', description: 'Images of about one area, of every ratio.' });
+
+/** What the upstream says of a model beyond OpenAI's own fields; all absent where it says nothing. */
 const openAiModel = z
-  .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.int(),
+    owned_by: z.string(),
+    sizes: z
+      .array(z.string())
+      .optional()
+      .meta({
+        description: 'The sizes it makes; what is asked for is fitted to the nearest, or refused.',
+        example: ['1024x1024', '1536x1024', '1024x1536'],
+      }),
+    size_area: sizeArea.optional(),
+    media_types: z
+      .array(z.string())
+      .optional()
+      .meta({
+        description: 'What may be asked for, the preferred one first.',
+        example: ['image/jpeg'],
+      }),
+    prompt_characters_max: z
+      .int()
+      .optional()
+      .meta({ description: 'Most characters of the prompt.', example: 500 }),
+    seeds: z.boolean().optional().meta({ description: 'Whether the seed changes the image.' }),
+    negative_prompts: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Whether a negative prompt changes the image.' }),
+  })
   .meta({ id: 'OpenAiModel', description: 'A model you may use.' });
 
 export const openAiModelSchema = openAiModel;

@@ -37,11 +37,10 @@ const storeHeader = 'x-service-store';
 /** The methods of KeyedOperations. */
 export function keyedMethods(options: KeyedMethodsOptions, handling: UnaryHandlerOptions) {
   const { operations, storeId, authenticator } = options;
-  const described = description(storeId, options.models);
   return {
     describe: unaryHandler(async ({ metadata }: Call<DescribeRequest>) => {
       authenticator.ownerOf(metadata);
-      return described;
+      return description(storeId, options.models);
     }, handling),
     settle: unaryHandler(async ({ metadata, request }: Call<SettleRequest>) => {
       const owner = authenticator.ownerOf(metadata);

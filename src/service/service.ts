@@ -98,7 +98,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const server = serviceServer({
     operations,
     storeId: store.id,
-    models: renderer.models,
+    get models() {
+      return renderer.models;
+    },
     authenticator: options.authenticator,
     failed,
     isServing: () => operations.isAccepting,

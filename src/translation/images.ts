@@ -9,6 +9,7 @@ import {
 import type { AspectRatio, ImageRequestBody } from '../schemas/images.ts';
 import { pointerFromPath } from '../schemas/field-names.ts';
 import { characterCount } from '../text/character-count.ts';
+import { cardOf, type ModelCard } from './model-card.ts';
 import { chosenModel, modelNameOf, type ChosenModel, type ModelNames } from './models.ts';
 
 /** The request that makes the upstream draw one image. */
@@ -20,11 +21,13 @@ export interface ImageDefaults extends ModelNames {
   readonly promptCharactersMax: number;
   /** The same for single models, by name without folder and version. */
   readonly promptCharactersMaxByModel: ReadonlyMap<string, number>;
+  /** What models can do, by name without folder and version, where the upstream says it. */
+  readonly modelCards?: ReadonlyMap<string, ModelCard> | undefined;
 }
 
 /** Values that the route chose for this one request. */
 export interface ImageChoices {
-  /** Media type to ask for when the body names none. */
+  /** Media type to ask for when the body names none and the model makes it. */
   readonly mediaType: string;
   /** A drawn seed, 1 … 2^53 − 1, for a body without one. */
   readonly drawnSeed: bigint;
@@ -52,11 +55,12 @@ export function imageGenerationRequestFromBody(
     charactersMax: promptCharactersMaxOf(modelUri, defaults),
     pointer: body.messages === undefined ? '#/prompt' : '#/messages',
   });
+  const mediaTypes = cardOf(modelUri, defaults.modelCards)?.mediaTypes ?? [];
   const generate = create(ImageGenerationRequestSchema, {
     modelUri,
     messages: [...messages],
     generationOptions: create(ImageGenerationOptionsSchema, {
-      mimeType: requestedMediaType(body) ?? choices.mediaType,
+      mimeType: mediaTypeFor(requestedMediaType(body), choices.mediaType, mediaTypes),
       seed: seedOfBody(body) ?? choices.drawnSeed,
       ...(aspectRatio === undefined ? {} : { aspectRatio }),
     }),
@@ -112,9 +116,38 @@ function aspectRatioFromOptions(
   return widthRatio === 0n || heightRatio === 0n ? undefined : { widthRatio, heightRatio };
 }
 
-function promptCharactersMaxOf(modelUri: string, defaults: ImageDefaults): number {
-  const limit = defaults.promptCharactersMaxByModel.get(modelNameOf(modelUri));
-  return limit ?? defaults.promptCharactersMax;
+/** Most characters of a prompt: the operator's limit for the model, unless the model itself takes less; else the model's, else the usual one. */
+export function promptCharactersMaxOf(modelUri: string, defaults: ImageDefaults): number {
+  const own = defaults.promptCharactersMaxByModel.get(modelNameOf(modelUri));
+  const ofModel = cardOf(modelUri, defaults.modelCards)?.promptCharactersMax;
+  if (own === undefined) return ofModel ?? defaults.promptCharactersMax;
+  return Math.min(own, ofModel ?? own);
+}
+
+/**
+ * The media type to ask for. What the caller itself wants must be possible.
+ *
+ * @param possible with the model; empty where that is not known.
+ * @throws GatewayError `invalid_request`.
+ */
+function mediaTypeFor(
+  asked: string | undefined,
+  otherwise: string,
+  possible: readonly string[],
+): string {
+  if (asked !== undefined && possible.length > 0) refuseOtherMediaTypes(asked, possible);
+  const isPossible = possible.length === 0 || possible.includes(otherwise);
+  return asked ?? (isPossible ? otherwise : (possible[0] ?? otherwise));
+}
+
+/** @throws GatewayError `invalid_request` for a media type that is not made. */
+export function refuseOtherMediaTypes(mediaType: string, possible: readonly string[]): void {
+  if (possible.includes(mediaType)) return;
+  const detail = `the upstream makes ${possible.join(', ')}`;
+  throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
+    outcome: 'not_started',
+    violations: [{ pointer: '#/mimeType', code: 'value', detail }],
+  });
 }
 
 function refuseLongPrompt(

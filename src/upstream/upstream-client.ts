@@ -4,6 +4,11 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import { printableText } from '../text/printable.ts';
 import type { Reason } from '../errors/reason.ts';
 import {
+  DescribeRequestSchema,
+  KeyedOperations,
+  type DescribeResponse,
+} from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
+import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,
 } from '../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
@@ -60,6 +65,12 @@ export interface UpstreamClient {
   close(generateGraceMs?: number): Promise<void>;
 }
 
+/** What only the product's own service offers. Every method rejects with a GatewayError and nothing else. */
+export interface ServiceClient {
+  /** Asks which store the service has and what its models can do. Costs nothing. */
+  describe(): Promise<DescribeResponse>;
+}
+
 export interface UpstreamClientOptions extends RpcCallerOptions {
   /** Of ImageGenerationAsyncService. */
   readonly address: string;
@@ -91,6 +102,7 @@ const methods = {
   ),
   get: withBoundedResponse(methodDefinitionFromDescriptor(OperationService.method.get)),
   cancel: withBoundedResponse(methodDefinitionFromDescriptor(OperationService.method.cancel)),
+  describe: methodDefinitionFromDescriptor(KeyedOperations.method.describe),
 };
 
 /**
@@ -98,7 +110,7 @@ const methods = {
  *
  * @throws Error for an address that can't be read.
  */
-export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
+export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClient & ServiceClient {
   const channels = openChannels(options);
   const inFlight = new CallsInFlight();
   const call = rpcCaller(options, channels, inFlight);
@@ -123,6 +135,7 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
       const request = create(GetOperationRequestSchema, { operationId: unknownOperationId });
       await call('Probe', methods.get, request, {}).catch(throwUnlessAlive);
     },
+    describe: () => call('Describe', methods.describe, create(DescribeRequestSchema), {}),
     get ready() {
       return channels.generate.hasBeenReady && channels.operations.hasBeenReady;
     },

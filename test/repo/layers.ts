@@ -92,12 +92,15 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** The files beside the folders. They join the parts, so they are not part of the order. */
 export const roots: Readonly<Record<string, readonly string[]>> = {
   'app.ts': [
-    ...['app-callers.ts', 'app-core.ts', 'app-metrics.ts', 'app-passthrough.ts'],
+    ...['app-callers.ts', 'app-catalog.ts', 'app-core.ts', 'app-metrics.ts', 'app-passthrough.ts'],
     ...['app-server.ts', 'app-store.ts', 'app-upstream.ts'],
     ...['clock', 'config', 'http', 'lifecycle', 'load', 'observability'],
     ...['schemas', 'state', 'upstream'],
   ],
   'app-callers.ts': ['callers', 'clock', 'config', 'observability', 'sealing'],
+  'app-catalog.ts': [
+    ...['clock', 'config', 'errors', 'observability', 'operations', 'translation', 'upstream'],
+  ],
   'app-core.ts': [
     ...['clock', 'config', 'observability', 'operations'],
     ...['sealing', 'state', 'upstream'],
@@ -116,9 +119,12 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     'load',
     'operations',
     'text',
+    'translation',
   ],
   'app-store.ts': ['app-metrics.ts', 'config', 'files', 'observability', 'sealing', 'state'],
-  'app-upstream.ts': ['service-thread.ts', 'config', 'files', 'observability', 'upstream'],
+  'app-upstream.ts': [
+    ...['service-thread.ts', 'config', 'files', 'observability', 'translation', 'upstream'],
+  ],
   'app-backend.ts': [...['config', 'files', 'renderers', 'upstream']],
   'app-renderer.ts': [...['app-backend.ts', 'clock', 'config', 'renderers']],
   'app-service.ts': [

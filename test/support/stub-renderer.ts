@@ -38,10 +38,14 @@ export function stubRenderer(options: StubRendererOptions = {}): Renderer {
     models: [card],
     concurrency,
     delayMs: 0,
-    plan({ modelUri, prompt, negativePrompts, seed, mediaType }) {
+    plan({ modelUri, prompt, negativePrompts, seed, ratio, mediaType }) {
       if (modelUri.split('/')[3] !== card.name) {
         const message = 'Model URI names a model that is not served here';
         throw new RendererError('refused', message, { field: 'model_uri' });
+      }
+      if (ratio !== undefined && ratio.width > 3n * ratio.height) {
+        const message = 'Aspect ratio must be between 1:3 and 3:1';
+        throw new RendererError('refused', message, { field: 'generation_options.aspect_ratio' });
       }
       const isIgnored = negativePrompts.length > 0 && !card.hasNegativePrompts;
       return {

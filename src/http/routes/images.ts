@@ -8,8 +8,10 @@ import { canonicalImageRequest } from '../../translation/canonical-request.ts';
 import {
   imageGenerationRequestFromBody,
   pointersOfFields,
+  refuseOtherMediaTypes,
   requestedMediaType,
 } from '../../translation/images.ts';
+import { cardOf, fieldsWithoutEffectOn } from '../../translation/model-card.ts';
 import { fieldsWithoutEffect } from '../../translation/rendering.ts';
 import { acceptQuality, negotiate, type Negotiated } from '../accept.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
@@ -20,7 +22,7 @@ import {
   imageDefaultsOf,
 } from '../create-operation.ts';
 import { sendEvents } from '../event-stream.ts';
-import { ignoredField, reportIgnored } from '../ignored-params.ts';
+import { ignoredField, refuseIgnored, reportIgnored } from '../ignored-params.ts';
 import { imageForResponse } from '../held-image.ts';
 import { sendImage, succeeded } from '../image-response.ts';
 import {
@@ -82,9 +84,10 @@ function reportPreferences(
 }
 
 function negotiatedOf(call: Call, services: RouteServices): Negotiated {
-  const negotiated = negotiate(call.request.headers.accept, services.imageMediaTypes);
+  const { mediaTypes } = services.models();
+  const negotiated = negotiate(call.request.headers.accept, mediaTypes);
   if (negotiated !== undefined) return negotiated;
-  throw notAcceptable(services.imageMediaTypes);
+  throw notAcceptable(mediaTypes);
 }
 
 function notAcceptable(imageMediaTypes: readonly string[]): GatewayError {
@@ -101,31 +104,30 @@ function createRequestFromCall(call: Call, services: RouteServices, negotiated: 
   const parsed = bodyOf(call, { lenient: handling === 'lenient' });
   const mediaType = requestedMediaType(parsed.body);
   if (mediaType !== undefined) {
-    refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
+    refuseOtherMediaTypes(mediaType, services.models().mediaTypes);
     const contradicts = acceptQuality(request.headers.accept, mediaType) === 0;
     if (negotiated.form === 'image' && contradicts) throw notAcceptable([mediaType]);
   }
   const defaults = imageDefaultsOf(request, services);
   const generateCall = checkedInBody(request, () =>
     imageGenerationRequestFromBody(parsed.body, defaults, {
-      mediaType: negotiated.mediaType ?? services.imageMediaTypes[0] ?? '',
+      mediaType: negotiated.mediaType ?? services.models().mediaTypes[0] ?? '',
       drawnSeed: services.random.seed(),
     }),
   );
+  const card = cardOf(generateCall.generate.modelUri, defaults.modelCards);
+  if (
+    negotiated.mediaType !== undefined &&
+    card?.mediaTypes.includes(negotiated.mediaType) === false
+  )
+    throw notAcceptable(card.mediaTypes);
+  if (handling === 'strict')
+    refuseIgnored(pointersOfFields(fieldsWithoutEffectOn(card), parsed.body, request.body));
   const { operationId } = createImage;
   const asked = canonicalImageRequest(parsed.body, defaults);
   const identity = createIdentityOf(request, { operationId, asked });
   const create: CreateRequest = { ...generateCall, ...identity };
   return { create, ...parsed };
-}
-
-/** @throws GatewayError `invalid_request` for a media type that the upstream does not make. */
-export function refuseOtherMediaTypes(mediaType: string, possible: readonly string[]): void {
-  if (possible.includes(mediaType)) return;
-  const detail = `the upstream makes ${possible.join(', ')}`;
-  throw new GatewayError('invalid_request', `mimeType: ${detail}`, {
-    violations: [{ pointer: '#/mimeType', code: 'value', detail }],
-  });
 }
 
 async function imageOrProblem(

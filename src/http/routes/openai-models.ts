@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { getModel, listModels } from '../../schemas/contracts/openai-contracts.ts';
+import { openAiModelJson } from '../../translation/openai-model.ts';
 import { modelNamesOf, modelNotFound } from '../../translation/models.ts';
 import { imageDefaultsOf } from '../create-operation.ts';
 import { serve } from '../route.ts';
@@ -8,19 +9,16 @@ import type { RouteServices } from '../route-services.ts';
 /** The models that a caller may name, in the form of OpenAI's API. */
 export function openAiModelRoutes(app: FastifyInstance, services: RouteServices): void {
   serve(app, listModels, async ({ request, reply }) => {
-    const names = modelNamesOf(imageDefaultsOf(request, services));
-    return sendJson(reply, { object: 'list', data: names.map(modelJson) });
+    const defaults = imageDefaultsOf(request, services);
+    const data = modelNamesOf(defaults).map((name) => openAiModelJson(name, defaults));
+    return sendJson(reply, { object: 'list', data });
   });
 
   serve(app, getModel, async ({ request, reply, id }) => {
     const defaults = imageDefaultsOf(request, services);
     if (!modelNamesOf(defaults).includes(id)) throw modelNotFound(id, defaults);
-    return sendJson(reply, modelJson(id));
+    return sendJson(reply, openAiModelJson(id, defaults));
   });
-}
-
-function modelJson(id: string) {
-  return { id, object: 'model', created: 0, owned_by: 'upstream' };
 }
 
 function sendJson(reply: FastifyReply, body: unknown): FastifyReply {

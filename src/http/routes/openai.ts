@@ -6,7 +6,8 @@ import { createOpenAiImage } from '../../schemas/contracts/openai-contracts.ts';
 import type { OpenAiRequestBody, openAiRequestSchema } from '../../schemas/openai.ts';
 import { canonicalOpenAiRequest } from '../../translation/canonical-request.ts';
 import type { GenerateCall } from '../../translation/images.ts';
-import type { ModelNames } from '../../translation/models.ts';
+import { cardOf, fieldsWithoutEffectOn } from '../../translation/model-card.ts';
+import { chosenModel, type ModelNames } from '../../translation/models.ts';
 import {
   imageGenerationRequestsFromOpenAi,
   ignoredByOpenAi,
@@ -15,7 +16,7 @@ import {
 import { fieldsWithoutEffect } from '../../translation/rendering.ts';
 import { callerGoneSignal } from '../caller-gone.ts';
 import { createOperation, imageDefaultsOf } from '../create-operation.ts';
-import { reportIgnored } from '../ignored-params.ts';
+import { refuseIgnored, reportIgnored } from '../ignored-params.ts';
 import { imageForResponse } from '../held-image.ts';
 import { succeeded } from '../image-response.ts';
 import {
@@ -40,10 +41,15 @@ export function openAiRoutes(app: FastifyInstance, services: RouteServices): voi
     const { request, reply } = call;
     const receivedAtMs = services.clock.elapsedMs();
     const { body } = bodyOf(call);
-    refuseOrReportIgnored(request, reply, ignoredByOpenAi(body, services.imageMediaTypes));
     const defaults = { ...imageDefaultsOf(request, services), ...folderOf(request) };
+    const card = cardOf(chosenModel(body.model, defaults).modelUri, defaults.modelCards);
+    const { mediaTypes } = card ?? services.models();
+    refuseOrReportIgnored(request, reply, {
+      byGateway: ignoredByOpenAi(body, mediaTypes),
+      byModel: sentToOpenAi(fieldsWithoutEffectOn(card), body),
+    });
     const requests = imageGenerationRequestsFromOpenAi(body, defaults, {
-      mediaTypes: services.imageMediaTypes,
+      mediaTypes,
       drawnSeed: services.random.seed(),
     });
     const started = await startAll(call, services, {
@@ -188,21 +194,17 @@ function responseFormatOf(
   return isLink ? 'url' : 'b64_json';
 }
 
-/** @throws GatewayError with `Prefer: handling=strict`. */
+/** @throws GatewayError with `Prefer: handling=strict`, for what the gateway or the model would ignore. */
 function refuseOrReportIgnored(
   { headers }: FastifyRequest,
   reply: FastifyReply,
-  ignored: readonly string[],
+  ignored: { readonly byGateway: readonly string[]; readonly byModel: readonly string[] },
 ): void {
-  if (ignored.length === 0) return;
+  const { byGateway, byModel } = ignored;
   if (preferencesFromHeader(headers['prefer']).handling === 'strict') {
-    const detail = 'this gateway can not follow it';
-    throw new GatewayError('invalid_request', `${ignored.join(', ')}: ${detail}`, {
-      outcome: 'not_started',
-      violations: ignored.map((name) => ({ pointer: `#/${name}`, code: 'ignored', detail })),
-    });
+    refuseIgnored([...byGateway, ...byModel].map((name) => `#/${name}`));
   }
-  reportIgnored(reply, ignored);
+  reportIgnored(reply, byGateway);
 }
 
 /**

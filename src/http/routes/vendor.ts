@@ -5,14 +5,13 @@ import {
   getVendorOperation,
 } from '../../schemas/contracts/vendor-contracts.ts';
 import { canonicalImageRequest } from '../../translation/canonical-request.ts';
-import { imageGenerationRequestFromBody } from '../../translation/images.ts';
+import { imageGenerationRequestFromBody, refuseOtherMediaTypes } from '../../translation/images.ts';
 import { createIdentityOf, createOperation, imageDefaultsOf } from '../create-operation.ts';
 import { acceptFormAsJson } from '../json-body.ts';
 import { snapshotAfterWait } from '../operation-wait.ts';
 import { bodyOf, serve } from '../route.ts';
 import type { RouteServices } from '../route-services.ts';
 import { sendVendorOperation } from '../vendor-response.ts';
-import { refuseOtherMediaTypes } from './images.ts';
 
 /** The vendor's own REST paths. A client of the vendor's REST needs only another host name. */
 export async function vendorRoutes(app: FastifyInstance, services: RouteServices): Promise<void> {
@@ -23,11 +22,12 @@ export async function vendorRoutes(app: FastifyInstance, services: RouteServices
     const { request } = call;
     const { body } = bodyOf(call);
     const mediaType = body.generationOptions?.mimeType;
-    if (mediaType !== undefined) refuseOtherMediaTypes(mediaType, services.imageMediaTypes);
+    const { mediaTypes } = services.models();
+    if (mediaType !== undefined) refuseOtherMediaTypes(mediaType, mediaTypes);
     // Without the catalog: a model that does not exist is refused in the upstream's own words.
     const defaults = { ...imageDefaultsOf(request, services), modelCatalog: undefined };
     const generateCall = imageGenerationRequestFromBody(body, defaults, {
-      mediaType: services.imageMediaTypes[0] ?? '',
+      mediaType: mediaTypes[0] ?? '',
       drawnSeed: services.random.seed(),
     });
     const { operationId } = createVendorImage;

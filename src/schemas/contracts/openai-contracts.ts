@@ -40,7 +40,14 @@ const exampleEvent = {
   b64_json: '/9j/4AAQ',
 };
 
-const exampleModel = { id: 'yandex-art', object: 'model', created: 0, owned_by: 'upstream' };
+const exampleModel = {
+  ...{ id: 'yandex-art', object: 'model', created: 0, owned_by: 'upstream' },
+  size_area: { pixels: 1_048_576, side_multiple: 16, ratio_max: 3 },
+  media_types: ['image/jpeg', 'image/png', 'image/webp'],
+  prompt_characters_max: 500,
+  seeds: true,
+  negative_prompts: true,
+};
 
 export const createOpenAiImage = routeContract({
   method: 'post',
@@ -118,7 +125,8 @@ export const listModels = routeContract({
   path: '/v1/models',
   operationId: 'listModels',
   summary: 'List the models',
-  description: 'The models that you may name in `model`.',
+  description:
+    'The models that you may name in `model`, and what each can do, where the upstream says it: sizes, media types, the limit of the prompt, and whether seeds and negative prompts count.',
   responses: {
     200: {
       description: 'The models.',

@@ -2,7 +2,6 @@ import { status, type MethodDefinition } from '@grpc/grpc-js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { grpcCodeName } from '../../errors/grpc-code.ts';
 import type { ImageGenerationRequest } from '../../gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
-import type { Operation } from '../../gen/yandex/cloud/operation/operation_pb.ts';
 import type { UpstreamChannel } from '../channel/channel.ts';
 import { GatewayCredential } from '../credentials/gateway-credential.ts';
 import type { TokenSource } from '../credentials/token-source.ts';
@@ -81,12 +80,12 @@ export function rpcCaller(
 ) {
   const { random = Math.random, observer, tracer } = options;
   const gatewayCredential = new GatewayCredential(options.tokenSource);
-  return async <Request>(
+  return async <Request, Response>(
     name: MethodName,
-    method: MethodDefinition<Request, Operation>,
+    method: MethodDefinition<Request, Response>,
     request: Request,
     callOptions: CallOptions,
-  ): Promise<Operation> => {
+  ): Promise<Response> => {
     const { signal, traceparent, authorization: passthrough, namedByCaller } = callOptions;
     const { timeoutMs = Infinity, serviceKey } = callOptions;
     const isGenerate = name === 'Generate';
@@ -101,7 +100,8 @@ export function rpcCaller(
       throw tooLate();
     }
     const span = tracer?.startCall({ path: method.path, traceparent });
-    const channel = isGenerate || name === 'Probe' ? channels.generate : channels.operations;
+    const isOfGenerate = isGenerate || name === 'Probe' || name === 'Describe';
+    const channel = isOfGenerate ? channels.generate : channels.operations;
     const client = inFlight.isEnding ? undefined : channel.client;
     const started = unaryCall(client, method, request, {
       metadata: callMetadata(options, {
