@@ -1,4 +1,5 @@
 import type { Mutation } from './mutation.ts';
+import { finishMutations } from './finish-mutations.ts';
 import { rendererMutations } from './renderer-mutations.ts';
 
 const idempotency = 'src/operations/create/idempotency.ts';
@@ -241,4 +242,5 @@ export const mutations: readonly Mutation[] = [
     noticedBy: 'test/http/browser-tokens.test.ts',
   },
   ...rendererMutations,
+  ...finishMutations,
 ];

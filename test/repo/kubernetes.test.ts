@@ -292,7 +292,7 @@ describe('the service that makes the images', () => {
   });
 
   test('is found by the gateways, on its port, with a key that the page says to make', () => {
-    const { SERVICE_PORT, SERVICE_API_KEYS_FILE } =
+    const { SERVICE_PORT, SERVICE_METRICS_PORT, SERVICE_API_KEYS_FILE } =
       serviceSettingsFromEnvironment(serviceEnvironment);
     const gateway = settingsFromEnvironment(environment);
     const service = named(ofKind(manifests, Service), 'image-service');
@@ -301,7 +301,15 @@ describe('the service that makes the images', () => {
       UPSTREAM_IS_SERVICE: true,
       UPSTREAM_API_KEY_FILE: '/secrets/upstream-api-key',
     });
-    expect(portsOf(serviceContainer?.ports)).toStrictEqual(new Map([['grpc', SERVICE_PORT]]));
+    expect(portsOf(serviceContainer?.ports)).toStrictEqual(
+      new Map([
+        ['grpc', SERVICE_PORT],
+        ['metrics', SERVICE_METRICS_PORT],
+      ]),
+    );
+    expect(imageService?.spec?.template.metadata?.annotations).toMatchObject({
+      'prometheus.io/port': String(SERVICE_METRICS_PORT),
+    });
     expect(serviceContainer?.readinessProbe?.grpc?.port).toBe(SERVICE_PORT);
     const file = SERVICE_API_KEYS_FILE?.replace('/secrets/', '') ?? '';
     const page = textOf(`${folder}/README.md`);

@@ -88,6 +88,21 @@ describe('the operations of a machine', () => {
     expect(store.get(queued.id)).toStrictEqual(queued);
   });
 
+  it('that ended with the loss of their image are counted for good, each once', async () => {
+    const lost = { code: 10, message: 'lost', reason: 'OUTCOME_UNKNOWN', lossCause: 'crash' };
+    for (const nowMs of [2_000, 3_000]) {
+      const queued = record();
+      await store.insert(queued, room);
+      await store.change(queued.id, dispatch(1_500, 'openai'), undefined);
+      await store.change(queued.id, fail(lost, nowMs, 1), undefined);
+      expect(await store.change(queued.id, fail(lost, 9_000, 1), undefined)).toBeUndefined();
+      await store.remove([queued.id]);
+    }
+    await store.close();
+    store = await openLmdbOperationStore(directory);
+    expect(store.lost).toStrictEqual({ crash: { count: 2, lastAtMs: 3_000 } });
+  });
+
   it('fill the queue to its bound, counted over restarts', async () => {
     for (let count = 0; count < 10; count += 1) {
       expect(await store.insert(record(), room)).toBe('inserted');

@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { imageBytesFromBase64Text } from '../../../src/image/base64-image.ts';
+import {
+  finishedMediaTypes,
+  withoutMetadata,
+} from '../../../src/image/metadata/without-metadata.ts';
 import { hasImageMagic, imageFactsFromBytes } from '../../../src/image/sniff.ts';
 import { mutatedTexts } from '../byte-mutation.ts';
 import { openTarget, promise, type FuzzTarget } from '../fuzz-target.ts';
@@ -13,7 +17,22 @@ interface ImageInput {
 
 const mediaTypes = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/avif']);
 
+/** Metadata is cut out of whatever a backend sends. */
+function checkMetadata(bytes: Buffer): void {
+  for (const mediaType of finishedMediaTypes) {
+    const read = withoutMetadata(bytes, mediaType);
+    promise(
+      (read?.bytes.length ?? 0) <= bytes.length,
+      `more bytes of ${mediaType} than there were`,
+    );
+    if (read === undefined) continue;
+    const again = withoutMetadata(read.bytes, mediaType)?.bytes;
+    promise(again !== undefined && Buffer.compare(again, read.bytes) === 0, 'cut twice differs');
+  }
+}
+
 function checkBytes(bytes: Buffer): void {
+  checkMetadata(bytes);
   const facts = imageFactsFromBytes(bytes);
   if (facts === undefined) return;
   promise(mediaTypes.has(facts.mediaType), facts.mediaType);

@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { runOnBytes } from '../../../src/renderers/finish/byte-process.ts';
 import { FinishError, finishImage } from '../../../src/renderers/finish/finish-image.ts';
 import {
   c2paBox,
@@ -238,6 +240,21 @@ describe('what is no usable image', () => {
 });
 
 describe('the process that converts', () => {
+  test('opens nothing but JPEG, PNG and WebP, whatever it is given', async () => {
+    const worker = new URL('../../../src/renderers/finish/conversion-worker.ts', import.meta.url);
+    const program = ['--import', import.meta.resolve('tsx'), fileURLToPath(worker)];
+    const others = [
+      await drawing().gif().toBuffer(),
+      await drawing().tiff().toBuffer(),
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    ];
+    for (const bytes of others) {
+      const limits = { timeoutMs: 60_000, outputBytesMax: 100_000 };
+      const output = await runOnBytes([...program, 'image/png', '1000000'], bytes, limits);
+      expect(JSON.parse(output.toString())).toHaveProperty('failure');
+    }
+  });
+
   test('fails the image, and not this process, when it is ended', async () => {
     const image = await encoded('image/png');
     const late = finishImage(image, 'image/jpeg', { timeoutMs: 1 });
