@@ -43,4 +43,31 @@ export const processScenarios: readonly Scenario[] = [
       stage.check('exit code after SIGTERM', await program.exit(exitWithinMs), 0);
     },
   },
+  {
+    name: 'file descriptors are gone when the first image is drawn, and then come back',
+    needs: 'prlimit',
+    async run(stage) {
+      const program = await stage.start({ stdout: 'ignore' });
+      const limitTo = (descriptors: number) =>
+        stage.check(
+          'prlimit',
+          spawnSync('prlimit', ['--pid', String(program.pid), `--nofile=${descriptors}:`]).status,
+          0,
+        );
+      const open = readdirSync(`/proc/${program.pid}/fd`).length;
+      // Whatever is opened for a first drawing, one of these limits is met in its middle.
+      for (const more of [2, 3, 4, 5, 6, 7, 8]) {
+        limitTo(open + more);
+        const { body } = await program.create();
+        await program.statusOf(`/operations/${body.id}/image?wait=1`);
+      }
+      limitTo(4_096);
+      await stage.until('an image is drawn again', async () => {
+        const { body } = await program.create();
+        return (await program.statusOf(`/operations/${body.id}/image?wait=5`)) === 200;
+      });
+      program.signal('SIGTERM');
+      stage.check('exit code after SIGTERM', await program.exit(exitWithinMs), 0);
+    },
+  },
 ];

@@ -1,10 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Sharp from 'sharp';
 import { fontFolder } from './font-coverage.ts';
 
 export type DrawingLibrary = typeof Sharp;
+
+/** Not `import()`, which fails for good once it has failed: file descriptors may be free again. */
+const requireModule = createRequire(import.meta.url);
 
 let loading: Promise<DrawingLibrary> | undefined;
 
@@ -29,7 +33,7 @@ async function load(): Promise<DrawingLibrary> {
   try {
     await writeFile(file, fontConfiguration(directory));
     process.env['FONTCONFIG_FILE'] ??= file;
-    const { default: sharp } = await import('sharp');
+    const sharp = requireModule('sharp') as DrawingLibrary;
     // Few images are drawn at a time: one thread each, and no cache.
     sharp.concurrency(1);
     sharp.cache(false);
