@@ -2,6 +2,7 @@ import { systemClock } from './clock/system-clock.ts';
 import type { SettingValues } from './config/settings.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { Log } from './observability/log.ts';
+import type { SettlingService } from './operations/create/settling.ts';
 import { ServiceDescription } from './operations/service-description.ts';
 import { modelCatalogFrom, type ModelCatalog } from './translation/model-card.ts';
 import type { ServiceClient, UpstreamClient } from './upstream/upstream-client.ts';
@@ -21,6 +22,8 @@ export interface AppCatalog {
   readonly current: ModelCatalog;
   /** Begins to ask a remote service; an embedded one was asked before. */
   begin(): void;
+  /** How creates are settled; absent where the upstream is not the service. */
+  readonly settling?: SettlingService;
   /** The client, which reports when it sees signs that the service was replaced. */
   watch(client: UpstreamClient): UpstreamClient;
   close(): Promise<void>;
@@ -42,8 +45,13 @@ export async function openAppCatalog(
   }
   let described: () => void = () => undefined;
   const isDescribed = new Promise<void>((resolve) => (described = resolve));
+  let failure: unknown;
   const description = new ServiceDescription({
-    describe: () => service.describe(),
+    describe: () =>
+      service.describe().catch((error: unknown) => {
+        failure = error;
+        throw error;
+      }),
     clock: systemClock,
     changed({ models }) {
       current = modelCatalogFrom(models, ownMediaTypes);
@@ -67,6 +75,18 @@ export async function openAppCatalog(
       if (!isEmbedded) void description.begin();
     },
     watch: (client) => watched(client, () => description.mayHaveChanged()),
+    settling: {
+      async storeId() {
+        if (description.current === undefined) await description.begin();
+        if (description.current !== undefined) return description.current.storeId;
+        // It works and does not describe itself: an older one, or another service than the settings say.
+        if (failure instanceof GatewayError && failure.isUpstreamFailure === false)
+          return undefined;
+        const detail = 'the image service can not be reached';
+        throw new GatewayError('upstream_unavailable', detail, { outcome: 'not_started' });
+      },
+      settle: (key, options) => service.settle(key, options),
+    },
     close: () => description.close(),
   };
 }

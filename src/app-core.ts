@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { systemClock, systemRandom } from './clock/system-clock.ts';
 import {
   imageMemoryBytesMaxOf,
@@ -9,6 +9,7 @@ import {
 import type { SettingValues } from './config/settings.ts';
 import type { Log } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
+import type { SettlingService } from './operations/create/settling.ts';
 import { openCore, type Core, type CoreObserver } from './operations/core.ts';
 import { openOperationIds } from './operations/operation-id.ts';
 import type { SealSecrets } from './sealing/seal.ts';
@@ -23,15 +24,19 @@ export function openAppCore(
     readonly secrets: SealSecrets;
     readonly store: StateStore;
     readonly upstream: UpstreamClient;
+    /** Absent where the upstream is not the service. */
+    readonly service: SettlingService | undefined;
     readonly metrics: Metrics | undefined;
   },
 ): Core {
-  const { log, secrets, store, upstream, metrics } = parts;
+  const { log, secrets, store, upstream, service, metrics } = parts;
   return openCore({
     upstream,
     store,
     clock: systemClock,
     random: systemRandom,
+    service,
+    newKey: () => randomBytes(16).toString('base64url'),
     newName: randomUUID,
     ids: openOperationIds(secrets),
     imagesPerMinuteMax: imagesPerMinuteMaxOf(settings),

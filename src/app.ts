@@ -76,7 +76,8 @@ export async function buildApp(
     ...{ secrets, log },
     passthrough: passthrough?.credentials,
   });
-  const core = openAppCore(settings, { log, secrets, store, upstream: client, metrics });
+  const service = catalog.settling;
+  const core = openAppCore(settings, { log, secrets, store, upstream: client, service, metrics });
   const { shedding, sampler } = openShedding(settings, () => core.memory.responseShare, metrics);
   const readiness = () => {
     if (drain.phase !== 'serving') return 'draining';

@@ -80,7 +80,7 @@ export const settings = {
   UPSTREAM_IS_SERVICE: setting(flag.optional(), {
     default: 'false',
     meaning:
-      '`true` says that UPSTREAM_ADDRESS is the image service of this product (`npm run service`). Then the gateway believes what the service says about money: that a refused create cost nothing, or that a lost image may have been paid for.',
+      '`true` says that UPSTREAM_ADDRESS is the image service of this product (`npm run service`). Then the gateway believes what the service says about money: that a refused create cost nothing, or that a lost image may have been paid for. It sends a key with each create and asks the service what became of one that was not answered, so that none stays unknown.',
   }),
   UPSTREAM_CA_FILE: setting(text.optional(), {
     default: "Node's roots",

@@ -9,7 +9,7 @@ export function upstreamMetrics(registry: Registry) {
   const registers = [registry];
   const calls = new Counter({
     name: 'gateway_upstream_calls_total',
-    help: 'Ended calls to the upstream, by method (Generate is the paid one, Probe a free one that checks whether the upstream is back, Describe a free one that asks the service for its models) and gRPC code; other: a number that is no code.',
+    help: 'Ended calls to the upstream, by method (Generate is the paid one, Probe a free one that checks whether the upstream is back, Describe a free one that asks the service for its models, Settle a free one that asks it what became of a Generate) and gRPC code; other: a number that is no code.',
     labelNames: ['method', 'code'],
     registers,
   });

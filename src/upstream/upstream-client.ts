@@ -6,6 +6,7 @@ import type { Reason } from '../errors/reason.ts';
 import {
   DescribeRequestSchema,
   KeyedOperations,
+  SettleRequestSchema,
   type DescribeResponse,
 } from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
 import {
@@ -19,6 +20,7 @@ import {
   OperationService,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { methodDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import type { ServiceKey } from './call/call-metadata.ts';
 import { CallsInFlight } from './call/calls-in-flight.ts';
 import { UpstreamChannel } from './channel/channel.ts';
 import type { CaCertificates } from './channel/ca-certificates.ts';
@@ -69,6 +71,13 @@ export interface UpstreamClient {
 export interface ServiceClient {
   /** Asks which store the service has and what its models can do. Costs nothing. */
   describe(): Promise<DescribeResponse>;
+  /**
+   * Asks what became of a Generate. Costs nothing, and may be repeated.
+   *
+   * @returns The operation that was accepted under the key, or undefined: none was, and none ever will be.
+   * @throws GatewayError when that is still open.
+   */
+  settle(key: ServiceKey, options?: CallOptions): Promise<Operation | undefined>;
 }
 
 export interface UpstreamClientOptions extends RpcCallerOptions {
@@ -103,6 +112,7 @@ const methods = {
   get: withBoundedResponse(methodDefinitionFromDescriptor(OperationService.method.get)),
   cancel: withBoundedResponse(methodDefinitionFromDescriptor(OperationService.method.cancel)),
   describe: methodDefinitionFromDescriptor(KeyedOperations.method.describe),
+  settle: methodDefinitionFromDescriptor(KeyedOperations.method.settle),
 };
 
 /**
@@ -136,6 +146,14 @@ export function openUpstreamClient(options: UpstreamClientOptions): UpstreamClie
       await call('Probe', methods.get, request, {}).catch(throwUnlessAlive);
     },
     describe: () => call('Describe', methods.describe, create(DescribeRequestSchema), {}),
+    async settle({ key, storeId }, callOptions = {}) {
+      const request = create(SettleRequestSchema, { key, storeId });
+      const { outcome } = await call('Settle', methods.settle, request, callOptions);
+      if (outcome.case === 'neverAccepted') return undefined;
+      if (outcome.case === 'operation' && isUsableId(outcome.value.id)) return outcome.value;
+      const detail = 'the service did not say what became of the request';
+      throw new GatewayError('bad_upstream_result', detail, { isUpstreamFailure: false });
+    },
     get ready() {
       return channels.generate.hasBeenReady && channels.operations.hasBeenReady;
     },

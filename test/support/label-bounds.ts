@@ -12,7 +12,9 @@ const codes = Array.from({ length: 17 }, (_, code) => String(grpcCodeName(code))
 /** Every value that a label of a metric may take; but of `route`, which takes the patterns that are registered. */
 export const labelBounds: Readonly<Record<string, ReadonlySet<string>>> = {
   method: new Set(
-    'GET HEAD POST OPTIONS PUT PATCH DELETE other Generate Get Cancel Probe Describe'.split(' '),
+    'GET HEAD POST OPTIONS PUT PATCH DELETE other Generate Get Cancel Probe Describe Settle'.split(
+      ' ',
+    ),
   ),
   status: new Set('200 202 400 401 404 405 409 415 422 429 500 502 503 504 hung_up'.split(' ')),
   caller_class: new Set('anonymous key jwt token link passthrough public refused'.split(' ')),

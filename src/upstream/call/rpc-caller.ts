@@ -100,8 +100,8 @@ export function rpcCaller(
       throw tooLate();
     }
     const span = tracer?.startCall({ path: method.path, traceparent });
-    const isOfGenerate = isGenerate || name === 'Probe' || name === 'Describe';
-    const channel = isOfGenerate ? channels.generate : channels.operations;
+    const isOfOperations = name === 'Get' || name === 'Cancel';
+    const channel = isOfOperations ? channels.operations : channels.generate;
     const client = inFlight.isEnding ? undefined : channel.client;
     const started = unaryCall(client, method, request, {
       metadata: callMetadata(options, {

@@ -11,7 +11,7 @@ import { localStatuses, type LocalStatus } from './grpc-js-status.ts';
 import type { CallStatus } from './unary-call.ts';
 
 /** The method of a call. `Probe` is a Get that only checks whether the service is alive. */
-export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe' | 'Describe';
+export type MethodName = 'Generate' | 'Get' | 'Cancel' | 'Probe' | 'Describe' | 'Settle';
 
 const detailCharactersMax = 500;
 
