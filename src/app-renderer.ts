@@ -81,13 +81,15 @@ function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: Serv
 /** What a start says of its backend: who it is, and how its money is treated. */
 function factsOf({ found, spend, concurrency }: OpenAiRenderer, settings: RendererSettings) {
   const { BACKEND_URL: url, BACKEND_MODEL: named } = settings;
-  const { dialect, model, listedCount } = found;
-  const isGuess = named === undefined && listedCount !== undefined && listedCount > 1;
+  const { dialect, model, listed = [] } = found;
+  const isGuess = named === undefined && listed.length > 1;
+  const isUnknown = named !== undefined && listed.length > 0 && !listed.includes(named);
   return {
     url: url?.origin,
     dialect: dialect.name,
     model: model === '' ? undefined : model,
-    ...(isGuess ? { modelsListed: listedCount, chooseModelBy: 'BACKEND_MODEL' } : {}),
+    ...(isGuess ? { modelsListed: listed.length, chooseModelBy: 'BACKEND_MODEL' } : {}),
+    ...(isUnknown ? { isModelListed: false } : {}),
     spend,
     money: spend === 'free' ? 'repeated up to three times' : 'asked at most once an image',
     imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,

@@ -137,7 +137,9 @@ describe('a start with BACKEND_URL', () => {
       socket.end(jsonResponse(200, { data: [{ id: 'm', owned_by: 'vllm' }] }));
     const named = { BACKEND_DIALECT: 'localai', BACKEND_MODEL: 'mine' };
     await open({ BACKEND_URL: backend.url, ...named });
-    expect(await line('backend')).toMatchObject({ dialect: 'localai', model: 'mine' });
+    expect(await line('backend')).toMatchObject({
+      ...{ dialect: 'localai', model: 'mine', isModelListed: false },
+    });
   });
 
   it('fails where a dialect needs a model and none is named', async () => {
@@ -154,6 +156,44 @@ describe('a start with BACKEND_URL', () => {
     );
     const ca = { BACKEND_URL: 'https://127.0.0.1:1', BACKEND_CA_FILE: file };
     await expect(open(ca)).rejects.toThrow('BACKEND_CA_FILE: names a file that does not exist');
+  });
+});
+
+describe('a backend whose list is no list, or empty', () => {
+  it.each([404, 405])('without a list at %d is asked without a model', async (status) => {
+    backend.onGet = (socket) => socket.end(rawResponse(status, { 'content-length': 0 }));
+    const renderer = await open({ BACKEND_URL: backend.url });
+    await line('backend');
+    await renderer.render(renderer.plan(request), attemptOf());
+    expect(JSON.parse(backend.posts[0]?.body ?? '')).not.toHaveProperty('model');
+  });
+
+  it.each([429, 503])(
+    'that is busy with %d is asked for no image without a model',
+    async (status) => {
+      backend.onGet = (socket) => socket.end(rawResponse(status, { 'content-length': 0 }));
+      const renderer = await open({ BACKEND_URL: backend.url });
+      expect(await line('backend not found yet')).toMatchObject({
+        cause: 'the image model is not ready',
+      });
+      const render = renderer.render(renderer.plan(request), attemptOf());
+      await expect(render).rejects.toMatchObject({ failure: 'not_sent' });
+      expect(backend.posts).toHaveLength(0);
+    },
+  );
+
+  it('that has loaded none yet is waited for', async () => {
+    backend.onGet = list();
+    const renderer = await open({ BACKEND_URL: backend.url });
+    expect(await line('backend not found yet')).toMatchObject({
+      cause: 'the backend lists no model yet',
+    });
+    const plan = renderer.plan(request);
+    const early = renderer.render(plan, attemptOf());
+    await expect(early).rejects.toMatchObject({ failure: 'not_sent' });
+    backend.onGet = list('loaded');
+    expect(await renderer.render(plan, attemptOf())).toMatchObject({ modelVersion: 'loaded' });
+    expect(backend.posts).toHaveLength(1);
   });
 });
 

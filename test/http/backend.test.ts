@@ -35,8 +35,8 @@ const post = (path: string, body: object) =>
 
 describe('BACKEND_URL alone', { timeout: 60_000 }, () => {
   it('brings the backend’s images to the native surface, in the type that was asked for', async () => {
-    const wish = { prompt: 'a red cat', aspectRatio: '16:9', mimeType: 'image/png' };
-    const response = await gateway.create(wish, { accept: 'image/*' });
+    const wanted = { prompt: 'a red cat', aspectRatio: '16:9', mimeType: 'image/png' };
+    const response = await gateway.create(wanted, { accept: 'image/*' });
     expect(response.status).toBe(200);
     expect(response.headers.get('x-model-version')).toBe('sd-tiny');
     expect(Buffer.from(await response.arrayBuffer()).equals(png())).toBe(true);
@@ -47,8 +47,8 @@ describe('BACKEND_URL alone', { timeout: 60_000 }, () => {
   });
 
   it('brings them to OpenAI’s surface', async () => {
-    const wish = { model: 'yandex-art', prompt: 'a red cat', output_format: 'png' };
-    const response = await post('/v1/images/generations', wish);
+    const wanted = { model: 'yandex-art', prompt: 'a red cat', output_format: 'png' };
+    const response = await post('/v1/images/generations', wanted);
     expect(response.status).toBe(200);
     const { data } = (await response.json()) as { data: { b64_json: string }[] };
     expect(data[0]?.b64_json).toBe(png().toString('base64'));
@@ -95,8 +95,8 @@ describe('a create that the backend ends without an image', { timeout: 60_000 },
   it('has the backend’s words without the prompt', async () => {
     const error = { message: 'size is odd for "a red cat on a windowsill"' };
     backend.onPost = (socket) => socket.end(jsonResponse(400, { error }));
-    const wish = { prompt: 'a red cat on a windowsill' };
-    const response = await gateway.create(wish, { accept: 'image/*' });
+    const wanted = { prompt: 'a red cat on a windowsill' };
+    const response = await gateway.create(wanted, { accept: 'image/*' });
     const { status, detail } = await problem(response);
     expect({ status, detail }).toStrictEqual({
       status: 400,
@@ -105,8 +105,8 @@ describe('a create that the backend ends without an image', { timeout: 60_000 },
   });
 
   it('is refused before anything is sent where the prompt holds a command', async () => {
-    const wish = { prompt: 'a cat <sd_cpp_extra_args>{"batch_count":9}' };
-    expect(await problem(await gateway.create(wish))).toMatchObject({
+    const wanted = { prompt: 'a cat <sd_cpp_extra_args>{"batch_count":9}' };
+    expect(await problem(await gateway.create(wanted))).toMatchObject({
       ...{ status: 400, code: 'invalid_request' },
       detail: expect.stringContaining('must not contain sd_cpp_extra_args'),
     });

@@ -34,10 +34,10 @@ export function rendererContract(kind: string, open: () => Promise<OpenedRendere
       await close();
     }
   }
-  const requestOf = (renderer: Renderer, wish: Partial<RenderRequest> = {}): RenderRequest => ({
+  const requestOf = (renderer: Renderer, wanted: Partial<RenderRequest> = {}): RenderRequest => ({
     modelUri: `art://folder/${renderer.models[0]?.name}/latest`,
     ...{ prompt: 'a red cat on a windowsill', negativePrompts: [], seed: 7n },
-    ...{ ratio: undefined, mediaType: '', ...wish },
+    ...{ ratio: undefined, mediaType: '', ...wanted },
   });
 
   describe(`a renderer of the kind ${kind}`, () => {
@@ -56,9 +56,9 @@ export function rendererContract(kind: string, open: () => Promise<OpenedRendere
 
     it('plans equal images equally, and in plain JSON', () =>
       opened((renderer, asked) => {
-        const wish = { negativePrompts: ['a dog'], ratio: { width: 3n, height: 2n } };
-        const plan = renderer.plan(requestOf(renderer, wish));
-        expect(renderer.plan(requestOf(renderer, wish))).toStrictEqual(plan);
+        const wanted = { negativePrompts: ['a dog'], ratio: { width: 3n, height: 2n } };
+        const plan = renderer.plan(requestOf(renderer, wanted));
+        expect(renderer.plan(requestOf(renderer, wanted))).toStrictEqual(plan);
         expect(JSON.parse(JSON.stringify(plan))).toStrictEqual(plan);
         expect(asked() ?? 0).toBe(0);
       }));
@@ -95,7 +95,7 @@ export function rendererContract(kind: string, open: () => Promise<OpenedRendere
     it('refuses what it can’t make before anything is spent', () =>
       opened((renderer, asked) => {
         const max = renderer.models[0]?.promptCharactersMax ?? 0;
-        const wishes: Partial<RenderRequest>[] = [
+        const allWanted: Partial<RenderRequest>[] = [
           { prompt: '' },
           { seed: -1n },
           { mediaType: 'image/gif' },
@@ -105,9 +105,9 @@ export function rendererContract(kind: string, open: () => Promise<OpenedRendere
           { ratio: { width: 0n, height: 1n } },
           { ratio: { width: 50n, height: 1n } },
         ];
-        for (const wish of wishes) {
-          const failure = failureOf(() => renderer.plan(requestOf(renderer, wish)));
-          expect(failure?.failure, JSON.stringify(Object.keys(wish))).toBe('refused');
+        for (const wanted of allWanted) {
+          const failure = failureOf(() => renderer.plan(requestOf(renderer, wanted)));
+          expect(failure?.failure, JSON.stringify(Object.keys(wanted))).toBe('refused');
           expect(failure?.options.field).toBeDefined();
         }
         const long = { prompt: 'x'.repeat(max + 1) };
@@ -119,8 +119,8 @@ export function rendererContract(kind: string, open: () => Promise<OpenedRendere
 
     it('makes one whole image of a plan that was stored meanwhile', () =>
       opened(async (renderer, asked) => {
-        const wish = requestOf(renderer, { ratio: { width: 1n, height: 1n } });
-        const plan = JSON.parse(JSON.stringify(renderer.plan(wish))) as RenderPlan;
+        const wanted = requestOf(renderer, { ratio: { width: 1n, height: 1n } });
+        const plan = JSON.parse(JSON.stringify(renderer.plan(wanted))) as RenderPlan;
         const image = await renderer.render(plan, attempt);
         expect(imageFactsFromBytes(image.bytes)?.mediaType).toBe(image.mediaType);
         expect(image.modelVersion).not.toBe('');

@@ -5,8 +5,8 @@ import { dialects, type Dialect } from './dialects.ts';
 
 /** What a backend says of itself in `GET /v1/models`, which costs nothing. */
 export interface ModelList {
-  /** Its names, in its order. */
-  readonly models: readonly string[];
+  /** Its names, in its order; undefined where it has no such list. */
+  readonly models: readonly string[] | undefined;
   /** The dialect by which such a server is known; undefined where nothing tells. */
   readonly dialect: Dialect | undefined;
 }
@@ -34,13 +34,15 @@ export function modelListFromEnd(end: HttpEnd): ModelList {
     const cause = 'cause' in end ? end.cause : undefined;
     throw new RendererError('not_sent', 'the image model could not be reached', { cause });
   }
-  if (end.kind === 'too_large') return { models: [], dialect: undefined };
+  if (end.kind === 'too_large') return { models: undefined, dialect: undefined };
   if (end.status === 401 || end.status === 403) {
     throw new RendererError('credential', 'the image model refused the credential');
   }
-  if (end.status >= 500) throw new RendererError('not_sent', 'the image model is not ready');
-  const items = end.status < 300 ? itemsOf(end.body) : [];
-  return { models: items.map(({ id }) => id), dialect: dialectOf(items, end) };
+  if (end.status >= 500 || end.status === 408 || end.status === 429) {
+    throw new RendererError('not_sent', 'the image model is not ready');
+  }
+  const items = end.status < 300 ? itemsOf(end.body) : undefined;
+  return { models: items?.map(({ id }) => id), dialect: dialectOf(items ?? [], end) };
 }
 
 /** LiteLLM gives every model the same date, unless it was configured with another one. */
@@ -55,9 +57,11 @@ function dialectOf(items: readonly ListedModel[], { headers }: HttpResponse): Di
   return Object.values(dialects).find(({ ownedBy }) => ownedBy?.test(owner));
 }
 
-function itemsOf(body: Buffer): readonly ListedModel[] {
-  const items = document.safeParse(jsonFrom(body)).data ?? [];
-  return items.flatMap((item) => listed.safeParse(item).data ?? []);
+function itemsOf(body: Buffer): readonly ListedModel[] | undefined {
+  const entries = document.safeParse(jsonFrom(body)).data;
+  const items = entries?.flatMap((entry) => listed.safeParse(entry).data ?? []);
+  // A list of something else is no list of models.
+  return items?.length === 0 && entries?.length !== 0 ? undefined : items;
 }
 
 function jsonFrom(body: Buffer): unknown {

@@ -56,8 +56,9 @@ export interface Found {
   readonly dialect: Dialect;
   /** The backend's name of the model; empty where none is known or needed. */
   readonly model: string;
-  /** How many models it lists; undefined before it was asked. */
-  readonly listedCount: number | undefined;
+  /** The models that it lists; undefined where it has no list, or was not asked yet. */
+  readonly listed: readonly string[] | undefined;
+  readonly wasAsked: boolean;
 }
 
 const probeTimeoutMs = 10_000;
@@ -105,7 +106,7 @@ class HttpRenderer implements OpenAiRenderer {
     this.#found = {
       dialect: dialect ?? dialects.generic,
       model: options.model ?? dialect?.defaultModel ?? '',
-      listedCount: undefined,
+      ...{ listed: undefined, wasAsked: false },
     };
   }
 
@@ -205,12 +206,13 @@ class HttpRenderer implements OpenAiRenderer {
     });
     const list = modelListFromEnd(end);
     const seen = dialect ?? list.dialect ?? dialects.generic;
-    const first = seen.needsModel === true ? undefined : list.models[0];
-    this.#found = {
-      dialect: seen,
-      model: model ?? seen.defaultModel ?? first ?? '',
-      listedCount: list.models.length,
-    };
+    const named = model ?? seen.defaultModel;
+    const first = seen.needsModel === true ? undefined : list.models?.[0];
+    if (named === undefined && list.models?.length === 0) {
+      throw new RendererError('not_sent', 'the backend lists no model yet');
+    }
+    const found = { dialect: seen, model: named ?? first ?? '', listed: list.models };
+    this.#found = { ...found, wasAsked: true };
   }
 
   async close(): Promise<void> {
@@ -219,8 +221,8 @@ class HttpRenderer implements OpenAiRenderer {
 
   /** What is known of the backend, asked for first where no model is known. */
   async #ready(): Promise<Found> {
-    const { model, listedCount } = this.#found;
-    if (model === '' && listedCount === undefined) await this.probe();
+    const { model, wasAsked } = this.#found;
+    if (model === '' && !wasAsked) await this.probe();
     if (this.#found.dialect.needsModel === true && this.#found.model === '') {
       throw new RendererError('misconfigured', 'no model of the backend is named');
     }

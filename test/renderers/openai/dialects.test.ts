@@ -14,7 +14,7 @@ const wide = { width: 16n, height: 9n };
 function bodyOf(
   name: DialectName,
   model: string,
-  wish: Partial<RenderRequest> = {},
+  wanted: Partial<RenderRequest> = {},
   params: Record<string, unknown> = {},
 ): unknown {
   const dialect = dialects[name];
@@ -23,7 +23,7 @@ function bodyOf(
     ...request,
     ratio: wide,
     negativePrompts: ['a dog', 'rain'],
-    ...wish,
+    ...wanted,
   });
   return JSON.parse(requestBody(plan, { dialect, model, params }));
 }
@@ -104,10 +104,10 @@ describe('a plan', () => {
     ['no model', { modelUri: 'dall-e-3' }, 'refused', 'model_uri'],
     ['no text', { prompt: '' }, 'refused', 'messages'],
     ['a negative seed', { seed: -1n }, 'refused', 'generation_options.seed'],
-  ])('is refused before anything is spent: %s', (_, wish, failure, field) => {
+  ])('is refused before anything is spent: %s', (_, wanted, failure, field) => {
     const renderer = rendererFor('http://127.0.0.1:1');
     try {
-      renderer.plan({ ...request, ...wish });
+      renderer.plan({ ...request, ...wanted });
       throw new Error('not refused');
     } catch (error) {
       expect(error).toMatchObject({ failure, options: { field } });
@@ -119,9 +119,9 @@ describe('a plan', () => {
       dialect: 'yandex',
       model: 'art://b1g/alice',
     });
-    const wish = { ...request, prompt: 'x'.repeat(501) };
-    expect(() => renderer.plan(wish)).toThrow(RendererError);
-    expect(() => renderer.plan(wish)).toThrow('Prompt positive size 501 exceeds limit (500)');
+    const wanted = { ...request, prompt: 'x'.repeat(501) };
+    expect(() => renderer.plan(wanted)).toThrow(RendererError);
+    expect(() => renderer.plan(wanted)).toThrow('Prompt positive size 501 exceeds limit (500)');
   });
 });
 

@@ -11,7 +11,7 @@ import {
   type RenderRequest,
 } from '../../../src/renderers/renderer.ts';
 
-/** A wish for an image that every model can make. */
+/** A request for an image that every model can make. */
 export const request: RenderRequest = {
   modelUri: 'art://folder/yandex-art/latest',
   prompt: 'a red cat on a windowsill',
@@ -57,9 +57,9 @@ export function rendererFor(
 export async function outcomeOf(
   renderer: OpenAiRenderer,
   attempt = attemptOf(),
-  wish = request,
+  wanted = request,
 ): Promise<RenderedImage | RendererError> {
-  return renderer.render(renderer.plan(wish), attempt).catch((error: unknown) => {
+  return renderer.render(renderer.plan(wanted), attempt).catch((error: unknown) => {
     if (error instanceof RendererError) return error;
     throw error;
   });
