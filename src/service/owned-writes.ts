@@ -129,8 +129,9 @@ export class OwnedWrites {
     }
     const change = succeed({ nowMs, keepsPlan: renderer.isRepeatable, finished });
     const done = await this.#change(id, change);
+    const isReplaced = finished?.image.isFinished === true;
     // From here on no one asks for the renderer's own file.
-    if (done !== undefined && finished !== undefined && image !== undefined) {
+    if (done !== undefined && isReplaced && image !== undefined) {
       await images.delete(id, image).catch(() => undefined);
     }
     return 'kept';

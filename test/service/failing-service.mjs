@@ -1,6 +1,8 @@
 // A service that kills itself, as `kill -9` does, at a failpoint: FAILPOINT=name,
 // FAIL_AT=at which time it is reached. It is the built service; only its files
 // are wrapped.
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { openAppService } from '../../dist/app-service.js';
 import { serviceSettingsFromEnvironment } from '../../dist/config/service-settings.js';
 import { openLog } from '../../dist/observability/log.js';
@@ -13,6 +15,25 @@ function reach(name) {
   left -= 1;
   if (left <= 0) process.kill(process.pid, 'SIGKILL');
 }
+
+/** The end while something goes on that has no failpoint of its own. */
+function reachSoon(name) {
+  if (name === FAILPOINT) setTimeout(() => reach(name), 40);
+}
+
+// The two steps of keeping a file: written beside its name, then linked to it.
+const { link } = fs;
+fs.link = async (from, to) => {
+  reach('after part');
+  await link(from, to);
+  reach('after link');
+};
+syncBuiltinESMExports();
+
+// A sweep comes every 30 seconds, which is longer than a life is to be.
+const { setTimeout: setTimer } = globalThis;
+globalThis.setTimeout = (callback, delayMs, ...rest) =>
+  setTimer(callback, delayMs === 30_000 ? 500 : delayMs, ...rest);
 
 /** The failpoints before a write and after its result. */
 async function around(name, write) {
@@ -47,6 +68,7 @@ function throughStore(store) {
         spent,
       );
       reach(`after ${name}`);
+      if (name === 'stored') reachSoon('during conversion');
       return after;
     },
     get: (id) => store.get(id),

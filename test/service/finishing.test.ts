@@ -57,7 +57,9 @@ it('an image whose conversion ends three processes is given in its own type', as
   const id = await scene.accept('a red cat', 'image/jpeg');
   for (let life = 0; life < 3; life += 1) await scene.restart();
   expect(scene.end(id)).toBe('image');
+  await scene.clock.advance(second);
   expect(imageOf(scene, id)).toMatchObject({ mediaType: 'image/png', ignored: ['mime_type'] });
+  expect(imageOf(scene, id).text).toContain('PNG');
 });
 
 it('a converter that fails is tried three times', async () => {
