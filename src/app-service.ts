@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { openRenderer, type ServiceLog } from './app-renderer.ts';
 import { systemClock } from './clock/system-clock.ts';
-import { serviceDirectoryOf, type ServiceSettingValues } from './config/service-settings.ts';
+import { serviceDirectoryOf } from './config/service-directory.ts';
+import type { ServiceSettingValues } from './config/service-settings.ts';
 import { openServiceMetrics, type ServiceMetrics } from './observability/service-metrics.ts';
 import { finishImage } from './renderers/finish/finish-image.ts';
 import { apiKeysFromFile, openToAll } from './service/api-keys.ts';

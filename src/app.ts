@@ -13,7 +13,7 @@ import { isUpstreamEmbedded } from './config/setting-rules.ts';
 import type { SettingValues } from './config/settings.ts';
 import type { ServerOptions } from './http/server.ts';
 import { promptLimits, type DrainLimits, type DrainPhase } from './lifecycle/drain.ts';
-import { openDrain } from './lifecycle/gateway-drain.ts';
+import { openDrain, type Closable } from './lifecycle/gateway-drain.ts';
 import { LoadShedding } from './load/load-shedding.ts';
 import { openLoadSampler } from './load/load-sampler.ts';
 import type { Log } from './observability/log.ts';
@@ -65,13 +65,12 @@ export async function buildApp(
   silenceGrpcLogger(log);
   const metrics = openAppMetrics(settings);
   const tracing = openTracing({ version });
-  const outliving = await openAppStore(settings, { log, metrics, throughStore });
-  const { store, secrets } = outliving;
   const observers = { observer: metrics?.upstream, tracer: tracing };
-  const { upstream, passthrough, catalog, client } = await openUpstream(settings, log, {
-    observers,
-    throughUpstream,
-  });
+  const [outliving, { upstream, passthrough, catalog, client }] = await bothOrNone(
+    openAppStore(settings, { log, metrics, throughStore }),
+    openUpstream(settings, log, { observers, throughUpstream }),
+  );
+  const { store, secrets } = outliving;
   const callers = await openAppCallers(settings, {
     ...{ secrets, log },
     passthrough: passthrough?.credentials,
@@ -143,7 +142,7 @@ async function openUpstream(
     fallback: upstream.models,
   });
   const client = catalog.watch(throughUpstream?.(watched) ?? watched);
-  return { upstream, passthrough, catalog, client };
+  return { upstream, passthrough, catalog, client, close: () => upstream.close() };
 }
 
 /** What is refused when the process is full, and the measurements that decide it. */
@@ -155,4 +154,18 @@ function openShedding(
   const shedding = new LoadShedding({ loopDelayMsMax, shed: metrics?.limits.shed });
   const sampler = openLoadSampler((load) => shedding.sample({ ...load, imageShare: imageShare() }));
   return { shedding, sampler };
+}
+
+/** Two parts that are opened side by side. Where one fails, the other is closed. */
+async function bothOrNone<First extends Closable, Second extends Closable>(
+  first: Promise<First>,
+  second: Promise<Second>,
+): Promise<[First, Second]> {
+  const results = await Promise.allSettled([first, second]);
+  const [a, b] = results;
+  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
+  for (const result of results) {
+    if (result.status === 'fulfilled') await result.value.close();
+  }
+  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason;
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { serviceDirectoryOf, serviceSettingsFromEnvironment } from './config/service-settings.ts';
+import { serviceDirectoryOf } from './config/service-directory.ts';
+import { serviceSettingsFromEnvironment } from './config/service-settings.ts';
 import {
   inspectService,
   type LateImage,

@@ -79,14 +79,6 @@ export function serviceSettingsFromEnvironment(environment: Environment): Servic
   return values;
 }
 
-/** Where the service keeps what it must not lose. */
-export function serviceDirectoryOf({
-  SERVICE_DIR,
-  DATA_DIR,
-}: Pick<ServiceSettingValues, 'SERVICE_DIR' | 'DATA_DIR'>): string {
-  return SERVICE_DIR ?? `${DATA_DIR}/service`;
-}
-
 /** The settings of the service that a gateway holds inside its process: of its work the gateway's own, reached on loopback alone. */
 export function embeddedServiceSettings(values: SettingValues): ServiceSettingValues {
   return {

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
+import { makeFolders } from '../files/make-folders.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
 import { openDiskImageStore } from './disk-image-store.ts';
@@ -74,7 +74,9 @@ export interface Service {
 export async function openService(options: ServiceOptions): Promise<Service> {
   const { directory, renderer, clock, observer } = options;
   const failed = (error: unknown) => observer.failed(error);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolders(resolve(directory)).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`SERVICE_DIR: the folder ${directory} cannot be made (${error.code})`);
+  });
   const openedStore = await openLmdbOperationStore(join(directory, 'operations'));
   const store = options.throughStore?.(openedStore) ?? openedStore;
   const openedImages = await openDiskImageStore(join(directory, 'images'));

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { makeFolders } from '../files/make-folders.ts';
 
 /**
  * Checks that a setting names a folder that this process may write, or that can become one. Changes nothing.
@@ -22,30 +23,6 @@ export async function makeDataDirectory(path: string): Promise<void> {
     throw new Error(`DATA_DIR: the folder ${path} cannot be made (${error.code})`, {
       cause: error,
     });
-  });
-}
-
-/**
- * Makes a folder and those above it that are missing.
- *
- * Not by mkdir's own `recursive`: where a file system refuses new folders with
- * ENOENT, as /proc does, it tries again for ever.
- */
-async function makeFolders(path: string): Promise<void> {
-  try {
-    await makeFolder(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolders(dirname(path));
-    await makeFolder(path);
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
-    const isThere = error.code === 'EEXIST' && (await stat(path)).isDirectory();
-    if (!isThere) throw error;
   });
 }
 

@@ -53,7 +53,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   service: {
-    imports: ['gen', 'clock', 'grpc', 'rpc', 'renderers'],
+    imports: ['gen', 'clock', 'files', 'grpc', 'rpc', 'renderers'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'lmdb'],
     pure: false,
   },
