@@ -19,6 +19,7 @@ export interface RendererSettings extends BackendSettingValues {
 
 const probeAgainMinMs = 1_000;
 const probeAgainMaxMs = 60_000;
+const firstLookMsMax = 2_000;
 
 /**
  * Opens the renderer that the settings name: a backend behind BACKEND_URL, else
@@ -58,14 +59,34 @@ export async function openRenderer(settings: RendererSettings, log: ServiceLog):
     promptSyntax: settings.BACKEND_PROMPT_SYNTAX,
   });
   warnOfUnboundedSpend(renderer, settings, log);
-  lookFor(renderer, settings, log);
+  await firstLook(lookFor(renderer, settings, log));
   return renderer;
 }
 
-/** Looks for the backend until it responds; says once what was found, and once that it is not there yet. */
-function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: ServiceLog): void {
+/** Waits a moment for the backend, so that a service that listens knows its models where that is possible. */
+function firstLook(look: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancelTimer = systemClock.after(firstLookMsMax, resolve);
+    void look.finally(() => {
+      cancelTimer();
+      resolve();
+    });
+  });
+}
+
+/**
+ * Looks for the backend until it responds; says once what was found, and once
+ * that it is not there yet. Never rejects.
+ *
+ * @returns Resolved when the first look has ended.
+ */
+function lookFor(
+  renderer: OpenAiRenderer,
+  settings: RendererSettings,
+  log: ServiceLog,
+): Promise<void> {
   const { closed } = renderer;
-  const look = (againMs: number) => {
+  const look = (againMs: number): Promise<void> =>
     renderer.probe().then(
       () => log.info(factsOf(renderer, settings), 'backend'),
       (error: unknown) => {
@@ -75,12 +96,11 @@ function lookFor(renderer: OpenAiRenderer, settings: RendererSettings, log: Serv
           log.warn({ ...factsOf(renderer, settings), cause }, 'backend not found yet');
         }
         const nextMs = Math.min(2 * againMs, probeAgainMaxMs);
-        const cancelTimer = systemClock.after(againMs, () => look(nextMs));
+        const cancelTimer = systemClock.after(againMs, () => void look(nextMs));
         closed.addEventListener('abort', cancelTimer, { once: true });
       },
     );
-  };
-  look(probeAgainMinMs);
+  return look(probeAgainMinMs);
 }
 
 /** What a start says of its backend: who it is, and how its money is treated. */

@@ -108,6 +108,17 @@ describe('a start with BACKEND_URL', () => {
     expect(renderer.models.map(({ name }) => name)).toStrictEqual(['sd-tiny', 'yandex-art']);
   });
 
+  it('knows the models when it has started, where the backend is there', async () => {
+    const renderer = await open({ BACKEND_URL: backend.url });
+    expect(renderer.models.map(({ name }) => name)).toStrictEqual(['sd-tiny', 'yandex-art']);
+  });
+
+  it('does not wait for a backend that says nothing', async () => {
+    backend.onGet = () => undefined;
+    const renderer = await open({ BACKEND_URL: backend.url });
+    expect(renderer.models.map(({ name }) => name)).toStrictEqual(['yandex-art']);
+  });
+
   it('says when the credential is refused', async () => {
     backend.onGet = (socket) => socket.end(rawResponse(401, { 'content-length': 0 }));
     await open({ BACKEND_URL: backend.url, BACKEND_API_KEY: 'sk-wrong' });
