@@ -92,8 +92,8 @@ function lookFor(
       (error: unknown) => {
         if (closed.aborted) return;
         if (againMs === probeAgainMinMs) {
-          const cause = error instanceof Error ? error.message : String(error);
-          log.warn({ ...factsOf(renderer, settings), cause }, 'backend not found yet');
+          const line = { ...factsOf(renderer, settings), cause: causeOf(error) };
+          log.warn(line, 'backend not found yet');
         }
         const nextMs = Math.min(2 * againMs, probeAgainMaxMs);
         const cancelTimer = systemClock.after(againMs, () => void look(nextMs));
@@ -101,6 +101,13 @@ function lookFor(
       },
     );
   return look(probeAgainMinMs);
+}
+
+/** Why, with the code of the system or of TLS behind it: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  return code === undefined ? error.message : `${error.message} (${code})`;
 }
 
 /** What a start says of its backend: who it is, and how its money is treated. */

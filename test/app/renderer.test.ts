@@ -101,7 +101,9 @@ describe('a start with BACKEND_URL', () => {
     const { port, url } = backend;
     await backend.close();
     const renderer = await open({ BACKEND_URL: url });
-    expect(await line('backend not found yet')).toMatchObject({ url });
+    expect(await line('backend not found yet')).toMatchObject({
+      ...{ url, cause: 'the image model could not be reached (ECONNREFUSED)' },
+    });
     expect(renderer.models.map(({ name }) => name)).toStrictEqual(['yandex-art']);
     backend = await HttpBackend.listen(port);
     expect(await line('backend')).toMatchObject({ model: 'sd-tiny' });
