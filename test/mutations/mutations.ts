@@ -1,5 +1,6 @@
 import type { Mutation } from './mutation.ts';
 import { finishMutations } from './finish-mutations.ts';
+import { serviceMutations } from './service-mutations.ts';
 import { rendererMutations } from './renderer-mutations.ts';
 
 const idempotency = 'src/operations/create/idempotency.ts';
@@ -243,4 +244,5 @@ export const mutations: readonly Mutation[] = [
   },
   ...rendererMutations,
   ...finishMutations,
+  ...serviceMutations,
 ];

@@ -257,7 +257,11 @@ describe('an operation that is cancelled while its image is made', () => {
   it('holds its slot until the backend responds, and has no image then', async () => {
     const scene = await new Scene('once', { concurrency: 1, imagesPerDayMax: 9 }).start();
     const finish: (() => void)[] = [];
-    scene.render = () => new Promise((resolve) => finish.push(() => resolve(onePixel())));
+    scene.render = (_plan, { signal }) =>
+      new Promise((resolve, reject) => {
+        finish.push(() => resolve(onePixel()));
+        signal.addEventListener('abort', () => reject(new Error('cut off')));
+      });
     const first = await scene.accept();
     const next = await scene.accept();
     void scene.service.operations.cancel(first, '');
@@ -317,11 +321,14 @@ it('what was under way in a crash is made one at a time, so that only the culpri
   const scene = await new Scene('free').start();
   scene.render = never;
   const ids = [await scene.accept('1'), await scene.accept('2'), await scene.accept('3')];
-  // One of them ends every process that makes it.
-  scene.render = ({ prompt }) => (prompt === '2' ? never() : Promise.resolve(onePixel()));
-  for (let life = 0; life < 3; life += 1) {
+  // One of them ends every process that makes it, and the others take a while.
+  scene.render = ({ prompt }) => {
+    if (prompt === '2') scene.service.process.kill();
+    return new Promise((resolve) => scene.clock.after(second, () => resolve(onePixel())));
+  };
+  for (let life = 0; life < 4; life += 1) {
     await scene.restart();
-    await scene.clock.advance(5 * second);
+    await scene.clock.advance(10 * second);
   }
   expect(ids.map((id) => scene.end(id))).toStrictEqual(['image', 13, 'image']);
 });

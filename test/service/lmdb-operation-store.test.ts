@@ -9,6 +9,7 @@ import {
   dispatch,
   fail,
   recordSchema,
+  requeue,
   store as storeImage,
   succeed,
 } from '../../src/service/operation-record.ts';
@@ -163,6 +164,37 @@ describe('the keys of a store', () => {
     expect(await store.removeKeys(3_000, 10)).toBe(1);
     expect(store.keyRow('three')).toBeDefined();
   });
+});
+
+it('the images of a day are counted with the dispatch, up to a number, and over restarts', async () => {
+  const spent = { backend: 'b', day: '2026-11-28', by: 1, max: 1 } as const;
+  const [first, second] = [record(), record()];
+  for (const each of [first, second]) await store.insert(each, room);
+  const dispatched = await store.change(
+    first.id,
+    dispatch(2_000, 'b', spent.day),
+    undefined,
+    spent,
+  );
+  expect(dispatched?.spentDay).toBe(spent.day);
+  await store.close();
+  store = await openLmdbOperationStore(directory);
+  expect(store.spentOn('b', spent.day)).toBe(1);
+  expect(await store.change(second.id, dispatch(2_000, 'b'), undefined, spent)).toBeUndefined();
+  expect(store.get(second.id)?.state).toBe('queued');
+  const back = { ...spent, by: -1 } as const;
+  const queued = requeue(1, { nowMs: 3_000, dueAtMs: 3_000, givesBack: true });
+  // Refused, it counts nothing; written, it gives back.
+  expect(await store.change(second.id, queued, undefined, back)).toBeUndefined();
+  await store.change(first.id, queued, undefined, back);
+  expect(store.spentOn('b', spent.day)).toBe(0);
+  // Another day and another backend have their own.
+  const next = { ...spent, day: '2026-12-30' };
+  for (const each of [spent, next]) {
+    await store.change(second.id, (same) => ({ ...same }), undefined, each);
+  }
+  // What is older than a week is forgotten.
+  expect([store.spentOn('b', spent.day), store.spentOn('b', next.day)]).toStrictEqual([0, 1]);
 });
 
 describe('the ownership of a store', () => {
