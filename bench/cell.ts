@@ -95,16 +95,20 @@ export async function openCell(options: CellOptions = {}): Promise<Cell> {
   };
 }
 
-const createBody = JSON.stringify({ prompt: 'a red cat in a spaceship', aspectRatio: '16:9' });
+/** A create, as bytes on a connection. */
+export function createRequestOf(prompt: string): string {
+  const body = JSON.stringify({ prompt, aspectRatio: '16:9' });
+  return [
+    'POST /v1/images HTTP/1.1',
+    'host: bench',
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n');
+}
 
-export const createRequest = [
-  'POST /v1/images HTTP/1.1',
-  'host: bench',
-  'content-type: application/json',
-  `content-length: ${createBody.length}`,
-  '',
-  createBody,
-].join('\r\n');
+export const createRequest = createRequestOf('a red cat in a spaceship');
 
 export function getRequest(path: string, headers: readonly string[] = []): string {
   return [`GET ${path} HTTP/1.1`, 'host: bench', ...headers, '', ''].join('\r\n');

@@ -1,10 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { measureEmbedded } from './embedded.ts';
 import { measureBaseline, measureRow } from './measure-row.ts';
 import { measureLives, measureStart } from './other-rows.ts';
 import { page } from './page.ts';
-import { lifeLine, requestLine, stallLine, startLine, waitersLine } from './report.ts';
+import {
+  embeddedLine,
+  lifeLine,
+  requestLine,
+  stallLine,
+  startLine,
+  waitersLine,
+} from './report.ts';
 import type { Line, Round } from './report.ts';
 import { requestRows, type RequestRow } from './request-rows.ts';
 import { measureStall } from './stall.ts';
@@ -88,6 +96,14 @@ async function measureAllWaiters(): Promise<void> {
 await measureRequests();
 if (isWanted('base64 JSON of 16 MB, longest stall of the loop')) {
   report(stallLine((await measureStall(rounds)).stallsMs));
+}
+for (const [name, connections, count] of [
+  ['32 at once', 32, 3_000],
+  ['one after the other', 1, 1_000],
+] as const) {
+  if (!isWanted(`create with the embedded service, ${name}`)) continue;
+  const size = Math.max(connections, Math.round(count * scale));
+  report(embeddedLine(name, await repeated(rounds, () => measureEmbedded(connections, size))));
 }
 if (isWanted('whole life')) {
   const lives = isShort ? 4 : 100;

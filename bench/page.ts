@@ -41,6 +41,8 @@ const notes = `## Reading it
   asserted, so a cache can't pass for a fast path.
 - **create** is one Generate, and grpc-js is most of it: the baseline is the sum of a bare Fastify POST and a bare grpc-js call.
   The gateway adds validation, sealing the id, the JSON and the log line.
+- **create with the embedded service** is the whole of it, with the record on the disk: one write for creates that wait at the
+  same moment, one each where they come one after the other.
 - **image, first** is one Get that carries the image. Beside grpc-js and its copy out of the HTTP/2 frames, the largest part is
   the SHA-256 for ETag and digests.
 - **whole life**: both sides have served half as many lives before they are measured. Operations take 3 s ± 20 %.

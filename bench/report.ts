@@ -1,3 +1,4 @@
+import type { EmbeddedRound } from './embedded.ts';
 import type { RowSample } from './measure-row.ts';
 import type { LifeCost, StartResult } from './other-rows.ts';
 import type { RequestRow } from './request-rows.ts';
@@ -107,6 +108,19 @@ export function stallLine(stallsMs: readonly number[]): Line {
     ratio: '–',
     goal: '≤ 10 ms',
     verdict: median(stallsMs) <= 10 ? 'met' : 'missed',
+  };
+}
+
+export function embeddedLine(name: string, rounds: readonly EmbeddedRound[]): Line {
+  const ratios = rounds.map(({ ours, baseUs }) => ours.cpuUs / baseUs);
+  const of = (pick: (round: EmbeddedRound) => number) => median(rounds.map(pick));
+  return {
+    row: `create with the embedded service, ${name}`,
+    figure: `${of(({ ours }) => ours.cpuUs).toFixed(0)} µs with all threads; ${of(({ ours }) => ours.perSecond).toFixed(0)} a second, p50 ${of(({ ours }) => ours.p50Ms).toFixed(1)} ms, p99 ${of(({ ours }) => ours.p99Ms).toFixed(1)} ms`,
+    baseline: `gateway and emulator, which keeps nothing on disk: ${of(({ baseUs }) => baseUs).toFixed(0)} µs`,
+    ratio: spread(ratios, 2),
+    goal: 'ratio ≤ 1.3',
+    verdict: median(ratios) <= 1.3 ? 'met' : 'missed',
   };
 }
 
