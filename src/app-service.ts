@@ -45,7 +45,9 @@ export async function openAppService(
     imagesBytesMax: settings.IMAGES_BYTES_MAX,
     imageBytesMax: settings.IMAGE_BYTES_MAX,
     imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,
-    finish: finishImage,
+    // A larger one could be kept, but not be read by a gateway with the same bound.
+    finish: (bytes, mediaType) =>
+      finishImage(bytes, mediaType, { bytesMax: settings.IMAGE_BYTES_MAX }),
     observer: observerOf(log, metrics),
   });
   metrics.watch(() => service.levels());
