@@ -103,7 +103,11 @@ async function convert(
   if ('failure' in head) {
     throw new FinishError('unusable', `the image can not be decoded: ${head.failure}`);
   }
-  return { bytes: output.subarray(headEnd + 1), lost: head.lost };
+  const converted = output.subarray(headEnd + 1);
+  if (converted.length > bytesMax) {
+    throw new FinishError('process', `the converted image has more than ${bytesMax} bytes`);
+  }
+  return { bytes: converted, lost: head.lost };
 }
 
 const isSource = import.meta.url.endsWith('.ts');

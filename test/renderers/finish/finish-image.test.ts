@@ -261,6 +261,8 @@ describe('the process that converts', () => {
     expect(await failureOf(late)).toBe(
       'process: the image was not converted: the process took too long',
     );
+    const larger = finishImage(image, 'image/jpeg', { bytesMax: 100 });
+    expect(await failureOf(larger)).toBe('process: the converted image has more than 100 bytes');
     const large = finishImage(image, 'image/jpeg', { bytesMax: -1_000 });
     expect(await failureOf(large)).toBe(
       'process: the image was not converted: the process wrote too much',
