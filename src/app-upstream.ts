@@ -28,8 +28,8 @@ export interface AppUpstream {
   readonly metrics: () => Promise<string>;
   /** Lets the embedded service write to the log, where there is one. */
   readonly showLog: () => void;
-  /** Begins the end of the embedded service, where there is one: `close` comes within that time. */
-  readonly drain: (leftMs: number) => void;
+  /** Lets the embedded service, where there is one, begin no further image: `close` comes within that time. */
+  readonly drain: (phase: 'leaving' | 'finishing', leftMs: number) => void;
   /** Ends the embedded service, where there is one. */
   close(): Promise<void>;
 }
@@ -79,7 +79,11 @@ export async function openAppUpstream(
       service?.showLog();
       if (service !== undefined) warnOfPaidWork(service, log);
     },
-    drain: (leftMs) => service?.drain(Math.max(0, leftMs - closingShareMs)),
+    drain(phase, leftMs) {
+      // What is paid for gets all the time there is. Until then, drawings are made for those who wait.
+      if (phase === 'leaving' && service?.renderer.spend === 'free') return;
+      service?.drain(Math.max(0, leftMs - closingShareMs));
+    },
     async close() {
       closeCa();
       await service?.close();

@@ -94,7 +94,7 @@ export async function buildApp(
   const metricsPort = { close: () => metrics?.close() };
   const drain = openDrain({
     clock: drainClock,
-    ...{ log, core, server: http.server, stoppedTaking: upstream.drain },
+    ...{ log, core, server: http.server, begun: upstream.drain },
     parts: [core.upstream, catalog, sampler, callers, outliving, upstream, metricsPort],
   });
   return {

@@ -15,8 +15,8 @@ export interface GatewayDrainOptions {
   readonly log: Log;
   readonly server: FastifyInstance;
   readonly core: Core;
-  /** Called once no create can come any more, with the time until everything is to be closed. */
-  readonly stoppedTaking?: (leftMs: number) => void;
+  /** Called when a phase begins: the first, and the one from which on no create comes; with the time until everything is to be closed. */
+  readonly begun?: (phase: 'leaving' | 'finishing', leftMs: number) => void;
   /**
    * The parts that requests need, in closing order. The first ends calls to the
    * upstream; after it the outcomes of creates are recorded.
@@ -26,20 +26,23 @@ export interface GatewayDrainOptions {
 
 /** The drain of a whole gateway, top down: what accepts requests ends before the parts they need. */
 export function openDrain(options: GatewayDrainOptions): Drain {
-  const { clock, log, server, core, parts, stoppedTaking } = options;
+  const { clock, log, server, core, parts, begun } = options;
   const { creates, operations, quotaShare } = core;
   const connections = new Connections(server.server, { clock, emptied: () => drain.emptied() });
   let quotaShareClosed: Promise<void> | undefined;
   const drain = new Drain({
     clock,
     parts: {
-      leave: () => connections.askToClose(),
+      leave() {
+        connections.askToClose();
+        begun?.('leaving', drain.leftMs);
+      },
       async stopTaking() {
         await connections.stopListening();
         creates.close();
         operations.close();
         quotaShareClosed = quotaShare.close();
-        stoppedTaking?.(drain.leftMs);
+        begun?.('finishing', drain.leftMs);
       },
       sweep: (idleMs) => connections.sweep(idleMs),
       async settle() {

@@ -17,6 +17,7 @@ import {
   rpcErrorOf,
   start,
 } from '../emulator/emulator-client.ts';
+import { HttpBackend } from '../renderers/http-backend.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { idOf, jsonOf } from '../support/responses.ts';
 
@@ -191,5 +192,33 @@ describe('a gateway with its service embedded', { timeout: 60_000 }, () => {
       ids.map((id) => expect.objectContaining({ id, status: 'succeeded' }) as unknown),
     );
     expect(second.logLines.filter((line) => line.includes('"attempt":2'))).toEqual([]);
+  });
+
+  it('begins no image that costs money once it is to stop, waits for the one under way, and said so at the start', async () => {
+    const backend = await HttpBackend.listen();
+    closings.push(() => backend.close());
+    let respond: (() => void) | undefined;
+    const { onPost } = backend;
+    backend.onPost = (...post) => (respond = () => onPost(...post));
+    const gateway = await startGateway({
+      ...{ UPSTREAM_ADDRESS: 'embedded', BACKEND_URL: backend.url, BACKEND_SPEND: 'once' },
+      ...{ BACKEND_MODEL: 'sd-tiny', DEFAULT_MODEL: 'sd-tiny', BACKEND_CONCURRENCY: '1' },
+    });
+    for (const prompt of ['a first cat', 'a second cat']) {
+      expect((await gateway.create({ prompt })).status).toBe(202);
+    }
+    await expect.poll(() => backend.posts.length, busy).toBe(1);
+    const warnings = gateway.logLines.filter((line) => line.includes('images cost money'));
+    expect(warnings.join()).toContain('no longer than SHUTDOWN_TIMEOUT_MS');
+    const drained = gateway.drain(patientLimits({ delayMs: 3_000, cutAfterMs: 20_000 }));
+    const unready = async () => (await gateway.fetch('/readyz')).status;
+    await expect.poll(unready, busy).toBe(503);
+    respond?.();
+    expect(await drained).toBe(true);
+    expect(backend.posts).toHaveLength(1);
+    const attempts = gateway.logLines.filter((line) => line.includes('"msg":"attempt"'));
+    expect(attempts).toHaveLength(1);
+    expect(attempts[0]).toContain('"outcome":"image"');
+    await gateway.close();
   });
 });
