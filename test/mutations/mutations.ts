@@ -2,6 +2,7 @@ import type { Mutation } from './mutation.ts';
 import { finishMutations } from './finish-mutations.ts';
 import { serviceMutations } from './service-mutations.ts';
 import { rendererMutations } from './renderer-mutations.ts';
+import { settlingMutations } from './settling-mutations.ts';
 
 const idempotency = 'src/operations/create/idempotency.ts';
 const simulate = 'simulate 3000';
@@ -245,4 +246,5 @@ export const mutations: readonly Mutation[] = [
   ...rendererMutations,
   ...finishMutations,
   ...serviceMutations,
+  ...settlingMutations,
 ];

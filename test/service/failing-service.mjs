@@ -71,6 +71,8 @@ function throughStore(store) {
       if (name === 'stored') reachSoon('during conversion');
       return after;
     },
+    isPaused: (backend) => store.isPaused(backend),
+    setPaused: (isPaused, backend) => store.setPaused(isPaused, backend),
     get: (id) => store.get(id),
     spentOn: (backend, day) => store.spentOn(backend, day),
     unfinished: () => store.unfinished(),

@@ -7,6 +7,7 @@ import {
 } from '../../src/gen/yandex/cloud/ai/foundation_models/v1/image_generation/image_generation_service_pb.ts';
 import {
   openUpstreamClient,
+  type ServiceClient,
   type UpstreamClient,
   type UpstreamClientOptions,
 } from '../../src/upstream/upstream-client.ts';
@@ -16,7 +17,7 @@ import { startRawUpstream, type RawUpstream } from './raw-upstream.ts';
 export function clientOf(
   address: string,
   change: Partial<UpstreamClientOptions> = {},
-): UpstreamClient {
+): UpstreamClient & ServiceClient {
   return openUpstreamClient({
     address,
     operationsAddress: address,

@@ -81,6 +81,18 @@ describe('a Generate that was not answered', () => {
 });
 
 describe('the key that the service sees', () => {
+  it('is the record’s where there is one, and else one that no one can guess', () => {
+    const service = { storeId: async () => 'store', settle: async () => undefined };
+    const settles = new Settling({
+      ...{ service, clock, random: seededRandom(1), newKey: () => 'random' },
+    });
+    const record = { recordKey: 'anna my-key', fence: 1 };
+    expect(settles.keyOf('store', record)).toEqual({
+      ...{ key: serviceKeyOf(record), storeId: 'store' },
+    });
+    expect(settles.keyOf('store', undefined)).toEqual({ key: 'random', storeId: 'store' });
+  });
+
   it('is another one for each record and fence, and shows nothing of the caller’s', () => {
     const keys = [
       serviceKeyOf({ recordKey: 'anna my-key', fence: 1 }),
