@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { randomInt } from 'node:crypto';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import {
   ImageGenerationAsyncService,
   type ImageGenerationRequest,
@@ -12,6 +11,8 @@ import {
   type GetOperationRequest,
 } from '../gen/yandex/cloud/operation/operation_service_pb.ts';
 import { serviceDefinitionFromDescriptor } from '../grpc/service-definition.ts';
+import { listen, type ServerTls } from '../rpc/listen.ts';
+import { newOperationId } from '../rpc/operation-id.ts';
 import { addStandardServices } from '../rpc/standard-services.ts';
 import { hostInUrl, reachableHost } from '../text/host.ts';
 import { CredentialVerifier, type AcceptedCredentials } from './credential-verifier.ts';
@@ -48,7 +49,7 @@ export interface EmulatorOptions {
   readonly folders?: readonly string[];
   /** Called for every Generate that is billed, before its response. */
   readonly onBilled?: (request: ImageGenerationRequest, operationId: string) => void;
-  readonly tls?: { readonly certPem: string; readonly keyPem: string };
+  readonly tls?: ServerTls;
   readonly nowMs?: () => number;
   /** A number in [0, 1), for the spread of the latency and for seeds that the request left open. */
   readonly random?: () => number;
@@ -95,7 +96,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     responseIds: vendorIds,
     isServing: () => true,
   });
-  const boundPort = await bind(server, `${hostInUrl(host)}:${port}`, options.tls);
+  const boundPort = await listen(server, `${hostInUrl(host)}:${port}`, options.tls);
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {
     address: `${scheme}://${reachableHost(host)}:${boundPort}`,
@@ -155,7 +156,7 @@ function addImageService(
         const renderRequest = renderRequestFromGenerate(call.request, rules, drawSeed);
         perMinute.take(steadyMs());
         perDay.take(steadyMs());
-        const id = operationId();
+        const id = newOperationId();
         const spread = 1 + latencySpreadRatio * (2 * random() - 1);
         operations.accept(id, renderRequest, { nowMs: steadyMs(), latencyMs: latencyMs * spread });
         options.onBilled?.(call.request, id);
@@ -198,30 +199,4 @@ function addOperationService(
       });
     }),
   });
-}
-
-function bind(server: Server, address: string, tls: EmulatorOptions['tls']): Promise<number> {
-  const credentials =
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [
-          {
-            cert_chain: Buffer.from(tls.certPem),
-            private_key: Buffer.from(tls.keyPem),
-          },
-        ]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(error);
-    });
-  });
-}
-
-const idCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789';
-
-/** Twenty letters and digits that begin like the vendor's ids. */
-function operationId(): string {
-  const drawn = Array.from({ length: 17 }, () => idCharacters[randomInt(idCharacters.length)]);
-  return `fbv${drawn.join('')}`;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, status } from '@grpc/grpc-js';
 import { KeyedOperations } from '../gen/image_generation_gateway/v1/keyed_operations_pb.ts';
 import {
   ImageGenerationAsyncService,
@@ -37,7 +37,6 @@ export interface ServiceServerOptions extends KeyedMethodsOptions {
   readonly isServing: () => boolean;
   /** Whether a backend can be asked for images, by its name. */
   readonly backends: Readonly<Record<string, () => boolean>>;
-  readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
 }
 
 /** The largest Generate that is read. */
@@ -84,26 +83,6 @@ export function serviceServer(options: ServiceServerOptions): Server {
     ),
   });
   return server;
-}
-
-/** Listens. @returns The port. @throws Error when the address is taken. */
-export function listen(
-  server: Server,
-  address: string,
-  tls: ServiceServerOptions['tls'],
-): Promise<number> {
-  const credentials =
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [
-          { cert_chain: Buffer.from(tls.certPem), private_key: Buffer.from(tls.keyPem) },
-        ]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(error);
-    });
-  });
 }
 
 /** Between the last call that is taken and the end of those that hang. */

@@ -1,6 +1,6 @@
-import { randomInt } from 'node:crypto';
 import type { Clock } from '../clock/clock.ts';
 import type { Renderer, RenderRequest } from '../renderers/renderer.ts';
+import { newOperationId } from '../rpc/operation-id.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { isDiskFull } from './disk-reserve.ts';
 import type { ImageStore } from './image-store.ts';
@@ -211,12 +211,4 @@ export class ServiceOperations {
     this.#repeats.set(id, repeat);
     return repeat;
   }
-}
-
-const idCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789';
-
-/** Twenty letters and digits, as the vendor's ids are. */
-function newOperationId(): string {
-  const drawn = Array.from({ length: 17 }, () => idCharacters[randomInt(idCharacters.length)]);
-  return `fbv${drawn.join('')}`;
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
 import { makeFolders } from '../files/make-folders.ts';
+import { listen, type ServerTls } from '../rpc/listen.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
 import { openDiskImageStore } from './disk-image-store.ts';
@@ -9,7 +10,7 @@ import { Dispatcher } from './dispatcher.ts';
 import type { DispatcherObserver } from './dispatcher-observer.ts';
 import type { FinishImage } from './finishing.ts';
 import type { ImageStore } from './image-store.ts';
-import { listen, serviceServer, shutDown, type ServiceServerOptions } from './grpc-server.ts';
+import { serviceServer, shutDown } from './grpc-server.ts';
 import { openLmdbOperationStore } from './lmdb-operation-store.ts';
 import type { OperationStore } from './operation-store.ts';
 import { ServiceOperations } from './operations.ts';
@@ -26,7 +27,7 @@ export interface ServiceOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
-  readonly tls?: ServiceServerOptions['tls'];
+  readonly tls?: ServerTls | undefined;
   readonly queuedMax: number;
   readonly deadlineMs: number;
   readonly retentionMs: number;
