@@ -21,7 +21,7 @@ const pauseMsMin = 1_000;
 const firstRetryMs = 250;
 const retryMsMax = 30_000;
 /** While all is well: a service may be replaced by one with other models. */
-const refreshMs = 60_000;
+const refreshMs = 30_000;
 
 /**
  * What the service says of itself, as it was last heard: asked until it

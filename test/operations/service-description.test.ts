@@ -41,7 +41,7 @@ describe('what the service says of itself', () => {
     await description.begin();
     expect(description.current?.storeId).toBe('first');
     await clock.advance(600_000);
-    expect(asks).toBe(11);
+    expect(asks).toBe(21);
     expect(changes).toEqual(['first']);
   });
 
