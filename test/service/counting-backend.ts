@@ -43,7 +43,10 @@ export async function startCountingBackend(random: () => number): Promise<Counti
   const url = `http://127.0.0.1:${port}`;
   const backend: CountingBackend & { isTroubled: boolean } = {
     ...{ url, requests, reached: () => undefined, isTroubled: true },
-    close: () => server.closeAllConnections(),
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
   };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

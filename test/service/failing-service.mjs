@@ -43,17 +43,20 @@ async function around(name, write) {
   return result;
 }
 
-function throughStore(store) {
-  return {
-    id: store.id,
-    get counts() {
-      return store.counts;
+/** `target` with some methods in place of its own. */
+function wrapped(target, methods) {
+  return new Proxy(target, {
+    get(_, name) {
+      const value = methods[name] ?? target[name];
+      return typeof value === 'function' && !(name in methods) ? value.bind(target) : value;
     },
-    insert: (record, limits, key) => around('insert', () => store.insert(record, limits, key)),
-    keyRow: (hash) => store.keyRow(hash),
-    settleKey: (hash, nowMs) => around('settle', () => store.settleKey(hash, nowMs)),
-    removeKeys: (beforeMs, countMax) => store.removeKeys(beforeMs, countMax),
-    async change(id, change, epoch, spent) {
+  });
+}
+
+function throughStore(store) {
+  return wrapped(store, {
+    insert: (...accepted) => around('insert', () => store.insert(...accepted)),
+    async change(id, change, ...others) {
       let name = 'refused';
       reach('before change');
       const after = await store.change(
@@ -64,39 +67,22 @@ function throughStore(store) {
           if (next !== undefined) reach(`in ${next.state}`);
           return next;
         },
-        epoch,
-        spent,
+        ...others,
       );
       reach(`after ${name}`);
       if (name === 'stored') reachSoon('during conversion');
       return after;
     },
-    isPaused: (backend) => store.isPaused(backend),
-    setPaused: (isPaused, backend) => store.setPaused(isPaused, backend),
-    get: (id) => store.get(id),
-    spentOn: (backend, day) => store.spentOn(backend, day),
-    unfinished: () => store.unfinished(),
-    ended: (endedBeforeMs) => store.ended(endedBeforeMs),
     remove: (ids) => around('sweep', () => store.remove(ids)),
-    takeOwnership: (owner, isOver) => around('take-over', () => store.takeOwnership(owner, isOver)),
-    heartbeat: (epoch, heartbeatMs) => store.heartbeat(epoch, heartbeatMs),
-    giveUpOwnership: (epoch) => store.giveUpOwnership(epoch),
-    close: () => store.close(),
-  };
+    takeOwnership: (...owner) => around('take-over', () => store.takeOwnership(...owner)),
+  });
 }
 
 function throughImages(images) {
-  return {
-    get bytesHeld() {
-      return images.bytesHeld;
-    },
+  return wrapped(images, {
     put: (id, fence, image, form = 'own') =>
       around(form === 'own' ? 'image' : 'finished image', () => images.put(id, fence, image, form)),
-    get: (id, image) => images.get(id, image),
-    find: (id, fence) => images.find(id, fence),
-    delete: (id, image) => images.delete(id, image),
-    deleteStrays: (isNamed, ageMs) => images.deleteStrays(isNamed, ageMs),
-  };
+  });
 }
 
 const settings = serviceSettingsFromEnvironment(process.env);
