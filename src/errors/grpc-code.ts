@@ -35,7 +35,8 @@ const reasonOfCode = {
   UNKNOWN: 'upstream_error',
   INVALID_ARGUMENT: 'invalid_request',
   DEADLINE_EXCEEDED: 'generation_timeout',
-  NOT_FOUND: 'operation_expired',
+  // Something that the operation needed is missing. The operation itself is there: this is its end.
+  NOT_FOUND: 'upstream_error',
   ALREADY_EXISTS: 'upstream_error',
   PERMISSION_DENIED: 'upstream_auth',
   RESOURCE_EXHAUSTED: 'quota_exceeded',

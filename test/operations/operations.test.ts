@@ -345,6 +345,30 @@ describe('trouble with the upstream', () => {
     expect(upstream.counts.get).toBe(before);
   });
 
+  it('tells an operation that failed for something missing as failed, never as expired', async () => {
+    const operations = openOperations();
+    const { id } = await operations.start(request, caller);
+    upstream.nextGets.push(failedOperation('upstream1', 5, 'Model not found'));
+    const { state } = (await get(operations, id)).value ?? {};
+    expect(state).toMatchObject({ status: 'failed', failure: { reason: 'upstream_error' } });
+  });
+
+  it.each(['upstream_error', 'bad_upstream_result', 'upstream_timeout'] as const)(
+    'reads the operations of others while the reads of one end in %s',
+    async (reason) => {
+      const operations = openOperations();
+      const { id: broken } = await operations.start(request, caller);
+      const { id: good } = await operations.start(request, caller);
+      for (let count = 0; count < 12; count += 1) {
+        upstream.nextGets.push(new GatewayError(reason, 'broken'));
+        await get(operations, broken);
+        await clock.advance(2_000);
+      }
+      expect(upstream.counts.get).toBe(12);
+      expect(statusOf(await get(operations, good))).toBe('succeeded');
+    },
+  );
+
   it('ignores a response about another operation', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);

@@ -11,8 +11,13 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 export interface Permit {
   /** The upstream answered, even if it refused the call: it is alive. */
   responded(): void;
-  /** It did not respond, or what came was not a response. */
-  failed(): void;
+  /**
+   * It did not respond, or what came was not a response.
+   *
+   * @param subject What the call was about, where the failure may lie in that
+   * alone: such failures count once for each subject.
+   */
+  failed(subject?: string): void;
 }
 
 export interface BreakerOptions {
@@ -42,11 +47,17 @@ const jitterRatio = 0.2;
  *
  * Each trial call that fails doubles the time until the next. A probe that fails
  * does not, because it costs nothing and finds out sooner that all is well.
+ *
+ * Failures that may lie in what the call was about, such as one broken
+ * operation, open it only together with those of others: no caller can close
+ * the way of the others with one operation.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
   #state: BreakerState = 'closed';
   #failures = 0;
+  /** What the calls were about whose failure may lie in that alone. */
+  readonly #subjects = new Set<string>();
   #openMs = openMsMin;
   /** In monotonic time. */
   #openUntilMs = 0;
@@ -91,10 +102,10 @@ export class Breaker {
     const epoch = this.#epoch;
     return {
       responded: () => {
-        if (epoch === this.#epoch) this.#failures = 0;
+        if (epoch === this.#epoch) this.#forgetFailures();
       },
-      failed: () => {
-        if (epoch === this.#epoch) this.#countFailure();
+      failed: (subject) => {
+        if (epoch === this.#epoch) this.#countFailure(subject);
       },
     };
   }
@@ -102,18 +113,33 @@ export class Breaker {
   #trialPermit(): Permit {
     return {
       responded: () => this.#enterState('closed'),
-      failed: () => {
+      failed: (subject) => {
+        // Its subject may be the one that fails, and all others wait for the outcome of this call.
+        if (subject !== undefined) {
+          this.#enterState('closed');
+          this.#countFailure(subject);
+          return;
+        }
         this.#openMs = Math.min(this.#openMs * 2, this.#options.openMsMax);
         this.#open();
       },
     };
   }
 
-  #countFailure(): void {
+  #countFailure(subject: string | undefined): void {
+    if (subject !== undefined) {
+      if (this.#subjects.has(subject)) return;
+      this.#subjects.add(subject);
+    }
     this.#failures += 1;
     if (this.#failures < failuresMax) return;
     this.#openMs = openMsMin;
     this.#open();
+  }
+
+  #forgetFailures(): void {
+    this.#failures = 0;
+    this.#subjects.clear();
   }
 
   #open(): void {
@@ -123,7 +149,7 @@ export class Breaker {
 
   #enterState(state: BreakerState): void {
     this.#epoch += 1;
-    this.#failures = 0;
+    this.#forgetFailures();
     this.#hasTrial = false;
     if (state === this.#state) return;
     this.#state = state;

@@ -44,6 +44,13 @@ const counted: ReadonlySet<Reason> = new Set([
   'bad_upstream_result',
 ]);
 
+/** Of these: what may lie in the one operation that was asked about. */
+const countedOncePerOperation: ReadonlySet<Reason> = new Set([
+  'upstream_timeout',
+  'upstream_error',
+  'bad_upstream_result',
+]);
+
 /** Puts a breaker before each method. */
 export function guardedUpstream(
   upstream: UpstreamClient,
@@ -70,6 +77,7 @@ export function guardedUpstream(
   const guarded = async <Result>(
     method: GuardedMethod,
     call: () => Promise<Result>,
+    operationId?: string,
   ): Promise<Result> => {
     const breaker = breakers[method];
     const permit = breaker.acquire();
@@ -79,16 +87,16 @@ export function guardedUpstream(
       permit.responded();
       return result;
     } catch (error) {
-      if (isCounted(error)) permit.failed();
+      if (isCounted(error)) permit.failed(mayLieInOperation(error) ? operationId : undefined);
       else permit.responded();
       throw error;
     }
   };
   return {
     generate: (request, options) => guarded('Generate', () => upstream.generate(request, options)),
-    getOperation: (id, options) => guarded('Get', () => upstream.getOperation(id, options)),
+    getOperation: (id, options) => guarded('Get', () => upstream.getOperation(id, options), id),
     cancelOperation: (id, options) =>
-      guarded('Cancel', () => upstream.cancelOperation(id, options)),
+      guarded('Cancel', () => upstream.cancelOperation(id, options), id),
     probe: () => upstream.probe(),
     get ready() {
       return upstream.ready;
@@ -105,6 +113,10 @@ export function guardedUpstream(
 function isCounted(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return true;
   return error.isUpstreamFailure ?? counted.has(error.reason);
+}
+
+function mayLieInOperation(error: unknown): boolean {
+  return !(error instanceof GatewayError) || countedOncePerOperation.has(error.reason);
 }
 
 async function isAlive(upstream: UpstreamClient): Promise<boolean> {

@@ -68,6 +68,24 @@ describe('Breaker', () => {
     expect(breaker.openForMs()).toBe(0);
   });
 
+  it('counts the failures that may lie in one thing once, until something else fails too', () => {
+    const breaker = openBreaker();
+    for (let count = 0; count < 20; count += 1) passageOf(breaker).failed('broken');
+    expect(breaker.state).toBe('closed');
+    for (const subject of ['b', 'c', 'd']) passageOf(breaker).failed(subject);
+    expect(breaker.state).toBe('closed');
+    passageOf(breaker).failed('e');
+    expect(breaker.state).toBe('open');
+  });
+
+  it('closes when its one trial fails for what may lie in the thing it asked about', async () => {
+    const breaker = openBreaker();
+    fail(breaker, 5);
+    await clock.advance(1_200);
+    passageOf(breaker).failed('broken');
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+  });
+
   it('stays open twice as long after each failed trial, up to its limit', async () => {
     const breaker = openBreaker({ openMsMax: 4_000 });
     fail(breaker, 5);
