@@ -5,7 +5,7 @@ import { serviceDirectoryOf } from './config/service-directory.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
 import { openServiceMetrics, type ServiceMetrics } from './observability/service-metrics.ts';
 import { finishImage } from './renderers/finish/finish-image.ts';
-import { apiKeysFromFile, openToAll } from './service/api-keys.ts';
+import { apiKeysFromFile, openToAll, openToKey } from './service/api-keys.ts';
 import {
   openService,
   type Service,
@@ -18,11 +18,16 @@ export interface AppService extends Service {
   readonly metrics: Pick<ServiceMetrics, 'contentType' | 'text'>;
 }
 
+export interface AppServiceOptions extends Pick<ServiceOptions, 'throughStore' | 'throughImages'> {
+  /** Needed for every call, where there is no file of keys. */
+  readonly onlyKey?: string | undefined;
+}
+
 /** Opens the service that the settings name, and listens. */
 export async function openAppService(
   settings: ServiceSettingValues,
   log: ServiceLog,
-  through: Pick<ServiceOptions, 'throughStore' | 'throughImages'> = {},
+  { onlyKey, ...through }: AppServiceOptions = {},
 ): Promise<AppService> {
   const renderer = await openRenderer(settings, log);
   const metrics = openServiceMetrics({
@@ -34,7 +39,7 @@ export async function openAppService(
     ...through,
     directory: serviceDirectoryOf(settings),
     renderer,
-    authenticator: authenticatorOf(settings, log),
+    authenticator: onlyKey === undefined ? authenticatorOf(settings, log) : openToKey(onlyKey),
     clock: systemClock,
     host: settings.SERVICE_HOST,
     port: settings.SERVICE_PORT,

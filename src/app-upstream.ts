@@ -56,7 +56,10 @@ export async function openAppUpstream(
     operationsAddress: settings.OPERATIONS_ADDRESS ?? address,
     ca,
     isService: isUpstreamService(settings),
-    tokenSource: await tokenSourceFromSettings({ ...credentialsFrom(settings), ca }, { log }),
+    tokenSource: await tokenSourceFromSettings(
+      { ...(isEmbedded ? { apiKey: service?.apiKey } : credentialsFrom(settings)), ca },
+      { log },
+    ),
     generateTimeoutMs: settings.GENERATE_TIMEOUT_MS,
     getTimeoutMs: settings.GET_TIMEOUT_MS,
     connectTimeoutMs: settings.CONNECT_TIMEOUT_MS,

@@ -4,13 +4,14 @@ import type { ServiceLog } from './app-renderer.ts';
 import { openAppService, type AppService } from './app-service.ts';
 import { Secret } from './config/secret.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
-import type { FromThread, PassedSetting, ToThread } from './service-thread.ts';
+import type { FromThread, PassedSetting, ThreadData, ToThread } from './service-thread.ts';
 
 /** The program of the thread: the service, with its log in the gateway's. */
 async function main(): Promise<void> {
   // Failures are thrown, and reported once.
   setLogVerbosity(logVerbosity.NONE);
-  const service = await openAppService(settingsFromGateway(), log);
+  const { settings, onlyKey } = workerData as ThreadData;
+  const service = await openAppService(settingsFrom(settings), log, { onlyKey });
   parentPort?.on('message', (message: ToThread) => {
     if (message.kind === 'drain') void service.drain(message.graceMs);
     else if (message.kind === 'metrics') void scrape(service);
@@ -34,10 +35,9 @@ function post(message: FromThread): void {
   parentPort?.postMessage(message);
 }
 
-function settingsFromGateway(): ServiceSettingValues {
-  const entries = Object.entries(workerData as Record<string, PassedSetting>);
+function settingsFrom(settings: ThreadData['settings']): ServiceSettingValues {
   return Object.fromEntries(
-    entries.map(([name, passed]) => [name, settingFrom(passed)]),
+    Object.entries(settings).map(([name, passed]) => [name, settingFrom(passed)]),
   ) as unknown as ServiceSettingValues;
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import type { ServiceLog } from './app-renderer.ts';
 import { Secret } from './config/secret.ts';
@@ -6,6 +7,11 @@ import type { ServiceSettingValues } from './config/service-settings.ts';
 /** The image service inside the gateway's process, on a thread of its own. */
 export interface ServiceThread {
   readonly address: string;
+  /**
+   * What its calls need: other users of the machine reach its port too. Undefined
+   * where the operator chose the port, because others are meant to call it.
+   */
+  readonly apiKey: string | undefined;
   /** What makes its images, and what making one again costs. */
   readonly renderer: { readonly name: string; readonly spend: string };
   /** Its metrics as Prometheus reads them; empty while it does not respond. */
@@ -44,6 +50,12 @@ interface LogLine {
   readonly text: string;
 }
 
+/** What the thread starts with. */
+export interface ThreadData {
+  readonly settings: Readonly<Record<string, PassedSetting>>;
+  readonly onlyKey: string | undefined;
+}
+
 /** A setting as it is passed to the thread: an object would lose its class. */
 export type PassedSetting =
   | { readonly secret: string }
@@ -74,6 +86,7 @@ export async function startServiceThread(
   const { port, renderer } = await supervisor.start();
   return {
     address: `http://${host}:${port}`,
+    apiKey: supervisor.apiKey,
     renderer,
     metrics: () => supervisor.metrics(),
     drain: (graceMs) => supervisor.drain(graceMs),
@@ -86,6 +99,7 @@ type Listening = Extract<FromThread, { readonly kind: 'listening' }>;
 
 /** The present thread, and the next one after it dies. */
 class Supervisor {
+  readonly apiKey: string | undefined;
   readonly #log: ServiceLog;
   #settings: ServiceSettingValues;
   #worker: Worker | undefined;
@@ -101,10 +115,11 @@ class Supervisor {
   constructor(settings: ServiceSettingValues, log: ServiceLog) {
     this.#settings = settings;
     this.#log = log;
+    this.apiKey = settings.SERVICE_PORT === 0 ? randomBytes(32).toString('base64url') : undefined;
   }
 
   async start(): Promise<Listening> {
-    const worker = startWorker(this.#settings);
+    const worker = startWorker(this.#settings, this.apiKey);
     this.#worker = worker;
     const ended = endOf(worker);
     this.#ended = ended;
@@ -227,10 +242,13 @@ function startError({ message }: Error, { SERVICE_PORT: port }: ServiceSettingVa
 /** The font library reads the environment of the process, which a thread shares only with this option. */
 const threadOptions = { env: SHARE_ENV } satisfies WorkerOptions;
 
-function startWorker(settings: ServiceSettingValues): Worker {
-  const workerData = Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [name, passed(value)]),
-  );
+function startWorker(settings: ServiceSettingValues, onlyKey: string | undefined): Worker {
+  const workerData: ThreadData = {
+    settings: Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [name, passed(value)]),
+    ),
+    onlyKey,
+  };
   const isSource = import.meta.url.endsWith('.ts');
   if (!isSource) {
     const entry = new URL('./service-thread-main.js', import.meta.url);

@@ -92,6 +92,18 @@ const rules: readonly Rule[] = [
     ],
   },
   {
+    of: ['AUTH', 'UPSTREAM_ADDRESS'],
+    mistakes: (values) => [
+      values.AUTH === 'passthrough' &&
+        values.UPSTREAM_ADDRESS === 'embedded' &&
+        'AUTH: passthrough needs an UPSTREAM_ADDRESS that checks the credentials of callers; the embedded service knows none of them',
+      values.AUTH === 'passthrough' &&
+        values.UPSTREAM_ADDRESS === undefined &&
+        values.BACKEND_URL !== undefined &&
+        'AUTH: passthrough does not go with BACKEND_URL: no one would check the credentials of callers; set AUTH=keys or AUTH=jwt',
+    ],
+  },
+  {
     of: ['AUTH', 'HOST', 'ALLOW_ANONYMOUS'],
     mistakes: (values) => [
       isOpenToAll(values) &&

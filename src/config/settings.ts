@@ -214,7 +214,8 @@ export const settings = {
   }),
   SERVICE_PORT: setting(port.default(0), {
     default: 'any',
-    meaning: 'Port of the embedded service, on loopback only. `EMULATOR_PORT` is its older name.',
+    meaning:
+      'Port of the embedded service, on loopback only, for other programs of this machine: where it is set, the service asks for no key. `EMULATOR_PORT` is its older name.',
     alias: 'EMULATOR_PORT',
   }),
   ...serviceWorkSettings,

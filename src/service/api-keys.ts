@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { status, type Metadata } from '@grpc/grpc-js';
 import { RpcError } from '../rpc/rpc-error.ts';
@@ -14,6 +14,22 @@ export interface CallAuthenticator {
 
 /** For a port that only this machine reaches: all calls are of one owner. */
 export const openToAll: CallAuthenticator = { ownerOf: () => '' };
+
+/** For a port of which only this process knows the key: other users of the machine can't have images made. */
+export function openToKey(key: string): CallAuthenticator {
+  const expected = digestOf(`Api-Key ${key}`);
+  return {
+    ownerOf(metadata) {
+      const [value] = metadata.get('authorization');
+      if (timingSafeEqual(digestOf(String(value)), expected)) return '';
+      throw new RpcError(status.UNAUTHENTICATED, 'only the gateway of this process may call');
+    },
+  };
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
 
 const keyCharactersMin = 16;
 const linePattern = /^([a-z0-9][a-z0-9-]{0,62}) +(\S+)$/;

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { embeddedServiceSettings } from '../../src/config/service-settings.ts';
 import { settingsFromEnvironment } from '../../src/config/settings-from-environment.ts';
-import { startServiceThread } from '../../src/service-thread.ts';
+import { startServiceThread, type ServiceThread } from '../../src/service-thread.ts';
 import { patientLimits } from '../../src/lifecycle/drain.ts';
 import {
   connect,
@@ -49,6 +49,10 @@ async function startThread(environment: Record<string, string> = {}) {
   return { thread, lines };
 }
 
+function connectTo({ address, apiKey }: ServiceThread) {
+  return connect(address, undefined, { authorization: `Api-Key ${apiKey}` });
+}
+
 /** The threads that an action starts. */
 async function threadsOf<Result>(
   act: () => Promise<Result>,
@@ -74,7 +78,7 @@ describe('the service on its thread', { timeout: 60_000 }, () => {
   it('draws the same image as the emulator in this process', async () => {
     const { thread } = await startThread();
     const { grpc } = await start();
-    const onThread = connect(thread.address);
+    const onThread = connectTo(thread);
     const { id } = await onThread.call(generate, imageRequest('a red cat'));
     const isDone = async () => (await onThread.call(get, { operationId: id })).done;
     await expect.poll(isDone, busy).toBe(true);
@@ -84,7 +88,7 @@ describe('the service on its thread', { timeout: 60_000 }, () => {
 
   it('writes its lines to the gateway’s log, from before it listened too, by the gateway’s name of an id', async () => {
     const { thread, lines } = await startThread();
-    const { id } = await connect(thread.address).call(generate, imageRequest('a'));
+    const { id } = await connectTo(thread).call(generate, imageRequest('a'));
     expect(lines).toEqual([]);
     thread.showLog();
     expect(lines[0]).toEqual({ text: 'ownership', fields: { owns: true } });
@@ -119,11 +123,25 @@ describe('the service on its thread', { timeout: 60_000 }, () => {
     const { result, threads } = await threadsOf(() => startThread());
     await result.thread.close();
     await result.thread.close();
-    const error = rpcErrorOf(connect(result.thread.address).call(generate, imageRequest('a')));
+    const error = rpcErrorOf(connectTo(result.thread).call(generate, imageRequest('a')));
     expect((await error).code).toBe(14);
     result.thread.showLog();
     expect(result.lines.filter(({ text }) => text.includes('ended'))).toEqual([]);
     expect(threads).toHaveLength(1);
+  });
+
+  it('is called by its own gateway alone, unless the operator gave it a port', async () => {
+    const { thread } = await startThread();
+    for (const always of [{}, { authorization: 'Api-Key guessed' }]) {
+      const stranger = connect(thread.address, undefined, always);
+      const error = await rpcErrorOf(stranger.call(generate, imageRequest('a')));
+      expect(error.code).toBe(16);
+    }
+    const { emulator } = await start();
+    await emulator.close();
+    const open = await startThread({ SERVICE_PORT: String(emulator.port) });
+    const { id } = await connect(open.thread.address).call(generate, imageRequest('a'));
+    expect(id).not.toBe('');
   });
 
   it('does not start on a port that is taken, and says which setting names it', async () => {
@@ -159,7 +177,7 @@ describe('the service on its thread', { timeout: 60_000 }, () => {
       return startServiceThread(embeddedServiceSettings(settings), log);
     });
     closings.push(() => result.close());
-    const grpc = connect(result.address);
+    const grpc = connectTo(result);
     const accepts = () =>
       grpc.call(generate, imageRequest('a')).then(
         () => true,

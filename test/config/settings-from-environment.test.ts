@@ -70,6 +70,8 @@ describe('the settings', () => {
     [{ UPSTREAM_ADDRESS: 'embedded', UPSTREAM_CA_FILE: 'f' }, /UPSTREAM_CA_FILE: needs UPSTREAM/],
     [{ AUTH: 'keys', API_KEYS_FILE: 'f' }, /UPSTREAM_ADDRESS: is needed with AUTH=keys; set UPS/],
     [{ AUTH: 'passthrough' }, /UPSTREAM_ADDRESS: is needed with AUTH=passthrough/],
+    [{ AUTH: 'passthrough', UPSTREAM_ADDRESS: 'embedded' }, /AUTH: passthrough needs an UPSTREAM/],
+    [{ AUTH: 'passthrough', BACKEND_URL: 'http://127.0.0.1:1' }, /AUTH: passthrough does not go/],
     [{ STORE_URL: 'redis://s', STORE_URL_FILE: 'f' }, /STORE_URL, STORE_URL_FILE: set one of them/],
     [{ STORE_URL_FILE: 'f', UPSTREAM_ADDRESS: 'embedded' }, /GATEWAY_SECRET: is needed.*UPSTREAM/s],
     [{ GATEWAY_SECRET: 'x'.repeat(32), GATEWAY_SECRET_FILE: 'f' }, /set one of them/],

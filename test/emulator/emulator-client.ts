@@ -32,8 +32,12 @@ export async function start(
   return { emulator, grpc: connect(emulator.address) };
 }
 
-export function connect(address: string, caPem?: string): GrpcClient {
-  const grpc = connectGrpc(address, caPem);
+export function connect(
+  address: string,
+  caPem?: string,
+  always?: Readonly<Record<string, string>>,
+): GrpcClient {
+  const grpc = connectGrpc(address, caPem, always);
   closeAfterwards(grpc.client);
   return grpc;
 }

@@ -13,8 +13,16 @@ export interface GrpcClient {
   ): Promise<MessageShape<Method['output']>>;
 }
 
-/** Connects to `http://host:port`, or to `https://…` with a CA. */
-export function connectGrpc(address: string, caPem?: string): GrpcClient {
+/**
+ * Connects to `http://host:port`, or to `https://…` with a CA.
+ *
+ * @param always Metadata of every call.
+ */
+export function connectGrpc(
+  address: string,
+  caPem?: string,
+  always: Readonly<Record<string, string>> = {},
+): GrpcClient {
   const { host } = new URL(address);
   const channel =
     caPem === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(caPem));
@@ -24,7 +32,9 @@ export function connectGrpc(address: string, caPem?: string): GrpcClient {
     call(method, request, headers = {}) {
       const definition = methodDefinitionFromDescriptor(method);
       const metadata = new Metadata();
-      for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+      for (const [name, value] of Object.entries({ ...always, ...headers })) {
+        metadata.set(name, value);
+      }
       return new Promise((resolve, reject) => {
         client.makeUnaryRequest(
           definition.path,
