@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { openRenderer, type ServiceLog } from './app-renderer.ts';
 import { systemClock } from './clock/system-clock.ts';
 import { serviceDirectoryOf } from './config/service-directory.ts';
 import type { ServiceSettingValues } from './config/service-settings.ts';
+import { bytesOfSettingFile } from './files/setting-file.ts';
 import { openServiceMetrics, type ServiceMetrics } from './observability/service-metrics.ts';
 import { finishImage } from './renderers/finish/finish-image.ts';
 import { apiKeysFromFile, openToAll, openToKey } from './service/api-keys.ts';
@@ -70,7 +71,21 @@ function authenticatorOf({ SERVICE_API_KEYS_FILE: path }: ServiceSettingValues, 
 async function tlsOf(settings: ServiceSettingValues) {
   const { SERVICE_TLS_CERT_FILE: cert, SERVICE_TLS_KEY_FILE: key } = settings;
   if (cert === undefined || key === undefined) return undefined;
-  return { certPem: await readFile(cert, 'utf8'), keyPem: await readFile(key, 'utf8') };
+  const certPem = await textOfSettingFile('SERVICE_TLS_CERT_FILE', cert);
+  const keyPem = await textOfSettingFile('SERVICE_TLS_KEY_FILE', key);
+  try {
+    createSecureContext({ cert: certPem, key: keyPem });
+  } catch (cause) {
+    throw new Error(
+      'SERVICE_TLS_CERT_FILE, SERVICE_TLS_KEY_FILE: must name a certificate in PEM and the private key of it',
+      { cause },
+    );
+  }
+  return { certPem, keyPem };
+}
+
+async function textOfSettingFile(setting: string, path: string): Promise<string> {
+  return String(await bytesOfSettingFile(path, { setting }));
 }
 
 /** Metrics, and one line for each attempt and for what an operator needs to know; never a prompt. */

@@ -1,3 +1,4 @@
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { isatty } from 'node:tty';
 import { openAppService, type AppService } from './app-service.ts';
 import {
@@ -9,7 +10,12 @@ import { metricsServer } from './observability/metrics-server.ts';
 import { openLog, writeToStandardError } from './observability/log.ts';
 import { runServiceCommand } from './service-command.ts';
 import { hostInUrl } from './text/host.ts';
+import { listenFailureText } from './text/listen-failure.ts';
 
+const listenSettings = {
+  hosts: ['SERVICE_HOST', 'SERVICE_METRICS_HOST'],
+  ports: ['SERVICE_PORT', 'SERVICE_METRICS_PORT'],
+};
 const standardInput = 0;
 /** Between the end of the drain and a forced exit. */
 const exitMarginMs = 5_000;
@@ -17,6 +23,8 @@ const exitMarginMs = 5_000;
 /** The process of the service: settings, service, signals, exit code. */
 async function main(): Promise<void> {
   const settings = serviceSettingsFromEnvironment(process.env);
+  // Failures are thrown, and reported once.
+  setLogVerbosity(logVerbosity.NONE);
   const opened = openLog({ level: settings.LOG_LEVEL });
   const { log, flush } = opened;
   const service = await openAppService(settings, log);
@@ -60,7 +68,9 @@ try {
   if (command === undefined) await main();
   else process.exitCode = await runServiceCommand([command, ...rest], process.env);
 } catch (error) {
-  const text = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const listening = error instanceof Error ? listenFailureText(error, listenSettings) : undefined;
+  const text = listening ?? message;
   writeToStandardError(`${text}\n`);
   process.exitCode = 1;
   // A part that was opened before the failure must not keep the process alive.

@@ -1,5 +1,6 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { readFile } from 'node:fs/promises';
+import { bytesOfSettingFile } from '../files/setting-file.ts';
+import { listenFailureText } from '../text/listen-failure.ts';
 import { startEmulator } from './emulator.ts';
 import { settingsFromEnvironment } from './settings.ts';
 
@@ -9,8 +10,8 @@ async function main(): Promise<void> {
   // Failures are thrown, and reported once below.
   setLogVerbosity(logVerbosity.NONE);
   const tls = tlsFiles && {
-    certPem: await readFile(tlsFiles.cert, 'utf8'),
-    keyPem: await readFile(tlsFiles.key, 'utf8'),
+    certPem: await textOfFile('EMULATOR_TLS_CERT_FILE', tlsFiles.cert),
+    keyPem: await textOfFile('EMULATOR_TLS_KEY_FILE', tlsFiles.key),
   };
   const emulator = await startEmulator({ ...options, ...(tls && { tls }) });
   process.stdout.write(`${JSON.stringify({ msg: 'listening', address: emulator.address })}\n`);
@@ -20,9 +21,19 @@ async function main(): Promise<void> {
   process.once('SIGTERM', stop).once('SIGINT', stop);
 }
 
+async function textOfFile(setting: string, path: string): Promise<string> {
+  return String(await bytesOfSettingFile(path, { setting }));
+}
+
+function startFailureText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const names = { hosts: ['HOST'], ports: ['EMULATOR_PORT'] };
+  return listenFailureText(error, names) ?? error.message;
+}
+
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${startFailureText(error)}\n`);
   process.exitCode = 1;
 }

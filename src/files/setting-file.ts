@@ -26,8 +26,13 @@ export async function bytesOfSettingFile(
     if (found.size > bytesMax) throw new Error(`names a file of more than ${bytesMax} bytes`);
     return await readFile(path);
   } catch (error) {
-    throw new Error(`${setting}: ${sentenceOf(error as NodeJS.ErrnoException)}`, { cause: error });
+    throw settingFileError(setting, error as NodeJS.ErrnoException);
   }
+}
+
+/** Why the file that a setting names could not be read, in one sentence that begins with the setting's name. */
+export function settingFileError(setting: string, cause: NodeJS.ErrnoException): Error {
+  return new Error(`${setting}: ${sentenceOf(cause)}`, { cause });
 }
 
 function sentenceOf({ code, message }: NodeJS.ErrnoException): string {

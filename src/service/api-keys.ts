@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { status, type Metadata } from '@grpc/grpc-js';
+import { settingFileError } from '../files/setting-file.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
 
 /** Tells whose a call is by its credential. */
@@ -81,7 +82,7 @@ export function apiKeysFromFile(
 /** Names by the hash of their key: comparing hashes takes equally long for every wrong key. */
 function readKeys(path: string): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
-  for (const [index, line] of readFileSync(path, 'utf8').split(/\r?\n/).entries()) {
+  for (const [index, line] of textOf(path).split(/\r?\n/).entries()) {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) continue;
     const [, name = '', key = ''] = linePattern.exec(text) ?? [];
@@ -94,6 +95,14 @@ function readKeys(path: string): ReadonlyMap<string, string> {
   }
   if (names.size === 0) throw new Error('SERVICE_API_KEYS_FILE: no key is in the file');
   return names;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw settingFileError('SERVICE_API_KEYS_FILE', error as NodeJS.ErrnoException);
+  }
 }
 
 function hashOf(key: string): string {

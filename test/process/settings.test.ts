@@ -15,8 +15,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs the gateway's process to its end. */
-async function run(environment: Record<string, string>, ...args: readonly string[]) {
-  const child = spawn(process.execPath, ['dist/main.js', ...args], {
+function run(environment: Record<string, string>, ...args: readonly string[]) {
+  return runProgram('dist/main.js', environment, ...args);
+}
+
+async function runProgram(
+  program: string,
+  environment: Record<string, string>,
+  ...args: readonly string[]
+) {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: join(folder, 'data'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -137,6 +145,65 @@ describe('a start with wrong settings', { timeout: 60_000 }, () => {
     server.close();
     expect(code).toBe(1);
     expect(errors).toMatch(/^The address is already in use[^\n]*\n$/);
+  });
+});
+
+describe('a start of the service or the emulator with wrong settings', { timeout: 60_000 }, () => {
+  const service = 'dist/service-main.js';
+  const emulator = 'dist/emulator/main.js';
+  const none = () => join(folder, 'none');
+
+  it.each([
+    [service, 'SERVICE_PORT', {}],
+    [service, 'SERVICE_METRICS_PORT', { SERVICE_PORT: '0' }],
+    [emulator, 'EMULATOR_PORT', {}],
+  ])('of %s names %s where the port is taken', async (program, name, more) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, errors } = await runProgram(program, { ...more, [name]: String(port) });
+    server.close();
+    expect(code).toBe(1);
+    expect(errors).toMatch(/^The address is already in use: set another [^\n]*\n$/);
+    expect(errors).toContain(name);
+  });
+
+  it.each([
+    [service, 'SERVICE_API_KEYS_FILE', () => ({ SERVICE_API_KEYS_FILE: none() })],
+    [
+      service,
+      'SERVICE_TLS_CERT_FILE',
+      () => ({ SERVICE_TLS_CERT_FILE: none(), SERVICE_TLS_KEY_FILE: none() }),
+    ],
+    [
+      service,
+      'SERVICE_TLS_CERT_FILE, SERVICE_TLS_KEY_FILE',
+      async () => ({
+        SERVICE_TLS_CERT_FILE: await file('ca', caPem),
+        SERVICE_TLS_KEY_FILE: await file('no-key', 'canary'),
+      }),
+    ],
+    [
+      service,
+      'SERVICE_HOST, SERVICE_METRICS_HOST',
+      async () => ({
+        SERVICE_HOST: '203.0.113.1',
+        SERVICE_API_KEYS_FILE: await file('keys', 'gateway 0123456789abcdef'),
+      }),
+    ],
+    [
+      emulator,
+      'EMULATOR_TLS_CERT_FILE',
+      () => ({ EMULATOR_TLS_CERT_FILE: none(), EMULATOR_TLS_KEY_FILE: none() }),
+    ],
+    [emulator, 'HOST', () => ({ HOST: '203.0.113.1' })],
+  ])('of %s names %s in one sentence', async (program, name, settings) => {
+    const ports = { SERVICE_PORT: '0', EMULATOR_PORT: '0' };
+    const { code, errors } = await runProgram(program, { ...ports, ...(await settings()) });
+    expect(code).toBe(1);
+    expect(errors).toContain(`${name}: `);
+    expect(errors.trimEnd().split('\n').at(-1)).not.toContain('canary');
+    expect(errors).not.toMatch(/ENOENT|\n {4}at /);
   });
 });
 

@@ -58,7 +58,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   emulator: {
-    imports: ['gen', 'grpc', 'rpc', 'renderers', 'text'],
+    imports: ['files', 'gen', 'grpc', 'rpc', 'renderers', 'text'],
     packages: ['@bufbuild/protobuf', '@grpc/grpc-js'],
     pure: false,
   },
@@ -128,7 +128,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
   'app-backend.ts': [...['config', 'files', 'renderers', 'upstream']],
   'app-renderer.ts': [...['app-backend.ts', 'clock', 'config', 'renderers']],
   'app-service.ts': [
-    ...['app-renderer.ts', 'clock', 'config', 'observability', 'renderers', 'service'],
+    ...['app-renderer.ts', 'clock', 'config', 'files', 'observability', 'renderers', 'service'],
   ],
   'service-thread.ts': ['app-renderer.ts', 'config'],
   'service-thread-main.ts': ['app-renderer.ts', 'app-service.ts', 'service-thread.ts', 'config'],
@@ -146,7 +146,7 @@ export const roots: Readonly<Record<string, readonly string[]>> = {
     ...['app-backend.ts', 'app-store.ts', 'app-upstream.ts'],
     ...['callers', 'config', 'files', 'state', 'upstream'],
   ],
-  'start-failure.ts': ['config'],
+  'start-failure.ts': ['config', 'text'],
   'keys.ts': ['callers'],
 };
 
