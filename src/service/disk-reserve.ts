@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export interface DiskReserve {
   /** Whether there was no room for it when it was last needed. */
   readonly isMissing: boolean;
-  /** Makes sure that the room is there. @returns False when the disk is full. */
+  /** Makes sure that the room is there. @returns False when the disk is full, or the folder is gone. */
   ensure(): Promise<boolean>;
   /** Gives the room to an image that must be written now. */
   release(): Promise<void>;
@@ -13,8 +13,16 @@ export interface DiskReserve {
 
 const chunkBytes = 1_048_576;
 
-/** A file of `bytes` that holds nothing and is deleted when an image needs its room. */
-export function diskReserve(directory: string, bytes: number): DiskReserve {
+/**
+ * A file of `bytes` that holds nothing and is deleted when an image needs its room.
+ *
+ * @param isFolderThere Whether what is written there can be read after a restart.
+ */
+export function diskReserve(
+  directory: string,
+  bytes: number,
+  isFolderThere: () => boolean = () => true,
+): DiskReserve {
   const path = join(directory, 'reserve');
   let isThere = false;
   let isMissing = false;
@@ -46,6 +54,7 @@ export function diskReserve(directory: string, bytes: number): DiskReserve {
       return isMissing;
     },
     async ensure() {
+      if (!isFolderThere()) return false;
       if (isThere) return true;
       making ??= make().finally(() => (making = undefined));
       return making;

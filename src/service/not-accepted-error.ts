@@ -13,6 +13,8 @@ import type { KeyRefused } from './operation-key.ts';
 import type { NotAccepted } from './operations.ts';
 import { RpcError, rpcErrorDetail, type RpcErrorDetail } from '../rpc/rpc-error.ts';
 
+const storeGone = 'the folder of the service was removed: it must be restarted';
+
 /** The status of a Generate that was refused before anything was written: nothing was spent. */
 export function rpcErrorFromNotAccepted({ bound, retryAfterMs = 1_000 }: NotAccepted): RpcError {
   const retryS = BigInt(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
@@ -49,6 +51,11 @@ export function rpcErrorFromNotAccepted({ bound, retryAfterMs = 1_000 }: NotAcce
     case 'disk':
       return new RpcError(status.UNAVAILABLE, 'the disk of the service is full', [
         notStarted('DISK_FULL'),
+        retryInfo(30n),
+      ]);
+    case 'store':
+      return new RpcError(status.UNAVAILABLE, storeGone, [
+        notStarted('STORE_GONE'),
         retryInfo(30n),
       ]);
     case 'stopping':
@@ -96,10 +103,11 @@ export function settleOfOtherStore(): RpcError {
 
 /** The status of a Settle whose outcome could not be written: nothing is settled. */
 export function rpcErrorFromNotSettled({ bound }: NotAccepted): RpcError {
-  const text =
-    bound === 'keys'
-      ? 'too many keys of the last seven days are kept'
-      : 'the disk of the service is full';
+  const texts: Partial<Record<NotAccepted['bound'], string>> = {
+    keys: 'too many keys of the last seven days are kept',
+    store: storeGone,
+  };
+  const text = texts[bound] ?? 'the disk of the service is full';
   return new RpcError(status.UNAVAILABLE, text, [errorInfo('NOT_SETTLED'), retryInfo(10n)]);
 }
 

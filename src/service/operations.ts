@@ -24,12 +24,14 @@ export interface ServiceOperationsOptions {
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly limits: ServiceLimits;
+  /** Whether the files of the store are where the next process looks for them. */
+  readonly isStoreThere?: (() => boolean) | undefined;
 }
 
 /** Why an operation was not accepted. Nothing was written or spent. */
 export class NotAccepted extends Error {
   override readonly name = 'NotAccepted';
-  readonly bound: 'queue' | 'share' | 'keys' | 'day' | 'disk' | 'stopping' | 'backend';
+  readonly bound: 'queue' | 'share' | 'keys' | 'day' | 'disk' | 'store' | 'stopping' | 'backend';
   /** After which it may be accepted, where that is known. */
   readonly retryAfterMs: number | undefined;
 
@@ -103,6 +105,7 @@ export class ServiceOperations {
   #checkOpen(): void {
     const { dispatcher, clock } = this.#options;
     if (this.#isStopping) throw new NotAccepted('stopping');
+    this.#checkStore();
     const { shutCause } = dispatcher;
     // A busy backend is what the queue is for.
     if (shutCause !== undefined && shutCause !== 'busy') {
@@ -120,7 +123,9 @@ export class ServiceOperations {
   async settle(key: string, owner: string): Promise<SettledOperation | undefined> {
     const { store, clock } = this.#options;
     const hash = hashOfKey(key, owner);
-    const row = store.keyRow(hash) ?? (await this.#written(store.settleKey(hash, clock.nowMs())));
+    const known = store.keyRow(hash);
+    if (known === undefined) this.#checkStore();
+    const row = known ?? (await this.#written(store.settleKey(hash, clock.nowMs())));
     if (row === 'keys_full') throw new NotAccepted('keys');
     const { operationId: id, atMs: acceptedAtMs } = row;
     return id === undefined ? undefined : { id, acceptedAtMs };
@@ -144,12 +149,21 @@ export class ServiceOperations {
 
   /** Whether a new operation would be written, as far as the last one showed. */
   get isAccepting(): boolean {
-    return !this.#isStopping && this.#hasRoom;
+    return !this.#isStopping && this.#hasRoom && this.#isStoreThere;
   }
 
   /** Accepts nothing more; what was accepted is still read and cancelled. */
   stopAccepting(): void {
     this.#isStopping = true;
+  }
+
+  get #isStoreThere(): boolean {
+    return this.#options.isStoreThere?.() ?? true;
+  }
+
+  /** @throws NotAccepted where what is written would be lost at the end of the process. */
+  #checkStore(): void {
+    if (!this.#isStoreThere) throw new NotAccepted('store');
   }
 
   /** What a Generate under a known key gets. */

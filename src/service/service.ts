@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
 import { makeFolders } from '../files/make-folders.ts';
+import { watchPresence, type Presence } from '../files/presence.ts';
 import { listen, type ServerTls } from '../rpc/listen.ts';
 import type { Renderer } from '../renderers/renderer.ts';
 import type { CallAuthenticator } from './api-keys.ts';
@@ -82,7 +83,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const store = options.throughStore?.(openedStore) ?? openedStore;
   const openedImages = await openDiskImageStore(join(directory, 'images'));
   const images = options.throughImages?.(openedImages) ?? openedImages;
-  const reserve = diskReserve(directory, renderer.concurrency * options.imageBytesMax);
+  const presence = presenceOf(directory, failed);
+  const reserveBytes = renderer.concurrency * options.imageBytesMax;
+  const reserve = diskReserve(directory, reserveBytes, presence.isThere);
   const dispatcher = new Dispatcher({
     ...{ store, images, reserve, renderer, clock, observer },
     ...{ imagesPerDayMax: options.imagesPerDayMax, finish: options.finish },
@@ -91,6 +94,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const operations = new ServiceOperations({
     ...{ store, images, renderer, dispatcher, clock },
     limits: options,
+    isStoreThere: presence.isThere,
   });
   const retention = new Retention({
     ...{ store, images, clock, failed },
@@ -127,6 +131,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     async close(graceMs) {
       await drain(graceMs);
       operations.stopAccepting();
+      presence.close();
       await ownership.stop();
       await shutDown(server);
       await renderer.close();
@@ -160,6 +165,13 @@ function ownershipOf(
       dispatcher.lose();
     },
   });
+}
+
+/** Tells whether what is kept will be there for the next process, and says once when not. */
+function presenceOf(directory: string, failed: (error: Error) => void): Presence {
+  const paths = [join(directory, 'operations', 'data.mdb'), join(directory, 'images')];
+  const text = `SERVICE_DIR: ${directory} was removed or replaced while the service runs; nothing new is accepted, as it would be lost: put it back, or restart the service`;
+  return watchPresence(paths, () => failed(new Error(text)));
 }
 
 function inUrl(host: string): string {

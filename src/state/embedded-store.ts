@@ -1,5 +1,7 @@
 import { open, type RootDatabase } from 'lmdb';
 import { systemClock } from '../clock/system-clock.ts';
+import { join } from 'node:path';
+import { watchPresence } from '../files/presence.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { LimitCounters, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
@@ -25,6 +27,8 @@ export interface EmbeddedStore extends StateStore {
 const sweepEveryMs = 60_000;
 /** Most rows of each table that one sweep deletes, so that it blocks no request for long. */
 const sweepRowsMax = 2_000;
+const storeGone =
+  'DATA_DIR was removed or replaced while the gateway runs: its idempotency keys, counts and secret are lost when it ends; put the folder back, or restart the gateway now';
 /** After a write that failed, LMDB's own close waits forever for the disk. */
 const closeMs = 500;
 
@@ -41,6 +45,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { directory, log, clock = systemClock } = options;
   const time = storeTime(clock);
   const root = await openRoot(directory);
+  const presence = watchPresence([join(directory, 'data.mdb')], () => log?.warn({}, storeGone));
   const records = new LmdbTable<RecordRow>(root, 'records');
   const counts = new LmdbTable<CountRow>(root, 'counts');
   const limits = new LimitCounters({
@@ -73,6 +78,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     endAnnouncement: () => Promise.resolve(),
     async close() {
       clearInterval(timer);
+      presence.close();
       await withinTime(closeMs, () => root.close()).catch(() => undefined);
     },
   };

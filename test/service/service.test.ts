@@ -18,7 +18,7 @@ import { apiKeysFromFile } from '../../src/service/api-keys.ts';
 import type { Service } from '../../src/service/service.ts';
 import { onePixel, stubRenderer } from '../support/stub-renderer.ts';
 import { connectGrpc, type GrpcClient } from '../support/grpc-client.ts';
-import { refusalOf } from '../support/rpc-refusal.ts';
+import { errorInfoOf, refusalOf } from '../support/rpc-refusal.ts';
 import { startService, type StartServiceOptions } from '../support/service.ts';
 
 const { generate } = ImageGenerationAsyncService.method;
@@ -234,6 +234,31 @@ it('health is SERVING, for the server and for each service', async () => {
   }
   expect((await refusalOf(grpc.call(Health.method.check, { service: 'other' }))).code).toBe(5);
 });
+
+it.each(['service', join('service', 'operations'), join('service', 'images')])(
+  'accepts nothing that it can not keep once %s was removed, and says so once',
+  async (removed) => {
+    const failures: string[] = [];
+    await start({
+      observer: {
+        ...{ attemptEnded: nothing, recovered: nothing, late: nothing, writeFailed: nothing },
+        ...{ ownershipChanged: nothing, backendChanged: nothing, dispatched: nothing },
+        failed: (error) => failures.push(String(error)),
+      },
+    });
+    const { id } = await grpc.call(generate, request('a cat'));
+    await ended(id);
+    await rm(join(directory, removed), { recursive: true });
+    for (let count = 0; count < 2; count += 1) {
+      expect(await errorInfoOf(grpc.call(generate, request('a dog')))).toEqual({
+        ...{ code: 14, reason: 'STORE_GONE', outcome: 'not_started' },
+      });
+    }
+    expect((await grpc.call(Health.method.check, { service: '' })).status).toBe(2);
+    expect((await grpc.call(get, { operationId: id })).done).toBe(true);
+    expect(failures.filter((text) => text.includes('SERVICE_DIR: '))).toHaveLength(1);
+  },
+);
 
 describe('with API keys', () => {
   const shop = { authorization: 'Api-Key shop-key-of-32-characters-000000' };

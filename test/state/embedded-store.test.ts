@@ -47,6 +47,26 @@ it('keeps everything when it is closed and opened again', async () => {
   await second.close();
 });
 
+it('warns once when its folder is removed while it is open', { timeout: 60_000 }, async () => {
+  const path = join(directory, 'removed');
+  const warnings: string[] = [];
+  let resolve: () => void;
+  const warned = new Promise<void>((settle) => (resolve = settle));
+  const ignored = () => undefined;
+  const log = {
+    ...{ info: ignored, error: ignored },
+    warn(_: object, message: string) {
+      warnings.push(message);
+      resolve();
+    },
+  };
+  const store = await openEmbeddedStore({ directory: path, log });
+  await rm(path, { recursive: true });
+  await warned;
+  await store.close();
+  expect(warnings).toEqual([expect.stringMatching(/^DATA_DIR was removed .* restart the gateway/)]);
+});
+
 it('keeps every durable write of a process that is killed while it writes', async () => {
   const path = join(directory, 'killed');
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/state/write-until-killed.ts'], {
