@@ -348,6 +348,7 @@ describe('trouble with the upstream', () => {
   it('tells an operation that failed for something missing as failed, never as expired', async () => {
     const operations = openOperations();
     const { id } = await operations.start(request, caller);
+    await clock.advance(2_000);
     upstream.nextGets.push(failedOperation('upstream1', 5, 'Model not found'));
     const { state } = (await get(operations, id)).value ?? {};
     expect(state).toMatchObject({ status: 'failed', failure: { reason: 'upstream_error' } });
@@ -361,8 +362,9 @@ describe('trouble with the upstream', () => {
       const { id: good } = await operations.start(request, caller);
       for (let count = 0; count < 12; count += 1) {
         upstream.nextGets.push(new GatewayError(reason, 'broken'));
+        // Longer than a breaker is open, or an operation that fails is left alone.
+        await clock.advance(20_000);
         await get(operations, broken);
-        await clock.advance(2_000);
       }
       expect(upstream.counts.get).toBe(12);
       expect(statusOf(await get(operations, good))).toBe('succeeded');
