@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const cut = 'test/image/metadata/without-metadata.test.ts';
-const finish = 'test/renderers/finish/finish-image.test.ts';
+const finish = 'test/process/finish-image.test.ts';
 
 /** Mistakes about what an image goes through after it is kept, and about what an operator sees and sets. */
 export const finishMutations: readonly Mutation[] = [
@@ -52,7 +52,7 @@ export const finishMutations: readonly Mutation[] = [
     file: 'src/renderers/finish/byte-process.ts',
     right: `{ env: {}, stdio:`,
     wrong: `{ stdio:`,
-    noticedBy: 'test/renderers/finish/byte-process.test.ts',
+    noticedBy: 'test/process/byte-process.test.ts',
   },
   {
     name: 'the loss of a signature is not told',

@@ -33,7 +33,7 @@ function check(noticedBy: string): { readonly passed: boolean; readonly said: st
   const args =
     name === 'simulate'
       ? ['node_modules/tsx/dist/cli.mjs', 'test/simulation/simulate.ts', '--seeds', String(count)]
-      : ['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', noticedBy];
+      : ['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', ...configOf(noticedBy), noticedBy];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: copy,
     encoding: 'utf8',
@@ -41,6 +41,11 @@ function check(noticedBy: string): { readonly passed: boolean; readonly said: st
     env: { ...process.env, NO_COLOR: '1' },
   });
   return { passed: status === 0, said: `${stdout}${stderr}` };
+}
+
+/** Tests of processes have a configuration of their own. */
+function configOf(testFile: string): readonly string[] {
+  return testFile.startsWith('test/process/') ? ['-c', 'vitest.process.config.ts'] : [];
 }
 
 /** A test file that does not run proves nothing: its tests must have run and failed. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runOnBytes } from '../../../src/renderers/finish/byte-process.ts';
+import { runOnBytes } from '../../src/renderers/finish/byte-process.ts';
 
 const limits = { timeoutMs: 60_000, outputBytesMax: 1_000_000 };
 

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { runOnBytes } from '../../../src/renderers/finish/byte-process.ts';
-import { FinishError, finishImage } from '../../../src/renderers/finish/finish-image.ts';
+import { runOnBytes } from '../../src/renderers/finish/byte-process.ts';
+import { FinishError, finishImage } from '../../src/renderers/finish/finish-image.ts';
 import {
   c2paBox,
   jpegSegment,
@@ -12,7 +12,7 @@ import {
   pngWith,
   webpChunk,
   webpWith,
-} from '../../image/metadata/image-parts.ts';
+} from '../image/metadata/image-parts.ts';
 
 const types = ['image/jpeg', 'image/png', 'image/webp'] as const;
 const secret = Buffer.from('parameters\0a red cat');
@@ -241,7 +241,7 @@ describe('what is no usable image', () => {
 
 describe('the process that converts', () => {
   test('opens nothing but JPEG, PNG and WebP, whatever it is given', async () => {
-    const worker = new URL('../../../src/renderers/finish/conversion-worker.ts', import.meta.url);
+    const worker = new URL('../../src/renderers/finish/conversion-worker.ts', import.meta.url);
     const program = ['--import', import.meta.resolve('tsx'), fileURLToPath(worker)];
     const others = [
       await drawing().gif().toBuffer(),
