@@ -15,6 +15,14 @@ const ticksPerSample = 5;
  * compiles what the first requests run, which is no overload.
  */
 const warmUpMs = 3_000;
+/** A delay from this on, of which the process had less than a tenth of a processor, is no load: it was stopped. */
+const stoppedMsMin = 1_000;
+const ranShareMin = 0.1;
+
+function cpuMsOfProcess(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
 
 export interface LoadSampler {
   /** To be called when requests may come. */
@@ -34,6 +42,7 @@ export function openLoadSampler(take: (load: ProcessLoad) => void): LoadSampler 
   let lateMs = 0;
   let ticks = 0;
   let dueMs = 0;
+  let cpuMs = 0;
   let timer: NodeJS.Timeout | undefined;
   const wait = (nowMs: number) => {
     dueMs = nowMs + tickMs;
@@ -41,7 +50,11 @@ export function openLoadSampler(take: (load: ProcessLoad) => void): LoadSampler 
   };
   const tick = () => {
     const nowMs = performance.now();
-    lateMs += Math.max(0, nowMs - dueMs);
+    const late = Math.max(0, nowMs - dueMs);
+    const ranMs = cpuMsOfProcess() - cpuMs;
+    cpuMs += ranMs;
+    const wasStopped = late >= stoppedMsMin && ranMs < late * ranShareMin;
+    if (!wasStopped) lateMs += late;
     ticks += 1;
     if (ticks === ticksPerSample) {
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
@@ -54,6 +67,7 @@ export function openLoadSampler(take: (load: ProcessLoad) => void): LoadSampler 
   return {
     start() {
       warmAtMs = performance.now() + warmUpMs;
+      cpuMs = cpuMsOfProcess();
       wait(performance.now());
     },
     close: () => clearTimeout(timer),
