@@ -88,7 +88,7 @@ function lookFor(
   const { closed } = renderer;
   const look = (againMs: number): Promise<void> =>
     renderer.probe().then(
-      () => log.info(factsOf(renderer, settings), 'backend'),
+      () => reportFound(factsOf(renderer, settings), log),
       (error: unknown) => {
         if (closed.aborted) return;
         if (againMs === probeAgainMinMs) {
@@ -110,6 +110,11 @@ function causeOf(error: unknown): string {
   return code === undefined ? error.message : `${error.message} (${code})`;
 }
 
+/** A backend may serve a model that it does not list; a misspelt one fails at every image. */
+function reportFound(facts: ReturnType<typeof factsOf>, log: ServiceLog): void {
+  log[facts.isModelListed === false ? 'warn' : 'info'](facts, 'backend');
+}
+
 /** What a start says of its backend: who it is, and how its money is treated. */
 function factsOf({ found, spend, concurrency }: OpenAiRenderer, settings: RendererSettings) {
   const { BACKEND_URL: url, BACKEND_MODEL: named } = settings;
@@ -121,9 +126,9 @@ function factsOf({ found, spend, concurrency }: OpenAiRenderer, settings: Render
     dialect: dialect.name,
     model: model === '' ? undefined : model,
     ...(isGuess ? { modelsListed: listed.length, chooseModelBy: 'BACKEND_MODEL' } : {}),
-    ...(isUnknown ? { isModelListed: false } : {}),
+    isModelListed: isUnknown ? false : undefined,
     spend,
-    money: spend === 'free' ? 'repeated up to three times' : 'asked at most once an image',
+    money: spend === 'free' ? 'asked three times at most' : 'asked at most once an image',
     imagesPerDayMax: settings.BACKEND_IMAGES_PER_DAY_MAX,
     concurrency,
   };

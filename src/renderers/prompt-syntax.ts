@@ -35,7 +35,7 @@ export function commandInPrompt(text: string, { mode, mayObey }: PromptSyntax): 
   // As a server might read it: other widths are the same character, and invisible ones are none.
   const read = text
     .normalize('NFKC')
-    .replace(/\p{Cf}/gu, '')
+    .replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
     .toLowerCase();
   if (arguments_.pattern.test(read)) return arguments_.name;
   if (mode === 'allow' || !mayObey) return undefined;

@@ -53,7 +53,7 @@ describe('a start with BACKEND_URL', () => {
     const renderer = await open({ BACKEND_URL: backend.url });
     expect(await line('backend')).toMatchObject({
       ...{ url: backend.url, dialect: 'generic', model: 'sd-tiny', spend: 'free', concurrency: 1 },
-      money: 'repeated up to three times',
+      money: 'asked three times at most',
     });
     expect(renderer).toMatchObject({ name: 'openai', spend: 'free', concurrency: 1 });
     expect(backend.gets.map(({ path }) => path)).toStrictEqual(['/v1/models']);

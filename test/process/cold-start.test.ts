@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { GatewayProgram } from '../beside/gateway-program.ts';
 
@@ -27,21 +26,5 @@ it(
     await expect
       .poll(async () => (await program?.create())?.body.code, { timeout: 60_000 })
       .toBe('overloaded');
-  },
-);
-
-it(
-  'a gateway that was stopped for a while takes creates at once',
-  { timeout: 120_000 },
-  async () => {
-    program = await GatewayProgram.start();
-    const { pid } = program;
-    process.kill(pid, 'SIGSTOP');
-    // Longer than the time after a start in which no delay counts.
-    await setTimeout(6_000);
-    process.kill(pid, 'SIGCONT');
-    const started = program;
-    const made = await Promise.all([1, 2, 3, 4].map(() => started.create()));
-    expect(made.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
   },
 );

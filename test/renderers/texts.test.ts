@@ -11,6 +11,10 @@ describe('a command in a prompt', () => {
     'a cat <SD_CPP_Extra_Args>{}',
     'a cat <ｓｄ_ｃｐｐ_extra_args>',
     'a cat <sd_cpp\u200b_extra_args>',
+    // Characters that are not shown, though of other kinds: variation selector, joiner, filler.
+    'a cat <sd_cpp\ufe0f_extra_args>',
+    'a cat <sd_cpp\u034f_extra_args>',
+    'a cat <sd\u3164_cpp_extra\u180b_args>',
     '</sd_cpp_extra_args>',
   ])('is refused for every server and every operator: %j', (text) => {
     expect(commandInPrompt(text, plain)).toBe('sd_cpp_extra_args');

@@ -127,9 +127,10 @@ function lost(what: string, options: RendererErrorOptions): RendererError {
 /** Seconds or a date (RFC 9110, 10.2.3) → milliseconds, bounded; undefined where it is neither. */
 export function retryAfterMsOf(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';
-  const isSeconds = /^[0-9]{1,9}(?:\.[0-9]+)?$/.test(text);
-  const ms = isSeconds ? Number(text) * 1_000 : Date.parse(text) - nowMs;
-  if (text === '' || Number.isNaN(ms)) return undefined;
+  // Date.parse takes more than dates: -5 would be a month of 2001.
+  const isDate = /^[a-z]{3}/i.test(text);
+  const ms = isDate ? Date.parse(text) - nowMs : Number(text) * 1_000;
+  if (text === '' || Number.isNaN(ms) || (!isDate && ms < 0)) return undefined;
   return Math.min(Math.max(ms, retryAfterMinMs), retryAfterMaxMs);
 }
 

@@ -92,7 +92,10 @@ describe('Retry-After', () => {
     ['9999', 600_000],
     ['Sat, 28 Nov 2026 12:00:30 GMT', 30_000],
     ['Sat, 28 Nov 2026 11:00:00 GMT', 1_000],
+    ['9999999999', 600_000],
     ['soon', undefined],
+    ['-5', undefined],
+    ['5 minutes', undefined],
     ['', undefined],
     [undefined, undefined],
   ])('%j is %j', (value, ms) => expect(retryAfterMsOf(value, now)).toBe(ms));
