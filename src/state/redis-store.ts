@@ -39,7 +39,7 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
   const commands = new RedisConnection(options);
   const durableCommands = new RedisConnection(withoutLog);
   const durableWrites = new DurableWrites(durableCommands);
-  await commands.firstFacts(firstFactsMs);
+  await Promise.all([commands, durableCommands].map((each) => each.firstFacts(firstFactsMs)));
   const swapper = (durable: boolean) => {
     const { facts } = durable ? durableCommands : commands;
     if (facts?.objection !== undefined) throw storeUnavailable(new Error(facts.objection));
@@ -51,7 +51,8 @@ export async function openRedisStore(options: RedisConnectionOptions): Promise<S
   return {
     isShared: true,
     get durability() {
-      return commands.facts?.durability ?? 'gateway';
+      // Each connection learns of a new replica in its own time, and this one waits for it.
+      return durableCommands.facts?.durability ?? 'gateway';
     },
     async swapRecord(key, expected, next) {
       return swapResult(await swapper(next.durable)(recordKey(key), swapArgs(expected, next)));

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 
 /** A real server for one test, on loopback and in its own temporary folder. */
 export interface RedisServer {
@@ -15,8 +16,8 @@ export interface RedisServer {
   /** Ends it as `kill -9` does. `restart` starts it again on the same port and files. */
   crash(): Promise<void>;
   restart(): Promise<void>;
-  /** Stops it without ending it, as a machine under heavy load; `thaw` lets it go on. */
-  freeze(): void;
+  /** Stops it without ending it, as a machine under heavy load; `thaw` lets it go on. Resolves when it has stopped. */
+  freeze(): Promise<void>;
   thaw(): void;
   stop(): Promise<void>;
 }
@@ -57,13 +58,22 @@ export async function startRedisServer(settings: readonly string[] = []): Promis
       await end('SIGKILL');
       child = await start();
     },
-    freeze: () => void child.kill('SIGSTOP'),
+    async freeze() {
+      child.kill('SIGSTOP');
+      // The signal returns before the process stops, which may still respond until then.
+      while (!hasStopped(child.pid)) await setTimeout(5);
+    },
     thaw: () => void child.kill('SIGCONT'),
     async stop() {
       await end('SIGKILL');
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function hasStopped(pid: number | undefined): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout.trim().startsWith('T');
 }
 
 async function started(program: string, settings: readonly string[]): Promise<ChildProcess> {

@@ -178,7 +178,7 @@ describe('a server', () => {
   it('that hangs is given up after a quarter of a second, and used again later', async () => {
     const { server, store } = await openOn();
     await swapAt(store, 'k');
-    server.freeze();
+    await server.freeze();
     const plain = await refusalMs(() => swapAt(store, 'k'));
     const durable = await refusalMs(() => swapAt(store, 'k', { durable: true }));
     const claims = await refusalMs(() => store.takeClaims([claim]));
@@ -227,7 +227,7 @@ describe('a server', () => {
     const { store } = await openAt(main.url, 100);
     await until(() => store.durability === 'server', 10_000);
     expect((await swapAt(store, 'k', { durable: true })).swapped).toBe(true);
-    replica.freeze();
+    await replica.freeze();
     expect(await refusalMs(() => swapAt(store, 'k2', { durable: true }))).toBeLessThan(2_500);
     expect((await swapAt(store, 'k3')).swapped).toBe(true);
     replica.thaw();
