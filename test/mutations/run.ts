@@ -4,7 +4,7 @@
  *
  *     npm run test:mutations -- [--only WORDS]
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,30 +17,44 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
 const checkMsMax = 180_000;
 
-const copy = await mkdtemp(join(tmpdir(), 'gateway-mutation-'));
 const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root });
-for (const path of listed.toString().trim().split('\n')) {
-  await cp(join(root, path), join(copy, path)).catch((error: NodeJS.ErrnoException) => {
-    // Deleted and not yet committed.
-    if (error.code !== 'ENOENT') throw error;
-  });
-}
-await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
 
-/** Whether the check passes in the copy, and the end of what it said. */
-function check(noticedBy: string): { readonly passed: boolean; readonly said: string } {
+/** A copy of the project for one mutation at a time. @returns Its folder. */
+async function copyOfProject(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'gateway-mutation-'));
+  for (const path of listed.toString().trim().split('\n')) {
+    await cp(join(root, path), join(copy, path)).catch((error: NodeJS.ErrnoException) => {
+      // Deleted and not yet committed.
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+/** Whether the check passes in a copy, and the end of what it said. */
+async function check(
+  copy: string,
+  noticedBy: string,
+): Promise<{ readonly passed: boolean; readonly said: string }> {
   const [name, count] = noticedBy.split(' ');
   const args =
     name === 'simulate'
       ? ['node_modules/tsx/dist/cli.mjs', 'test/simulation/simulate.ts', '--seeds', String(count)]
       : ['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', ...configOf(noticedBy), noticedBy];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: copy,
-    encoding: 'utf8',
-    timeout: checkMsMax,
-    env: { ...process.env, NO_COLOR: '1' },
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      args,
+      {
+        cwd: copy,
+        timeout: checkMsMax,
+        maxBuffer: 64 * 1_048_576,
+        env: { ...process.env, NO_COLOR: '1' },
+      },
+      (error, stdout, stderr) => resolve({ passed: error === null, said: `${stdout}${stderr}` }),
+    );
   });
-  return { passed: status === 0, said: `${stdout}${stderr}` };
 }
 
 /** Tests of processes have a configuration of their own. */
@@ -51,7 +65,8 @@ function configOf(testFile: string): readonly string[] {
 /** A test file that does not run proves nothing: its tests must have run and failed. */
 const failedTests = /Failed Tests|again: npm run simulate/;
 
-async function noticed(mutation: Mutation): Promise<string | undefined> {
+/** @returns What is wrong, when the mutation is not noticed. */
+async function missOf(copy: string, mutation: Mutation): Promise<string | undefined> {
   const path = join(copy, mutation.file);
   const text = await readFile(path, 'utf8');
   if (text.split(mutation.right).length !== 2) return 'its place is not in the file exactly once';
@@ -59,7 +74,7 @@ async function noticed(mutation: Mutation): Promise<string | undefined> {
     path,
     text.replace(mutation.right, () => mutation.wrong),
   );
-  const { passed, said } = check(mutation.noticedBy);
+  const { passed, said } = await check(copy, mutation.noticedBy);
   await writeFile(path, text);
   if (passed) return `${mutation.noticedBy} still passes`;
   return failedTests.test(said)
@@ -67,18 +82,33 @@ async function noticed(mutation: Mutation): Promise<string | undefined> {
     : `${mutation.noticedBy} did not run to a result:\n${said.slice(-1_500)}`;
 }
 
+/** Works through a list in every copy at once. */
+async function inCopies<Item>(
+  items: Iterable<Item>,
+  work: (copy: string, item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(copy, item);
+    }),
+  );
+}
+
 const chosen = mutations.filter(({ name }) => name.includes(values.only));
 const missed: string[] = [];
-for (const noticedBy of new Set(chosen.map((mutation) => mutation.noticedBy))) {
-  const { passed, said } = check(noticedBy);
+// A test file takes about a core.
+const copies = await Promise.all([copyOfProject(), copyOfProject()]);
+await inCopies(new Set(chosen.map((mutation) => mutation.noticedBy)), async (copy, noticedBy) => {
+  const { passed, said } = await check(copy, noticedBy);
   if (!passed) missed.push(`${noticedBy} fails without a mutation:\n${said.slice(-1_500)}`);
-}
-for (const mutation of missed.length === 0 ? chosen : []) {
-  const miss = await noticed(mutation);
+});
+await inCopies(missed.length === 0 ? chosen : [], async (copy, mutation) => {
+  const miss = await missOf(copy, mutation);
   process.stdout.write(`${miss === undefined ? 'noticed' : 'MISSED '}  ${mutation.name}\n`);
   if (miss !== undefined) missed.push(`${mutation.name}: ${miss}`);
-}
-await rm(copy, { recursive: true, force: true });
+});
+for (const copy of copies) await rm(copy, { recursive: true, force: true });
 process.stdout.write(`${chosen.length - missed.length} of ${chosen.length} mutations noticed\n`);
 for (const miss of missed) process.stderr.write(`${miss}\n`);
 process.exitCode = missed.length === 0 && chosen.length > 0 ? 0 : 1;
