@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { open, type RootDatabase } from 'lmdb';
+import { ensureLmdbRoom } from '../files/lmdb-room.ts';
 
 /** The LMDB files of a folder, which is made where it is not there. @throws Error that names the folder. */
 export async function openLmdbRoot(directory: string): Promise<RootDatabase> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await ensureLmdbRoom(directory);
     return open({
       path: directory,
       noSubdir: false,
@@ -16,6 +18,8 @@ export async function openLmdbRoot(directory: string): Promise<RootDatabase> {
     });
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    throw new Error(`the operations in ${directory} can not be opened: ${said}`, { cause: error });
+    throw new Error(`SERVICE_DIR: the operations in ${directory} can not be opened: ${said}`, {
+      cause: error,
+    });
   }
 }

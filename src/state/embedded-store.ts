@@ -5,6 +5,7 @@ import { watchPresence } from '../files/presence.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { LimitCounters, type CountRow } from './limit-counters.ts';
 import { LmdbTable } from './lmdb-table.ts';
+import { ensureLmdbRoom } from '../files/lmdb-room.ts';
 import { swapRecordIn, type RecordRow } from './record-swap.ts';
 import type { Claim, StateStore } from './state-store.ts';
 import { withinTime } from './store-failure.ts';
@@ -87,6 +88,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 async function openRoot(directory: string): Promise<RootDatabase> {
   await makeDataDirectory(directory);
   try {
+    await ensureLmdbRoom(directory);
     // Batches of a turn are committed by a promise of their own, whose failure no one could hear.
     return open({ path: directory, noSubdir: false, maxDbs: 8, eventTurnBatching: false });
   } catch (error) {
