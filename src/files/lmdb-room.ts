@@ -18,7 +18,8 @@ export async function ensureLmdbRoom(folder: string): Promise<void> {
   );
   if (isThere) return;
   const path = join(folder, `room-${process.pid}.part`);
-  const file = await open(path, 'wx', 0o600);
+  // One that a killed start left behind is written over: in a container the process id is always the same.
+  const file = await open(path, 'w', 0o600);
   try {
     await file.writeFile(Buffer.alloc(neededBytes, 1));
     await file.datasync();
